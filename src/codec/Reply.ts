@@ -1,0 +1,82 @@
+/**
+ * What a command answers, before it is bytes: a union of plain objects and their constructors. A handler says *what* it
+ * answers (a map, a double, nothing there); the encoder knows which protocol version the client speaks and flattens a map
+ * or prints a double for RESP2. Strings are byte strings: one char (0..255) a byte.
+ *
+ * The idea to hold: a reply is written once and read once, so the constructors share constants and avoid an object per
+ * element (`Bulks` holds the strings themselves).
+ */
+import type { CommandError } from "../errors/CommandError.ts"
+
+/** `+OK`: a short text without CR or LF. */
+export interface Simple { readonly _tag: "Simple"; readonly value: string }
+/** `-ERR text` */
+export interface Failure { readonly _tag: "Failure"; readonly code: string; readonly message: string }
+/** `:1`; a bigint where 2^53 is exceeded */
+export interface Int { readonly _tag: "Int"; readonly value: number | bigint }
+export interface Bulk { readonly _tag: "Bulk"; readonly value: string }
+/** RESP2 `$-1`, RESP3 `_` */
+export interface Nil { readonly _tag: "Nil" }
+/** RESP2 `*-1`, RESP3 `_` */
+export interface NilArray { readonly _tag: "NilArray" }
+export interface Array { readonly _tag: "Array"; readonly values: ReadonlyArray<Reply> }
+/** An array of bulk strings, `undefined` standing for nil. */
+export interface Bulks { readonly _tag: "Bulks"; readonly values: ReadonlyArray<string | undefined> }
+/** RESP3 `%`, in RESP2 a flat array. `entries` alternates keys and values. */
+export interface Map { readonly _tag: "Map"; readonly entries: ReadonlyArray<Reply> }
+/** RESP3 `~`, in RESP2 an array. */
+export interface Set { readonly _tag: "Set"; readonly values: ReadonlyArray<Reply> }
+/** RESP3 `,`, in RESP2 a bulk string. */
+export interface Double { readonly _tag: "Double"; readonly value: number }
+/** RESP3 `#t` or `#f`, in RESP2 `:1` or `:0`. */
+export interface Bool { readonly _tag: "Bool"; readonly value: boolean }
+/** RESP3 `(`, in RESP2 a bulk string. `value` is decimal digits with an optional sign. */
+export interface BigNumber { readonly _tag: "BigNumber"; readonly value: string }
+/** RESP3 `=`, in RESP2 a bulk string without the format. `format` has three letters: `txt`, `mkd`. */
+export interface Verbatim { readonly _tag: "Verbatim"; readonly format: string; readonly value: string }
+/** RESP3 `>`: not an answer, a message; in RESP2 an array. */
+export interface Push { readonly _tag: "Push"; readonly values: ReadonlyArray<Reply> }
+/** RESP3 `|` before `reply`; RESP2 gets `reply` alone. */
+export interface Attribute { readonly _tag: "Attribute"; readonly entries: ReadonlyArray<Reply>; readonly reply: Reply }
+/** Several replies to one request (SUBSCRIBE a b), or none at all (CLIENT REPLY OFF). */
+export interface Sequence { readonly _tag: "Sequence"; readonly replies: ReadonlyArray<Reply> }
+
+export type Reply =
+  | Simple | Failure | Int | Bulk | Nil | NilArray | Array | Bulks | Map | Set | Double | Bool | BigNumber | Verbatim | Push
+  | Attribute | Sequence
+
+export const simple = (value: string): Reply => ({ _tag: "Simple", value })
+export const ok: Reply = simple("OK")
+export const queued: Reply = simple("QUEUED")
+export const pong: Reply = simple("PONG")
+export const failure = (error: CommandError): Reply => ({ _tag: "Failure", code: error.code, message: error.message })
+
+const smallInts: ReadonlyArray<Reply> = globalThis.Array.from({ length: 1024 }, (_, value): Reply => ({ _tag: "Int", value }))
+export const int = (value: number | bigint): Reply =>
+  typeof value === "number" && value >= 0 && value < 1024 ? smallInts[value]! : { _tag: "Int", value }
+export const zero: Reply = int(0)
+export const one: Reply = int(1)
+/** 1 for true, 0 for false, in both protocol versions (most Redis commands predate RESP3's booleans). */
+export const flag = (value: boolean): Reply => (value ? one : zero)
+
+export const bulk = (value: string): Reply => ({ _tag: "Bulk", value })
+export const nil: Reply = { _tag: "Nil" }
+export const nilArray: Reply = { _tag: "NilArray" }
+export const bulkOrNil = (value: string | undefined): Reply => (value === undefined ? nil : { _tag: "Bulk", value })
+export const array = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Array", values })
+export const bulks = (values: ReadonlyArray<string | undefined>): Reply => ({ _tag: "Bulks", values })
+export const emptyArray: Reply = array([])
+export const map = (entries: ReadonlyArray<Reply>): Reply => ({ _tag: "Map", entries })
+/** A map from bulk-string keys, in the object's order. */
+export const record = (fields: Record<string, Reply>): Reply =>
+  map(Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]))
+export const set = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Set", values })
+export const double = (value: number): Reply => ({ _tag: "Double", value })
+export const bool = (value: boolean): Reply => ({ _tag: "Bool", value })
+export const bigNumber = (value: string): Reply => ({ _tag: "BigNumber", value })
+export const verbatim = (format: string, value: string): Reply => ({ _tag: "Verbatim", format, value })
+export const push = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Push", values })
+export const attribute = (entries: ReadonlyArray<Reply>, reply: Reply): Reply => ({ _tag: "Attribute", entries, reply })
+export const sequence = (replies: ReadonlyArray<Reply>): Reply => ({ _tag: "Sequence", replies })
+/** No reply at all. */
+export const none: Reply = sequence([])
