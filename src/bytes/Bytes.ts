@@ -5,6 +5,14 @@
  * cut of 13 or more chars. Whatever is stored goes through `flat` first.
  */
 
+declare global {
+  interface Buffer {
+    /** `toString("latin1", start, end)` without its argument checks: 3x faster on short strings. */
+    latin1Slice(start?: number, end?: number): string
+    latin1Write(bytes: string, offset?: number, length?: number): number
+  }
+}
+
 /** Cuts shorter than this are copied by V8 itself. */
 const slicedLengthMin = 13
 const scratch = Buffer.allocUnsafeSlow(16 * 1024)
