@@ -1,0 +1,130 @@
+/**
+ * A string value as growable bytes: what a value turns into when a command changes it in place (APPEND, SETRANGE, SETBIT,
+ * BITFIELD, PFADD). Redis calls this encoding `raw`. Whether a length is allowed (proto-max-bulk-len) is the caller's
+ * business.
+ *
+ * The idea to hold: `bytes` is the capacity, `length` what counts of it. Growing allocates ahead as Redis does (double up to
+ * 1 MiB, then 1 MiB more), so a million small APPENDs cost a few copies. A large growth is never filled by hand: the memory
+ * comes zeroed from the system, so SETBIT k 4294967295 1 touches two pages, not 512 MiB.
+ */
+
+/** Above this many bytes, growing reserves a fixed amount ahead instead of doubling. */
+const preallocatedMax = 1024 * 1024
+
+/** The longest string that V8 can make, in chars; 24 bytes less than Redis's longest value. */
+export const stringLengthMax = 0x1fffffe8
+
+export class StringBuffer {
+  readonly type = "string"
+  /** The storage. Bytes from `length` on mean nothing. Replaced when it grows: do not keep it. */
+  bytes: Buffer
+  /** How many bytes of the storage are the value. */
+  length: number
+
+  /** Takes ownership of `bytes`. */
+  constructor(bytes: Buffer, length = bytes.length) {
+    this.bytes = bytes
+    this.length = length
+  }
+
+  /** The bytes of `value`, with `spare` bytes of room behind them. */
+  static from(value: string, spare = 0): StringBuffer {
+    const bytes = Buffer.allocUnsafeSlow(value.length + spare)
+    bytes.latin1Write(value, 0, value.length)
+    return new StringBuffer(bytes, value.length)
+  }
+
+  /** `length` zero bytes. */
+  static zeros(length: number): StringBuffer {
+    return new StringBuffer(Buffer.alloc(length))
+  }
+
+  get size(): number {
+    return this.length
+  }
+
+  encoding(): "raw" {
+    return "raw"
+  }
+
+  copy(): StringBuffer {
+    const bytes = Buffer.allocUnsafeSlow(this.length)
+    this.bytes.copy(bytes, 0, 0, this.length)
+    return new StringBuffer(bytes)
+  }
+
+  /** The whole value; throws a RangeError above `stringLengthMax`. */
+  toString(): string {
+    return this.bytes.latin1Slice(0, this.length)
+  }
+
+  /** The bytes from `start` up to but not including `end`. */
+  slice(start: number, end: number): string {
+    return this.bytes.latin1Slice(start, end)
+  }
+
+  /** The value's bytes, shared with this buffer: valid until it changes. */
+  view(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  byteAt(index: number): number {
+    return this.bytes[index]
+  }
+
+  append(value: string): void {
+    const offset = this.length
+    this.reserve(offset + value.length)
+    this.bytes.latin1Write(value, offset, value.length)
+    this.length = offset + value.length
+  }
+
+  /** Overwrites from `offset` on; a gap behind the old end reads as zeros. */
+  setRange(offset: number, value: string): void {
+    this.growTo(offset + value.length)
+    this.bytes.latin1Write(value, offset, value.length)
+  }
+
+  /** The bit at `offset`, counted from the most significant bit of the first byte; 0 behind the end. */
+  getBit(offset: number): number {
+    // A bit offset may need 33 bits, so this divides where a shift would cut.
+    const index = Math.floor(offset / 8)
+    return index < this.length ? (this.bytes[index] >> (7 - (offset & 7))) & 1 : 0
+  }
+
+  /** Sets or clears a bit, growing the value to hold it. Answers what it was. */
+  setBit(offset: number, on: boolean): number {
+    const index = Math.floor(offset / 8)
+    this.growTo(index + 1)
+    const mask = 1 << (7 - (offset & 7))
+    const byte = this.bytes[index]
+    this.bytes[index] = on ? byte | mask : byte & ~mask
+    return (byte & mask) === 0 ? 0 : 1
+  }
+
+  /** Makes the value at least `length` bytes long; new bytes are zeros. */
+  growTo(length: number): void {
+    const before = this.length
+    if (length <= before) return
+    // Fresh storage is zero behind the old end already.
+    if (!this.reserve(length)) this.bytes.fill(0, before, length)
+    this.length = length
+  }
+
+  /** Room for `length` bytes in all. True when the storage is new, and zero from the value's end on. */
+  private reserve(length: number): boolean {
+    if (length <= this.bytes.length) return false
+    const grown = Buffer.alloc(length < preallocatedMax ? length * 2 : length + preallocatedMax)
+    this.bytes.copy(grown, 0, 0, this.length)
+    this.bytes = grown
+    return true
+  }
+}
+
+/** The bytes of a string value in whichever form it is stored. */
+export const stringOf = (value: string | number | StringBuffer): string =>
+  typeof value === "string" ? value : typeof value === "number" ? String(value) : value.toString()
+
+/** A growable form of a string value: the value itself when it is one already, otherwise a copy. */
+export const growable = (value: string | number | StringBuffer): StringBuffer =>
+  typeof value === "object" ? value : StringBuffer.from(String(value))
