@@ -1,0 +1,290 @@
+/**
+ * A sorted set: members with scores, in order of score and then of the member's bytes. Ranks, bounds and single members cost
+ * O(log n), a range O(log n) and one step a member. Options and errors are the commands' business.
+ *
+ * The idea to hold: every range, by rank, score or member, is first an interval of ranks, and `visit` walks one. Inside, a
+ * small set is one byte string (`PackedScores`), any other an `IndexedScores`; neither choice shows. What OBJECT ENCODING
+ * reports is a flag of its own, because Redis turns a listpack into a skiplist at the configured limits and never back.
+ */
+import { flat } from "../bytes/Bytes.ts"
+import { IndexedScores } from "./IndexedScores.ts"
+import * as Packed from "./PackedScores.ts"
+import type { Collection, Limits } from "./Value.ts"
+
+/** An interval of scores. */
+export interface ScoreRange {
+  readonly min: number
+  readonly max: number
+  readonly minExclusive: boolean
+  readonly maxExclusive: boolean
+}
+
+/** An end of an interval of members: `undefined` as the member is the end of everything in that direction. */
+export interface LexBound {
+  readonly member: string | undefined
+  /** The least or greatest of all, when there is no member. */
+  readonly side: "least" | "greatest"
+  readonly exclusive: boolean
+}
+
+export interface LexRange {
+  readonly min: LexBound
+  readonly max: LexBound
+}
+
+/** Ranks from `start` up to, not including, `end`; empty when `end <= start`. */
+export interface Ranks {
+  readonly start: number
+  readonly end: number
+}
+
+const none: Ranks = { start: 0, end: 0 }
+
+/** The thresholds of the two settings. */
+export type SortedSetLimits = Pick<Limits, "zset-max-listpack-entries" | "zset-max-listpack-value">
+
+const isFrom = (member: string, min: LexBound): boolean =>
+  min.member === undefined
+    ? min.side === "least"
+    : min.exclusive
+      ? member > min.member
+      : member >= min.member
+
+const isUpTo = (member: string, max: LexBound): boolean =>
+  max.member === undefined
+    ? max.side === "greatest"
+    : max.exclusive
+      ? member < max.member
+      : member <= max.member
+
+const isEmptyRange = ({ min, max }: LexRange): boolean => {
+  if (min.member !== undefined && max.member !== undefined) {
+    return min.member > max.member || (min.member === max.member && (min.exclusive || max.exclusive))
+  }
+  return (min.member === undefined && min.side === "greatest") || (max.member === undefined && max.side === "least")
+}
+
+export class SortedSet implements Collection {
+  #inside: string | IndexedScores = ""
+  #size = 0
+  #isSkiplist = false
+
+  get type(): "zset" {
+    return "zset"
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get encoding(): "listpack" | "skiplist" {
+    return this.#isSkiplist ? "skiplist" : "listpack"
+  }
+
+  /** The score of `member`, or absent. */
+  score(member: string): number | undefined {
+    const inside = this.#inside
+    if (typeof inside !== "string") return inside.score(member)
+    const entry = Packed.find(inside, member)
+    return entry === -1 ? undefined : Packed.scoreOf(inside, entry)
+  }
+
+  /** How many members come before `member`, or absent. */
+  rank(member: string): number | undefined {
+    const inside = this.#inside
+    if (typeof inside !== "string") return inside.rank(member)
+    const entry = Packed.find(inside, member)
+    return entry === -1 ? undefined : Packed.rankOf(inside, entry)
+  }
+
+  /** Sets the score of `member`, which is added if it is not there. A score equal to the old one changes nothing. */
+  put(member: string, score: number, limits: SortedSetLimits): "added" | "updated" | "unchanged" {
+    let inside = this.#inside
+    if (typeof inside === "string") {
+      const entry = Packed.find(inside, member)
+      if (entry !== -1) {
+        if (Packed.scoreOf(inside, entry) === score) return "unchanged"
+        this.#inside = Packed.insert(Packed.remove(inside, entry), member, score)
+        return "updated"
+      }
+      this.#size++
+      if (this.#size > limits["zset-max-listpack-entries"] || member.length > limits["zset-max-listpack-value"]) {
+        this.#isSkiplist = true
+      }
+      if (this.#size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
+        this.#inside = Packed.insert(inside, member, score)
+        return "added"
+      }
+      inside = this.#index(inside, this.#size - 1)
+      inside.append(flat(member), score)
+      return "added"
+    }
+    const position = inside.table.find(member)
+    if (position !== -1) {
+      if (inside.table.score(position) === score) return "unchanged"
+      inside.setScore(position, score)
+      return "updated"
+    }
+    inside.append(flat(member), score)
+    this.#size++
+    if (this.#size > limits["zset-max-listpack-entries"] || member.length > limits["zset-max-listpack-value"]) {
+      this.#isSkiplist = true
+    }
+    return "added"
+  }
+
+  /** Removes `member`; answers whether it was there. */
+  remove(member: string): boolean {
+    const inside = this.#inside
+    if (typeof inside === "string") {
+      const entry = Packed.find(inside, member)
+      if (entry === -1) return false
+      this.#inside = Packed.remove(inside, entry)
+    } else {
+      const position = inside.table.find(member)
+      if (position === -1) return false
+      inside.remove(position)
+    }
+    this.#size--
+    return true
+  }
+
+  /** Removes the members of an interval of ranks, which must lie within the set. */
+  removeRanks({ start, end }: Ranks): void {
+    const members: Array<string> = []
+    this.visit(start, end - start, false, (member) => members.push(member))
+    for (const member of members) this.remove(member)
+  }
+
+  /** The member at `rank`, 0 <= rank < size. */
+  memberAt(rank: number): string {
+    const inside = this.#inside
+    if (typeof inside !== "string") return inside.table.member(inside.tree.at(rank))
+    let found = ""
+    Packed.visit(inside, rank, 1, false, (member) => (found = member))
+    return found
+  }
+
+  /**
+   * Visits `count` members in order from `rank`, downward when `reverse`; all of them must exist. The set must not change
+   * meanwhile. The strings are for answering: keep a flat copy.
+   */
+  visit(rank: number, count: number, reverse: boolean, visitor: (member: string, score: number) => void): void {
+    if (count <= 0) return
+    const inside = this.#inside
+    if (typeof inside === "string") Packed.visit(inside, rank, count, reverse, visitor)
+    else inside.visit(rank, count, reverse, visitor)
+  }
+
+  /** Visits every member in order. */
+  forEach(visitor: (member: string, score: number) => void): void {
+    this.visit(0, this.#size, false, visitor)
+  }
+
+  /** The ranks of the members whose score lies in `range`. */
+  ranksOfScores({ min, max, minExclusive, maxExclusive }: ScoreRange): Ranks {
+    if (min > max || (min === max && (minExclusive || maxExclusive))) return none
+    const start =
+      min === -Infinity && !minExclusive
+        ? 0
+        : this.#countWhile(minExclusive ? (_, score) => score <= min : (_, score) => score < min)
+    const end =
+      max === Infinity && !maxExclusive
+        ? this.#size
+        : this.#countWhile(maxExclusive ? (_, score) => score < max : (_, score) => score <= max)
+    return { start, end }
+  }
+
+  /**
+   * The ranks of the members in `range`, where all scores are equal. Where they are not, a small set answers what Redis
+   * finds in a listpack: the run of matching members that begins with the first match, or with the last when `reverse`.
+   */
+  ranksOfMembers(range: LexRange, reverse = false): Ranks {
+    if (this.#size === 0 || isEmptyRange(range)) return none
+    const { min, max } = range
+    if (!isFrom(this.memberAt(this.#size - 1), min) || !isUpTo(this.memberAt(0), max)) return none
+    if (typeof this.#inside === "string") return this.#runOfMembers(this.#inside, range, reverse)
+    const start = this.#countWhile((member) => !isFrom(member, min))
+    const end = this.#countWhile((member) => isUpTo(member, max))
+    return { start, end }
+  }
+
+  /**
+   * Visits at least `count` members from `cursor` (0 begins), in no order, and returns the next cursor (0: done). A member
+   * that is there from start to end is visited, whatever is added and removed between the calls; a listpack comes whole.
+   */
+  scan(cursor: number, count: number, visitor: (member: string, score: number) => void): number {
+    const inside = this.#inside
+    if (typeof inside === "string" || !this.#isSkiplist) {
+      this.forEach(visitor)
+      return 0
+    }
+    // The cursor is the position after the next one to visit, see ScoreTable.
+    let next = cursor === 0 ? this.#size : Math.min(cursor, this.#size)
+    for (let left = count; left > 0 && next > 0; left--) {
+      next--
+      visitor(inside.table.member(next), inside.table.score(next))
+    }
+    return next
+  }
+
+  copy(): SortedSet {
+    const copy = new SortedSet()
+    copy.#size = this.#size
+    copy.#isSkiplist = this.#isSkiplist
+    const inside = this.#inside
+    if (typeof inside === "string") copy.#inside = inside
+    else {
+      const indexed = new IndexedScores()
+      inside.visit(0, this.#size, false, (member, score) => indexed.append(member, score))
+      copy.#inside = indexed
+    }
+    return copy
+  }
+
+  memoryUsage(samples: number): number {
+    const inside = this.#inside
+    if (typeof inside === "string") return objectBytes + stringBytes(inside.length)
+    const sampled = samples === 0 ? this.#size : Math.min(samples, this.#size)
+    let bytes = 0
+    inside.visit(0, sampled, false, (member) => (bytes += stringBytes(member.length)))
+    const average = sampled === 0 ? 0 : bytes / sampled
+    return objectBytes + Math.round(this.#size * (average + indexBytes))
+  }
+
+  /** Moves the first `size` members out of the string. */
+  #index(packed: string, size: number): IndexedScores {
+    const indexed = new IndexedScores()
+    Packed.visit(packed, 0, size, false, (member, score) => indexed.append(flat(member), score))
+    this.#inside = indexed
+    return indexed
+  }
+
+  #countWhile(precedes: (member: string, score: number) => boolean): number {
+    const inside = this.#inside
+    return typeof inside === "string" ? Packed.countWhile(inside, precedes) : inside.countWhile(precedes)
+  }
+
+  #runOfMembers(packed: string, { min, max }: LexRange, reverse: boolean): Ranks {
+    const members: Array<string> = []
+    Packed.visit(packed, 0, this.#size, false, (member) => members.push(member))
+    if (reverse) {
+      let end = members.length
+      while (end > 0 && !isUpTo(members[end - 1]!, max)) end--
+      let start = end
+      while (start > 0 && isFrom(members[start - 1]!, min)) start--
+      return { start, end }
+    }
+    let start = 0
+    while (start < members.length && !isFrom(members[start]!, min)) start++
+    let end = start
+    while (end < members.length && isUpTo(members[end]!, max)) end++
+    return { start, end }
+  }
+}
+
+/** Heap bytes of the object itself, and of a string of `length` bytes. */
+const objectBytes = 48
+const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
+/** Heap bytes a member of an `IndexedScores` beside its string: reference, score, index, tree. */
+const indexBytes = 45
