@@ -1,0 +1,265 @@
+/**
+ * Turns the bytes of one connection into requests: RESP multibulk, and lines typed by hand ("inline"). It does not know
+ * what a command is; it stops where one request ends, so that AUTH or CONFIG SET can change the limits for the next one.
+ *
+ * The idea to hold: a chunk becomes one string at once and arguments are cut out of it, which V8 does without copying.
+ * Nothing is read twice: of an unfinished request the arguments so far are kept, and how much more is needed before another
+ * look is worth while. An argument of which much is missing is collected as bytes and turned into a string once.
+ *
+ * After a protocol error `failure` is set, and nothing more is accepted or given out.
+ */
+import { constants } from "node:buffer"
+import { parseInteger } from "../bytes/Numbers.ts"
+import { splitArguments } from "../bytes/Quoting.ts"
+import { ProtocolError } from "../errors/ProtocolError.ts"
+
+/** Longest line (inline request, or the length before arguments) that may be waiting for its end. */
+const lineLengthMax = 64 * 1024
+const argumentCountMax = 2147483647
+const argumentCountMaxUnauthenticated = 10
+const bulkLengthMaxUnauthenticated = 16 * 1024
+const bulkLengthMaxDefault = 512 * 1024 * 1024
+/**
+ * Differs: the longest string V8 can make is 24 bytes short of 512 MiB, which is where proto-max-bulk-len stands by
+ * default and may be set beyond. What is longer is answered as what exceeds the setting.
+ */
+const bulkLengthMaxString = constants.MAX_STRING_LENGTH
+/** An argument of which this much is missing is collected as bytes: joining strings copies all that came before. */
+const missingBytesCollected = 32 * 1024
+const collectorBytesMin = 64 * 1024
+
+/** Above this, and below 1, a length is looked at more closely than digit by digit. */
+const plainLengthMax = 999999999
+const unknown = -1
+
+const asterisk = 42
+const dollar = 36
+const carriageReturn = 13
+const zero = 48
+const nine = 57
+const noArguments: Array<string> = []
+
+export class Decoder {
+  /** Until the client has authenticated, requests must be small. */
+  authenticated = true
+  /** proto-max-bulk-len */
+  bulkLengthMax = bulkLengthMaxDefault
+  /** Why the connection must be closed once this is answered. */
+  failure: ProtocolError | undefined = undefined
+
+  private text = ""
+  private position = 0
+  /** How many bytes from `position` on must be there before another look is worth while, unless `awaited` comes. */
+  private wanted = 1
+  private awaited = ""
+  /** The arguments so far of a request of which `missing` more are to come. */
+  private args = noArguments
+  private missing = 0
+  /** Length of the argument to come, once it has been read. */
+  private bulkLength = unknown
+  /** The argument being collected, with its CR LF, in a buffer that grows with what has really arrived. */
+  private collector: Buffer | undefined = undefined
+  private collected = 0
+
+  /** Bytes received and not yet given out as arguments. */
+  get bufferedBytes(): number {
+    return this.text.length - this.position + this.collected
+  }
+
+  /** Takes what was received. The buffer may be used again afterwards. */
+  push(chunk: Buffer): void {
+    if (this.failure !== undefined) return
+    let from = 0
+    if (this.collector !== undefined) {
+      from = this.collect(this.collector, chunk)
+      if (from === chunk.length) return
+    }
+    const received = chunk.latin1Slice(from, chunk.length)
+    if (this.awaited !== "" && received.includes(this.awaited)) this.wanted = 1
+    this.text = this.position === this.text.length ? received : this.text.substring(this.position) + received
+    this.position = 0
+  }
+
+  /** The next request, or `undefined` if it is not complete, or if `failure` says that there will not be one. */
+  next(): Array<string> | undefined {
+    if (this.collector !== undefined) {
+      return this.takeCollected(this.collector) ? this.readArguments(this.text) : undefined
+    }
+    const text = this.text
+    while (this.missing === 0) {
+      if (text.length - this.position < this.wanted) return this.forgetIfEmpty()
+      if (text.charCodeAt(this.position) !== asterisk) {
+        const words = this.readLine(text)
+        if (words === undefined || words.length > 0) return words
+      } else {
+        const count = this.readLength(text, asterisk)
+        if (count === unknown) return undefined
+        if (count > 0) this.args = []
+        this.missing = count
+      }
+    }
+    return text.length - this.position < this.wanted ? undefined : this.readArguments(text)
+  }
+
+  private readArguments(text: string): Array<string> | undefined {
+    const args = this.args
+    let missing = this.missing
+    let bulkLength = this.bulkLength
+    while (missing > 0) {
+      if (bulkLength === unknown) {
+        bulkLength = this.readLength(text, dollar)
+        if (bulkLength === unknown) break
+      }
+      const start = this.position
+      const end = start + bulkLength
+      if (text.length < end + 2) {
+        this.awaitBulk(text, bulkLength)
+        break
+      }
+      args.push(text.substring(start, end))
+      // Nobody looks at the two bytes after an argument, in Redis neither.
+      this.position = end + 2
+      bulkLength = unknown
+      missing--
+    }
+    this.missing = missing
+    this.bulkLength = bulkLength
+    if (missing > 0) return undefined
+    this.args = noArguments
+    return args
+  }
+
+  /** Passes the line at `position`, `*3` or `$3`, and gives its number; `unknown` if it is not complete or wrong. */
+  private readLength(text: string, mark: number): number {
+    const start = this.position
+    let value = 0
+    let i = start + 1
+    let code = 0
+    for (; i < text.length; i++) {
+      code = text.charCodeAt(i)
+      if (code < zero || code > nine) break
+      value = value * 10 + (code - zero)
+    }
+    const plain = code === carriageReturn && i + 2 <= text.length && value > 0 && value <= plainLengthMax
+    if (!plain || text.charCodeAt(start) !== mark || text.charCodeAt(start + 1) === zero) {
+      return this.readOddLength(text, mark)
+    }
+    this.position = i + 2
+    this.wanted = 1
+    return value <= argumentCountMaxUnauthenticated ? value : this.checkLength(value, mark)
+  }
+
+  private checkLength(value: number, mark: number): number {
+    if (mark === asterisk) {
+      if (value > argumentCountMax) return this.fail("invalid multibulk length")
+      if (!this.authenticated && value > argumentCountMaxUnauthenticated) {
+        return this.fail("unauthenticated multibulk length")
+      }
+      // A negative number of arguments is none.
+      return value < 0 ? 0 : value
+    }
+    if (value < 0 || value > this.bulkLengthMax || value > bulkLengthMaxString) return this.fail("invalid bulk length")
+    if (!this.authenticated && value > bulkLengthMaxUnauthenticated) return this.fail("unauthenticated bulk length")
+    return value
+  }
+
+  /** `readLength` for everything but short plain digits in a complete line. */
+  private readOddLength(text: string, mark: number): number {
+    const start = this.position
+    const end = this.findLineEnd(text, "\r", mark === asterisk ? "too big mbulk count string" : "too big bulk count string")
+    if (end === unknown) return unknown
+    if (text.length < end + 2) {
+      this.wanted = end + 2 - start
+      return unknown
+    }
+    if (mark === dollar && text.charCodeAt(start) !== dollar) return this.fail(`expected '$', got '${text[start]}'`)
+    const value = parseInteger(text.substring(start + 1, end))
+    if (value === undefined) {
+      return this.fail(mark === asterisk ? "invalid multibulk length" : "invalid bulk length")
+    }
+    this.position = end + 2
+    this.wanted = 1
+    return this.checkLength(Number(value), mark)
+  }
+
+  /** An inline request; no words if the line is empty, `undefined` if it is not complete or wrong. */
+  private readLine(text: string): Array<string> | undefined {
+    const end = this.findLineEnd(text, "\n", "too big inline request")
+    if (end === unknown) return undefined
+    const last = end > this.position && text.charCodeAt(end - 1) === carriageReturn ? end - 1 : end
+    const words = splitArguments(text.substring(this.position, last))
+    if (words === undefined) {
+      this.fail("unbalanced quotes in request")
+      return undefined
+    }
+    this.position = end + 1
+    this.wanted = 1
+    return words
+  }
+
+  /** Where the line at `position` ends. Redis looks for it with strchr, so a line with a NUL byte never ends. */
+  private findLineEnd(text: string, terminator: string, tooLong: string): number {
+    const end = text.indexOf(terminator, this.position)
+    const stuck = text.substring(this.position, end < 0 ? text.length : end).includes("\0")
+    if (end >= 0 && !stuck) return end
+    if (text.length - this.position > lineLengthMax) return this.fail(tooLong)
+    this.wanted = lineLengthMax + 1
+    this.awaited = stuck ? "" : terminator
+    return unknown
+  }
+
+  private awaitBulk(text: string, bulkLength: number): void {
+    const bytes = bulkLength + 2
+    const present = text.length - this.position
+    this.wanted = bytes
+    this.awaited = ""
+    if (bytes - present < missingBytesCollected) return
+    this.collector = Buffer.allocUnsafeSlow(Math.min(bytes, Math.max(collectorBytesMin, 2 * present)))
+    this.collected = this.collector.latin1Write(text.substring(this.position), 0, present)
+    this.text = ""
+    this.position = 0
+  }
+
+  /** Adds to the collected argument and returns how much of `chunk` belonged to it. */
+  private collect(collector: Buffer, chunk: Buffer): number {
+    const bytes = this.bulkLength + 2
+    const taken = Math.min(chunk.length, bytes - this.collected)
+    let target = collector
+    if (this.collected + taken > target.length) {
+      target = Buffer.allocUnsafeSlow(Math.min(bytes, 2 * (this.collected + taken)))
+      collector.copy(target, 0, 0, this.collected)
+      this.collector = target
+    }
+    chunk.copy(target, this.collected, 0, taken)
+    this.collected += taken
+    return taken
+  }
+
+  private takeCollected(collector: Buffer): boolean {
+    if (this.collected < this.bulkLength + 2) return false
+    this.args.push(collector.latin1Slice(0, this.bulkLength))
+    this.missing--
+    this.bulkLength = unknown
+    this.wanted = 1
+    this.collector = undefined
+    this.collected = 0
+    return true
+  }
+
+  /** An idle connection does not keep its last chunk alive. */
+  private forgetIfEmpty(): undefined {
+    if (this.position === this.text.length) {
+      this.text = ""
+      this.position = 0
+    }
+    return undefined
+  }
+
+  private fail(what: string): typeof unknown {
+    this.failure = ProtocolError.of(what)
+    this.text = ""
+    this.position = 0
+    this.args = noArguments
+    return unknown
+  }
+}
