@@ -39,11 +39,6 @@ export class IndexedScores {
 
   visit(rank: number, count: number, reverse: boolean, visitor: (member: string, score: number) => void): void {
     const { table } = this
-    this.tree.visit(rank, count, reverse, (position) => visitor(table.member(position), table.score(position)))
-  }
-
-  countWhile(precedes: (member: string, score: number) => boolean): number {
-    const { table } = this
-    return this.tree.countWhile((position) => precedes(table.member(position), table.score(position)))
+    this.tree.visit(rank, count, reverse, (position, score) => visitor(table.member(position), score))
   }
 }

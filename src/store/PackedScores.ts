@@ -67,12 +67,12 @@ export const insert = (packed: string, member: string, score: number): string =>
 export const remove = (packed: string, entry: number): string =>
   flat(packed.substring(0, entry) + packed.substring(next(packed, entry)))
 
-/** How many entries in a row from the start satisfy `precedes`. */
-export const countWhile = (packed: string, precedes: (member: string, score: number) => boolean): number => {
+/** How many entries have a score below `score`, or up to it when `inclusive`. */
+export const countBelow = (packed: string, score: number, inclusive: boolean): number => {
   let count = 0
-  for (let entry = 0; entry < packed.length; entry = next(packed, entry)) {
-    if (!precedes(memberAt(packed, entry), scoreAt(packed, entry))) break
-    count++
+  for (let entry = 0; entry < packed.length; entry = next(packed, entry), count++) {
+    const other = scoreAt(packed, entry)
+    if (other > score || (other === score && !inclusive)) break
   }
   return count
 }

@@ -118,15 +118,6 @@ export class ScoreTable {
     this.#scores[position >>> segmentBits]![position & segmentMask] = score
   }
 
-  /** Order of two positions by score, then by the bytes of the member. */
-  compare(left: number, right: number): number {
-    const leftScore = this.score(left)
-    const rightScore = this.score(right)
-    if (leftScore !== rightScore) return leftScore < rightScore ? -1 : 1
-    if (left === right) return 0
-    return this.member(left) < this.member(right) ? -1 : 1
-  }
-
   /** The position of `member`, or -1. */
   find(member: string): number {
     const hash = hashOf(member)

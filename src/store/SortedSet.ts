@@ -184,15 +184,10 @@ export class SortedSet implements Collection {
   /** The ranks of the members whose score lies in `range`. */
   ranksOfScores({ min, max, minExclusive, maxExclusive }: ScoreRange): Ranks {
     if (min > max || (min === max && (minExclusive || maxExclusive))) return none
-    const start =
-      min === -Infinity && !minExclusive
-        ? 0
-        : this.#countWhile(minExclusive ? (_, score) => score <= min : (_, score) => score < min)
-    const end =
-      max === Infinity && !maxExclusive
-        ? this.#size
-        : this.#countWhile(maxExclusive ? (_, score) => score < max : (_, score) => score <= max)
-    return { start, end }
+    return {
+      start: min === -Infinity && !minExclusive ? 0 : this.#countBelow(min, minExclusive),
+      end: max === Infinity && !maxExclusive ? this.#size : this.#countBelow(max, !maxExclusive),
+    }
   }
 
   /**
@@ -204,9 +199,8 @@ export class SortedSet implements Collection {
     const { min, max } = range
     if (!isFrom(this.memberAt(this.#size - 1), min) || !isUpTo(this.memberAt(0), max)) return none
     if (typeof this.#inside === "string") return this.#runOfMembers(this.#inside, range, reverse)
-    const start = this.#countWhile((member) => !isFrom(member, min))
-    const end = this.#countWhile((member) => isUpTo(member, max))
-    return { start, end }
+    const { tree } = this.#inside
+    return { start: tree.countWhile((member) => !isFrom(member, min)), end: tree.countWhile((member) => isUpTo(member, max)) }
   }
 
   /**
@@ -260,9 +254,11 @@ export class SortedSet implements Collection {
     return indexed
   }
 
-  #countWhile(precedes: (member: string, score: number) => boolean): number {
+  #countBelow(score: number, inclusive: boolean): number {
     const inside = this.#inside
-    return typeof inside === "string" ? Packed.countWhile(inside, precedes) : inside.countWhile(precedes)
+    return typeof inside === "string"
+      ? Packed.countBelow(inside, score, inclusive)
+      : inside.tree.countBelow(score, inclusive)
   }
 
   #runOfMembers(packed: string, { min, max }: LexRange, reverse: boolean): Ranks {
@@ -287,4 +283,4 @@ export class SortedSet implements Collection {
 const objectBytes = 48
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
 /** Heap bytes a member of an `IndexedScores` beside its string: reference, score, index, tree. */
-const indexBytes = 45
+const indexBytes = 60
