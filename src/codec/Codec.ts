@@ -1,0 +1,36 @@
+/**
+ * How bytes become requests and replies become bytes, as a service, so that a server can speak another protocol and a test
+ * can watch both directions. Nothing here waits: a connection calls it for every chunk and every reply.
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import type { ProtocolError } from "../errors/ProtocolError.ts"
+import { Decoder } from "./Decoder.ts"
+import { encode, type Protocol } from "./Encoder.ts"
+import type { Reply } from "./Reply.ts"
+
+/** What a connection sees of its decoder. */
+export interface RequestDecoder {
+  /** Set from outside, between two requests: an unauthenticated client may send small requests only. */
+  authenticated: boolean
+  /** Set from outside, between two requests: the longest argument, proto-max-bulk-len. */
+  bulkLengthMax: number
+  /** Why no further request will come: to be answered before the connection closes. */
+  readonly failure: ProtocolError | undefined
+  /** Bytes received and not yet given out: CLIENT LIST's qbuf, limited by client-query-buffer-limit. */
+  readonly bufferedBytes: number
+  /** Takes what was received. The buffer may be used again afterwards. */
+  readonly push: (chunk: Buffer) => void
+  /** The next complete request, never empty. */
+  readonly next: () => Array<string> | undefined
+}
+
+export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, {
+  /** A decoder for one connection. */
+  readonly makeDecoder: () => RequestDecoder
+  /** The bytes of a reply for a client speaking this version. */
+  readonly encode: (reply: Reply, protocol: Protocol) => string
+}>() {
+  /** RESP in both versions, and inline requests. */
+  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode })
+}
