@@ -1,0 +1,232 @@
+/**
+ * The settings of a running server: read on hot paths as properties of one plain object, shown and changed by CONFIG.
+ *
+ * The idea to hold: `current` is the same object for the life of the server and its properties change in place, so whoever
+ * keeps it always reads the value of now, for the price of a property. A change is all or nothing: every value is read before
+ * the first is stored, and what a handler of `onChange` refuses is taken back.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as EffectConfig from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { fromUtf8 } from "../bytes/Bytes.ts"
+import {
+  type InvalidSetting,
+  RewriteRefused,
+  SettingRefused,
+  UnknownOption,
+  type UnknownSetting,
+  type UnreadableFile,
+} from "../errors/ConfigErrors.ts"
+import { type Directive, fromValues, load, type Loaded, parse } from "./Directive.ts"
+import { type Entry, entries, find, names, type Property, type SettingName, type Value, type Values } from "./Settings.ts"
+
+export type { MemoryOrPercent } from "./SettingType.ts"
+export type { OutputLimit, OutputLimits, SavePoint } from "./SettingTypes.ts"
+export type { SettingName, Values } from "./Settings.ts"
+
+/**
+ * Told after values changed and before CONFIG SET answers, with the values of now and those before. A failure, the reason as
+ * CONFIG SET shows it, takes the whole change back. It may take time (a port to bind); most return nothing or an `Either`.
+ */
+export type ChangeHandler = (current: Values, previous: Values) => void | Effect.Effect<void, string>
+
+export interface ConfigService {
+  /** The values of now. The object stays the same, its properties change. */
+  readonly current: Values
+  /** The settings file the server was started with, an absolute path. */
+  readonly file: string | undefined
+  /** What was passed over at the start, a line each, to be logged. */
+  readonly warnings: ReadonlyArray<string>
+  /**
+   * The settings whose names, older ones included, match one of the glob patterns: name and printed value, byte strings. A
+   * name without wildcards is returned as it was spelled.
+   */
+  readonly get: (patterns: ReadonlyArray<string>) => ReadonlyArray<readonly [name: string, value: string]>
+  /**
+   * Changes several settings, all or none. It acts when called: the result is an `Either` that can be read on the spot,
+   * unless a handler takes time. `local` says that the client is on this machine, for `enable-protected-configs`.
+   */
+  readonly set: (
+    pairs: ReadonlyArray<readonly [name: string, value: string]>,
+    options?: { readonly local: boolean },
+  ) => Effect.Effect<void, UnknownOption | SettingRefused>
+  /** Calls `handler` once for each CONFIG SET that changes one of the settings. Returns what ends that. */
+  readonly onChange: (settings: ReadonlyArray<SettingName>, handler: ChangeHandler) => () => void
+  /** Writes the values of now into the settings file, keeping its comments and order. */
+  readonly rewrite: Effect.Effect<void, RewriteRefused>
+}
+
+export type StartError = InvalidSetting | UnknownSetting | UnreadableFile
+
+export class Config extends Context.Tag("tiny-redis/Config")<Config, ConfigService>() {
+  /** Defaults, but for the values given. */
+  static readonly layer = (values: Partial<Values> = {}): Layer.Layer<Config, StartError> =>
+    Layer.effect(this, make({ directives: fromValues(values) }))
+
+  /** Defaults, but for the variables `TINY_REDIS_*` that the `ConfigProvider` knows. */
+  static readonly layerConfig: Layer.Layer<Config, StartError | ConfigError> = Layer.effect(
+    this,
+    Effect.flatMap(Effect.suspend(() => fromEnvironment), (directives) => make({ directives })),
+  )
+
+  /** From directives collected elsewhere: a file's, the environment's and the command line's. */
+  static readonly layerDirectives = (options: MakeOptions): Layer.Layer<Config, StartError> =>
+    Layer.effect(this, make(options))
+}
+
+/** The variables `TINY_REDIS_*`; one replaces what a file says. */
+export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, ConfigError> = Effect.map(
+  Effect.forEach(entries, ({ variable }) => EffectConfig.option(EffectConfig.string(variable))),
+  (texts) =>
+    entries.flatMap((entry, i) => {
+      const text = Option.getOrUndefined(texts[i]!)
+      if (text === undefined) return []
+      return [{ name: entry.name, words: [fromUtf8(text)], origin: entry.variable, replaces: true }]
+    }),
+)
+
+export interface MakeOptions {
+  readonly directives: ReadonlyArray<Directive>
+  readonly file?: string | undefined
+  /** Writes the values into `file`; see ConfigFile.rewrite. */
+  readonly rewrite?: (values: Values, given: ReadonlySet<string>) => Effect.Effect<void, RewriteRefused>
+}
+
+export const make = (options: MakeOptions): Effect.Effect<ConfigService, StartError> =>
+  Effect.map(
+    Effect.suspend(() => load(options.directives)),
+    (loaded) => service(loaded, options),
+  )
+
+interface Subscription {
+  readonly settings: ReadonlyArray<SettingName>
+  readonly handler: ChangeHandler
+}
+
+/** One setting that CONFIG SET is to change. */
+interface Change {
+  readonly spelled: string
+  readonly entry: Entry
+  readonly value: Value
+}
+
+const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
+  const values = loaded.values as Record<Property, Value>
+  const current = loaded.values
+  const subscriptions: Array<Subscription> = []
+
+  const set: ConfigService["set"] = (pairs, client) => {
+    const changes = plan(current, pairs, client?.local ?? false)
+    if (Either.isLeft(changes)) return changes
+    return apply(changes.right)
+  }
+
+  const apply = (changes: ReadonlyArray<Change>): Effect.Effect<void, SettingRefused> => {
+    const previous: Values = { ...current }
+    for (const { entry, value } of changes) values[entry.property] = value
+    const due = subscriptions.filter(({ settings }) => changes.some(({ entry }) => settings.includes(entry.name)))
+
+    const refuse = (index: number, reason: string): Effect.Effect<void, SettingRefused> => {
+      const refused: Values = { ...current }
+      const before = previous as Record<Property, Value>
+      for (const { entry } of changes) values[entry.property] = before[entry.property]
+      const { spelled } = changes.find(({ entry }) => due[index]!.settings.includes(entry.name))!
+      const answer = Either.left(SettingRefused.of(spelled, reason))
+      // Those who already followed the change are told to go back; what they answer changes nothing any more.
+      const returned = due.slice(0, index).map(({ handler }) => handler(current, refused))
+      const waiting = returned.filter((outcome) => outcome !== undefined && !Either.isEither(outcome))
+      return waiting.length === 0
+        ? answer
+        : Effect.zipRight(Effect.forEach(waiting, (outcome) => Effect.ignore(outcome ?? Effect.void)), answer)
+    }
+
+    const tell = (from: number): Effect.Effect<void, SettingRefused> => {
+      for (let i = from; i < due.length; i++) {
+        const outcome = due[i]!.handler(current, previous)
+        if (outcome === undefined) continue
+        if (!Either.isEither(outcome)) {
+          return Effect.matchEffect(outcome, {
+            onFailure: (reason) => refuse(i, reason),
+            onSuccess: () => tell(i + 1),
+          })
+        }
+        if (Either.isLeft(outcome)) return refuse(i, outcome.left as string)
+      }
+      return Either.void
+    }
+    return tell(0)
+  }
+
+  return {
+    current,
+    file: options.file,
+    warnings: loaded.warnings,
+    get: (patterns) => get(current, patterns),
+    set,
+    onChange: (settings, handler) => {
+      const subscription = { settings, handler }
+      subscriptions.push(subscription)
+      return () => {
+        const index = subscriptions.indexOf(subscription)
+        if (index >= 0) subscriptions.splice(index, 1)
+      }
+    },
+    rewrite: Effect.suspend(() => options.rewrite?.(current, loaded.given) ?? Either.left(RewriteRefused.noFile)),
+  }
+}
+
+/** What is to be changed, or the first reason to change nothing, in the order in which redis-server looks for one. */
+const plan = (
+  current: Values,
+  pairs: ReadonlyArray<readonly [string, string]>,
+  local: boolean,
+): Either.Either<ReadonlyArray<Change>, UnknownOption | SettingRefused> => {
+  const found = new Set<Entry>()
+  for (const [spelled] of pairs) {
+    const entry = find(spelled)
+    if (entry === undefined) return Either.left(UnknownOption.of(spelled))
+    const { change } = entry.setting
+    if (change === "never") return Either.left(SettingRefused.of(spelled, "can't set immutable config"))
+    const allowed = current.enableProtectedConfigs
+    if (change === "protected" && !(allowed === "yes" || (allowed === "local" && local))) {
+      return Either.left(SettingRefused.of(spelled, "can't set protected config"))
+    }
+    if (found.has(entry)) return Either.left(SettingRefused.of(spelled, "duplicate parameter"))
+    found.add(entry)
+  }
+  const changes: Array<Change> = []
+  for (const [spelled, text] of pairs) {
+    const entry = find(spelled)!
+    const before = current[entry.property]
+    const parsed = parse(entry, [text], before)
+    const refusal = Either.isLeft(parsed) ? parsed.left : entry.setting.type.check?.(parsed.right)
+    if (Either.isLeft(parsed) || refusal !== undefined) return Either.left(SettingRefused.of(spelled, refusal!))
+    const { print } = entry.setting.type
+    if (print(parsed.right) !== print(before)) changes.push({ spelled, entry, value: parsed.right })
+  }
+  return Either.right(changes)
+}
+
+const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> => {
+  const found = new Map<string, readonly [string, string]>()
+  const add = (spelled: string, entry: Entry): void => {
+    const key = spelled.toLowerCase()
+    if (!found.has(key)) found.set(key, [spelled, entry.setting.type.print(current[entry.property])])
+  }
+  for (const pattern of patterns) {
+    if (/[*?[]/.test(pattern)) {
+      for (const [name, entry] of names) if (matches(pattern, name)) add(name, entry)
+      continue
+    }
+    const entry = find(pattern)
+    if (entry !== undefined) add(pattern, entry)
+  }
+  return [...found.values()]
+}
+
+const matches = (pattern: string, name: string): boolean =>
+  new RegExp(`^${pattern.toLowerCase().replace(/[.+^$(){}|\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".")}$`).test(name)

@@ -1,0 +1,85 @@
+/**
+ * A directive is one statement about one setting: a line of a file, a flag, a variable, or a property given to
+ * `Config.layer`. All of them become values here, in the order in which they are given; later ones count.
+ *
+ * The idea to hold: whatever a setting is given by, it is a list of words, so there is one way from text to value.
+ */
+import * as Either from "effect/Either"
+import { toUtf8 } from "../bytes/Bytes.ts"
+import { InvalidSetting, UnknownSetting } from "../errors/ConfigErrors.ts"
+import { type Entry, entries, find, type Property, settings, type Value, type Values, withoutEffect } from "./Settings.ts"
+
+export interface Directive {
+  /** As it was written, in any case. */
+  readonly name: string
+  /** Byte strings. */
+  readonly words: ReadonlyArray<string>
+  /** Where it was written, for people: `--port`, `redis.conf line 3`, `TINY_REDIS_PORT`. */
+  readonly origin: string
+  /** Whether it takes the place of what was said before even where lines of a file add up (`save`). */
+  readonly replaces?: boolean
+}
+
+export interface Loaded {
+  readonly values: Values
+  /** The settings named by any directive. */
+  readonly given: ReadonlySet<string>
+  /** What was passed over, a line each. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** The value of `words` for one setting, by the rules of its kind: one word of several is split at its spaces. */
+export const parse = ({ setting }: Entry, words: ReadonlyArray<string>, previous: Value): Either.Either<Value, string> =>
+  setting.type.parse(setting.type.variadic && words.length === 1 ? words[0]!.split(" ") : words, previous)
+
+/** A mutable copy of every setting's default, with the properties in the table's order. */
+export const defaults = (): Record<Property, Value> => {
+  const values = Object.fromEntries(entries.map((entry) => [entry.property, entry.setting.default]))
+  return values as Record<Property, Value>
+}
+
+const invalid = (entry: Entry, directive: Directive, refusal: string | undefined): InvalidSetting =>
+  new InvalidSetting({
+    setting: entry.name,
+    value: toUtf8(directive.words.join(" ")),
+    origin: directive.origin,
+    reason: refusal ?? `${entry.name} takes ${entry.setting.type.allowed}`,
+  })
+
+/** Takes the directives in order. What only the system can tell (does the directory exist) is checked at the end. */
+export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded, InvalidSetting | UnknownSetting> => {
+  const values = defaults()
+  const given = new Map<string, Directive>()
+  const warnings: Array<string> = []
+  for (const directive of directives) {
+    const entry = find(directive.name)
+    if (entry === undefined) {
+      const { name, origin } = directive
+      if (!withoutEffect.has(name.toLowerCase())) return Either.left(new UnknownSetting({ setting: name, origin }))
+      warnings.push(`The setting ${name.toLowerCase()} has no effect in this server (${origin})`)
+      continue
+    }
+    const { property, setting } = entry
+    const parsed = parse(entry, directive.words, values[property])
+    if (Either.isLeft(parsed)) return Either.left(invalid(entry, directive, undefined))
+    const adds = setting.type.append !== undefined && given.has(entry.name) && directive.replaces !== true
+    values[property] = adds ? setting.type.append!(values[property], parsed.right) : parsed.right
+    given.set(entry.name, directive)
+  }
+  // The default of dir stands for the directory the process runs in.
+  if (!given.has("dir")) values.dir = Either.getOrThrow(settings.dir.type.parse(["./"], ""))
+  for (const entry of entries) {
+    const directive = given.get(entry.name)
+    const refusal = directive && entry.setting.type.check?.(values[entry.property])
+    if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry, directive, refusal))
+  }
+  return Either.right({ values: values as Values, given: new Set(given.keys()), warnings })
+}
+
+/** Directives out of properties, as a program gives them: printed and read again, so the same limits hold. */
+export const fromValues = (values: Partial<Values>): ReadonlyArray<Directive> =>
+  entries.flatMap((entry) => {
+    const value = values[entry.property]
+    if (value === undefined) return []
+    return [{ name: entry.name, words: [entry.setting.type.print(value)], origin: "given by the program", replaces: true }]
+  })

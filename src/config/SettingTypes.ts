@@ -1,0 +1,151 @@
+/**
+ * The kinds of value that only one setting has: save points, output limits per class of client, classes of keyspace events,
+ * percentiles. Each reads and prints the words of redis.conf; the texts of refusals are redis-server's.
+ */
+import * as Either from "effect/Either"
+import { parseDoubleLoosely } from "../bytes/Numbers.ts"
+import { int32Max, parseMemory, type SettingType } from "./SettingType.ts"
+
+const none = (words: ReadonlyArray<string>): boolean => words.length === 0 || (words.length === 1 && words[0] === "")
+
+/** A snapshot is due when `changes` keys changed and `seconds` passed since the last one. */
+export interface SavePoint {
+  readonly seconds: number
+  readonly changes: number
+}
+
+/** A whole number as C's atoi and strtol take them here; Differs: what exceeds 32 bits is refused, not wrapped around. */
+const count = (word: string, min: number): number | undefined => {
+  if (!/^[0-9]+$/.test(word)) return undefined
+  const value = Number(word)
+  return value >= min && value <= int32Max ? value : undefined
+}
+
+export const savePoints: SettingType<ReadonlyArray<SavePoint>> = {
+  allowed: 'pairs of seconds and changes, as 900 1 300 10, or "" for never',
+  variadic: true,
+  parse: (words) => {
+    const points: Array<SavePoint> = []
+    if (none(words)) return Either.right(points)
+    if (words.length % 2 !== 0) return Either.left("Invalid save parameters")
+    for (let i = 0; i < words.length; i += 2) {
+      const seconds = count(words[i]!, 1)
+      const changes = count(words[i + 1]!, 0)
+      if (seconds === undefined || changes === undefined) return Either.left("Invalid save parameters")
+      points.push({ seconds, changes })
+    }
+    return Either.right(points)
+  },
+  print: (points) => points.map(({ seconds, changes }) => `${seconds} ${changes}`).join(" "),
+  lines: (points) => (points.length === 0 ? ['""'] : points.map(({ seconds, changes }) => `${seconds} ${changes}`)),
+  append: (first, second) => (second.length === 0 ? second : [...first, ...second]),
+}
+
+/** How many bytes of replies may wait for one client. 0 is no limit; the soft limit must be exceeded for `softSeconds`. */
+export interface OutputLimit {
+  readonly hardBytes: number
+  readonly softBytes: number
+  readonly softSeconds: number
+}
+
+export interface OutputLimits {
+  readonly normal: OutputLimit
+  readonly replica: OutputLimit
+  readonly pubsub: OutputLimit
+}
+
+const clientClasses: ReadonlyMap<string, keyof OutputLimits> = new Map([
+  ["normal", "normal"],
+  ["slave", "replica"],
+  ["replica", "replica"],
+  ["pubsub", "pubsub"],
+])
+
+const outputLimit = (words: ReadonlyArray<string>): OutputLimit | undefined => {
+  const hard = parseMemory(words[1]!)
+  const soft = parseMemory(words[2]!)
+  const softSeconds = count(words[3]!, 0)
+  if (hard === undefined || soft === undefined || softSeconds === undefined) return undefined
+  return { hardBytes: Number(hard), softBytes: Number(soft), softSeconds }
+}
+
+export const outputLimits: SettingType<OutputLimits> = {
+  allowed: "a class (normal, replica, pubsub), a hard and a soft limit in bytes and seconds, as pubsub 32mb 8mb 60",
+  variadic: true,
+  parse: (words, previous) => {
+    if (none(words)) return Either.right(previous)
+    if (words.length % 4 !== 0) return Either.left("Wrong number of arguments in buffer limit configuration.")
+    const limits: { -readonly [Class in keyof OutputLimits]: OutputLimit } = { ...previous }
+    for (let i = 0; i < words.length; i += 4) {
+      const name = clientClasses.get(words[i]!.toLowerCase())
+      if (name === undefined) return Either.left("Invalid client class specified in buffer limit configuration.")
+      const limit = outputLimit(words.slice(i, i + 4))
+      if (limit === undefined) {
+        return Either.left("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+      }
+      limits[name] = limit
+    }
+    return Either.right(limits)
+  },
+  print: ({ normal, replica, pubsub }) =>
+    [["normal", normal] as const, ["slave", replica] as const, ["pubsub", pubsub] as const]
+      .map(([name, limit]) => `${name} ${limit.hardBytes} ${limit.softBytes} ${limit.softSeconds}`)
+      .join(" "),
+  lines: ({ normal, replica, pubsub }) =>
+    [["normal", normal] as const, ["replica", replica] as const, ["pubsub", pubsub] as const].map(
+      ([name, limit]) => `${name} ${limit.hardBytes} ${limit.softBytes} ${limit.softSeconds}`,
+    ),
+}
+
+/** The letters of the classes of keyspace events; the first is bit 0 of the value. `A` stands for all but m, n, K and E. */
+export const eventLetters = "g$lshzxetmdnKE"
+
+const eventBit = (letter: string): number => 1 << eventLetters.indexOf(letter)
+const eventBits = (letters: string): number => [...letters].reduce((bits, letter) => bits | eventBit(letter), 0)
+const allEvents = eventBits("g$lshzxetd")
+
+/** Which keyspace events are published, as bits in the order of `eventLetters`. */
+export const eventClasses: SettingType<number> = {
+  allowed: "letters out of Ag$lshzxeKEtmdn",
+  variadic: false,
+  parse: (words) => {
+    if (words.length !== 1) return Either.left("wrong number of arguments")
+    let bits = 0
+    for (const letter of words[0]!) {
+      if (letter === "A") bits |= allEvents
+      else if (eventLetters.includes(letter)) bits |= eventBit(letter)
+      else return Either.left("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+    }
+    return Either.right(bits)
+  },
+  print: (bits) => {
+    const letters = (names: string): string => [...names].filter((name) => (bits & eventBit(name)) !== 0).join("")
+    // redis-server leaves out n where it prints A.
+    return ((bits & allEvents) === allEvents ? "A" : letters("g$lshzxetdn")) + letters("KEm")
+  },
+}
+
+/** What printf's %.9g gives, without trailing zeros. */
+const formatPercentile = (value: number): string => `${Number(value.toPrecision(9))}`
+
+export const percentiles: SettingType<ReadonlyArray<number>> = {
+  allowed: 'numbers from 0 to 100, or "" for none',
+  variadic: true,
+  parse: (words) => {
+    const values: Array<number> = []
+    if (none(words)) return Either.right(values)
+    for (const word of words) {
+      const value = parseDoubleLoosely(word)
+      if (value === undefined || Number.isNaN(value)) {
+        return Either.left("Invalid latency-tracking-info-percentiles parameters")
+      }
+      if (value < 0 || value > 100) {
+        return Either.left("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+      }
+      values.push(value)
+    }
+    return Either.right(values)
+  },
+  print: (values) => values.map(formatPercentile).join(" "),
+  lines: (values) => [values.length === 0 ? '""' : values.map(formatPercentile).join(" ")],
+}

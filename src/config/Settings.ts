@@ -1,0 +1,435 @@
+/**
+ * Every setting of the server, once: its name as in redis.conf, the kind of value, default, unit, and when it may change.
+ * Flags, settings files, TINY_REDIS_* variables, CONFIG GET, SET and REWRITE, the type of `Config.current` and the README's
+ * table derive from this table, so a setting is added by adding a row here and reading it where it counts.
+ *
+ * The invariant: a row stands for something the server does. Settings of redis-server that would change nothing here are not
+ * in the table; see `withoutEffect` below for what a settings file may carry nevertheless.
+ */
+import { statSync } from "node:fs"
+import * as Kind from "./SettingType.ts"
+import * as Kinds from "./SettingTypes.ts"
+
+export interface Setting<A> {
+  readonly type: Kind.SettingType<A>
+  readonly default: A
+  /** Older names that mean the same setting, in files, flags, CONFIG GET and CONFIG SET. */
+  readonly aliases: ReadonlyArray<string>
+  /** What the number counts. */
+  readonly unit: string | undefined
+  /** Whether CONFIG SET may change it: always, never, or as `enable-protected-configs` says. */
+  readonly change: "always" | "never" | "protected"
+  /** One sentence. */
+  readonly about: string
+}
+
+interface Row<A> {
+  readonly default: A
+  readonly about: string
+  readonly unit?: string
+  readonly aliases?: ReadonlyArray<string>
+  readonly change?: "never" | "protected"
+}
+
+const setting = <A>(type: Kind.SettingType<A>, row: Row<NoInfer<A>>): Setting<A> => ({
+  type,
+  default: row.default,
+  aliases: row.aliases ?? [],
+  unit: row.unit,
+  change: row.change ?? "always",
+  about: row.about,
+})
+
+const count = Kind.integer(0, Kind.int32Max)
+const largeCount = Kind.integer(0, Kind.int64Max)
+const mebibyte = 1024 ** 2
+
+/** The texts are those of strerror(3), which CONFIG SET answers with. */
+const missingDirectory = (path: string): string | undefined => {
+  const found = path === "" ? undefined : statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return "No such file or directory"
+  return found.isDirectory() ? undefined : "Not a directory"
+}
+
+export const settings = {
+  // ----- Connections
+  port: setting(Kind.integer(0, 65535), {
+    default: 6379,
+    about: "TCP port to listen on; at the start, 0 picks a free one.",
+  }),
+  // Differs: redis-server listens on every interface and refuses strangers by protected-mode; here nobody is let in unasked.
+  bind: setting(Kind.wordList("addresses, as 127.0.0.1 ::1", 16, "Too many bind addresses specified."), {
+    default: ["127.0.0.1", "-::1"],
+    about: "Addresses to listen on: * and ::* stand for all of IPv4 and IPv6, and one after a - may be missing.",
+  }),
+  "tcp-backlog": setting(count, {
+    default: 511,
+    change: "never",
+    about: "Connections the system keeps waiting until they are accepted.",
+  }),
+  "tcp-keepalive": setting(count, {
+    default: 300,
+    unit: "seconds",
+    about: "Silence after which a connection is probed, 0 for never.",
+  }),
+  unixsocket: setting(Kind.filePath, { default: "", change: "never", about: "Path of a Unix socket to listen on as well." }),
+  unixsocketperm: setting(Kind.fileMode, {
+    default: 0,
+    change: "never",
+    about: "Mode of the Unix socket's file, 0 for what the process creates files with.",
+  }),
+  timeout: setting(count, {
+    default: 0,
+    unit: "seconds",
+    about: "Idle time after which a client is disconnected, 0 for never.",
+  }),
+  maxclients: setting(Kind.integer(1, 4294967295), {
+    default: 10000,
+    about: "Clients connected at the same time; one more is refused.",
+  }),
+  requirepass: setting(Kind.bytes, { default: "", about: 'Password a client must give before anything else, "" for none.' }),
+  "proto-max-bulk-len": setting(Kind.memory(mebibyte), {
+    default: 512 * mebibyte,
+    unit: "bytes",
+    about: "Longest single argument and longest string value.",
+  }),
+  "client-query-buffer-limit": setting(Kind.memory(mebibyte), {
+    default: 1024 * mebibyte,
+    unit: "bytes",
+    about: "Bytes of requests one client may have waiting before it is disconnected.",
+  }),
+  "client-output-buffer-limit": setting(Kinds.outputLimits, {
+    default: {
+      normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      replica: { hardBytes: 256 * mebibyte, softBytes: 64 * mebibyte, softSeconds: 60 },
+      pubsub: { hardBytes: 32 * mebibyte, softBytes: 8 * mebibyte, softSeconds: 60 },
+    },
+    unit: "bytes, bytes, seconds",
+    about: "Bytes of replies that may wait for a client of each class before it is disconnected.",
+  }),
+  "tracking-table-max-keys": setting(largeCount, {
+    default: 1000000,
+    about: "Keys remembered for client-side caching, 0 for no limit.",
+  }),
+
+  // ----- Data
+  databases: setting(Kind.integer(1, Kind.int32Max), { default: 16, change: "never", about: "Number of databases." }),
+  maxmemory: setting(Kind.memory(0, 18446744073709551615n), {
+    default: 0,
+    unit: "bytes",
+    about: "Memory the data may take before keys are evicted or writes refused, 0 for no limit.",
+  }),
+  "maxmemory-policy": setting(
+    Kind.oneOf(
+      "volatile-lru",
+      "volatile-lfu",
+      "volatile-random",
+      "volatile-ttl",
+      "allkeys-lru",
+      "allkeys-lfu",
+      "allkeys-random",
+      "noeviction",
+    ),
+    { default: "noeviction", about: "Which keys go when maxmemory is reached." },
+  ),
+  "maxmemory-samples": setting(Kind.integer(1, Kind.int32Max), {
+    default: 5,
+    about: "Keys looked at to find one to evict: more is closer to true LRU and slower.",
+  }),
+  "maxmemory-clients": setting(Kind.memoryOrPercent, {
+    default: 0,
+    unit: "bytes or % of maxmemory",
+    about: "Memory all clients together may take before the greediest is disconnected, 0 for no limit.",
+  }),
+  "lfu-log-factor": setting(count, {
+    default: 10,
+    about: "How slowly a key's counter of uses grows: 10 saturates at a million uses.",
+  }),
+  "lfu-decay-time": setting(count, {
+    default: 1,
+    unit: "minutes",
+    about: "Time without use after which a key's counter of uses goes down by one.",
+  }),
+  "lazyfree-lazy-eviction": setting(Kind.boolean, { default: false, about: "Free evicted values in the background." }),
+  "lazyfree-lazy-expire": setting(Kind.boolean, { default: false, about: "Free expired values in the background." }),
+  "lazyfree-lazy-server-del": setting(Kind.boolean, {
+    default: false,
+    about: "Free values that a command replaced in the background.",
+  }),
+  "lazyfree-lazy-user-del": setting(Kind.boolean, { default: false, about: "Let DEL free values as UNLINK does." }),
+  "lazyfree-lazy-user-flush": setting(Kind.boolean, {
+    default: false,
+    about: "Let FLUSHALL and FLUSHDB work as with ASYNC where neither ASYNC nor SYNC is given.",
+  }),
+  "hash-max-listpack-entries": setting(largeCount, {
+    default: 512,
+    aliases: ["hash-max-ziplist-entries"],
+    about: "Fields up to which a hash reports the encoding listpack.",
+  }),
+  "hash-max-listpack-value": setting(Kind.memory(), {
+    default: 64,
+    unit: "bytes",
+    aliases: ["hash-max-ziplist-value"],
+    about: "Longest field or value with which a hash reports the encoding listpack.",
+  }),
+  "list-max-listpack-size": setting(Kind.integer(-2147483648, Kind.int32Max), {
+    default: -2,
+    aliases: ["list-max-ziplist-size"],
+    about: "Elements in a node of a list, or from -1 to -5 a node's bytes: 4, 8, 16, 32 or 64 KiB.",
+  }),
+  "list-compress-depth": setting(count, {
+    default: 0,
+    about: "Nodes at each end of a list that stay uncompressed in snapshots, 0 to compress none.",
+  }),
+  "set-max-intset-entries": setting(largeCount, {
+    default: 512,
+    about: "Members up to which a set of integers reports the encoding intset.",
+  }),
+  "zset-max-listpack-entries": setting(largeCount, {
+    default: 128,
+    aliases: ["zset-max-ziplist-entries"],
+    about: "Members up to which a sorted set reports the encoding listpack.",
+  }),
+  "zset-max-listpack-value": setting(Kind.memory(), {
+    default: 64,
+    unit: "bytes",
+    aliases: ["zset-max-ziplist-value"],
+    about: "Longest member with which a sorted set reports the encoding listpack.",
+  }),
+  "hll-sparse-max-bytes": setting(Kind.memory(), {
+    default: 3000,
+    unit: "bytes",
+    about: "Size at which a HyperLogLog turns from sparse to dense.",
+  }),
+  "stream-node-max-bytes": setting(Kind.memory(), {
+    default: 4096,
+    unit: "bytes",
+    about: "Bytes in a block of stream entries, 0 for no limit; ~ trims whole blocks.",
+  }),
+  "stream-node-max-entries": setting(largeCount, {
+    default: 100,
+    about: "Entries in a block of a stream, 0 for no limit; ~ trims whole blocks.",
+  }),
+  "notify-keyspace-events": setting(Kinds.eventClasses, {
+    default: 0,
+    about: "Classes of keyspace events to publish, as letters; none of them without K or E.",
+  }),
+
+  // ----- Files
+  dir: setting(Kind.directory(missingDirectory), {
+    default: "./",
+    change: "protected",
+    about: "Directory of the snapshot and of the append-only directory.",
+  }),
+  save: setting(Kinds.savePoints, {
+    default: [
+      { seconds: 3600, changes: 1 },
+      { seconds: 300, changes: 100 },
+      { seconds: 60, changes: 10000 },
+    ],
+    unit: "seconds, changes",
+    about: "When to write a snapshot: after so many seconds if at least so many keys changed.",
+  }),
+  dbfilename: setting(Kind.fileName("dbfilename", "filename", true), {
+    default: "dump.rdb",
+    change: "protected",
+    about: "Name of the snapshot.",
+  }),
+  rdbcompression: setting(Kind.boolean, { default: true, about: "Compress long strings in snapshots." }),
+  rdbchecksum: setting(Kind.boolean, {
+    default: true,
+    change: "never",
+    about: "Put a checksum at the end of snapshots, and verify it.",
+  }),
+  "stop-writes-on-bgsave-error": setting(Kind.boolean, {
+    default: true,
+    about: "Refuse writes while the last snapshot in the background failed.",
+  }),
+  appendonly: setting(Kind.boolean, { default: false, about: "Log every change to the append-only directory." }),
+  appendfsync: setting(Kind.oneOf("everysec", "always", "no"), {
+    default: "everysec",
+    about: "When the log is forced to the disk: before each reply, each second, or when the system likes.",
+  }),
+  appenddirname: setting(Kind.fileName("appenddirname", "dirname"), {
+    default: "appendonlydir",
+    change: "never",
+    about: "Name of the append-only directory.",
+  }),
+  appendfilename: setting(Kind.fileName("appendfilename", "filename"), {
+    default: "appendonly.aof",
+    change: "never",
+    about: "What the names of the files in the append-only directory begin with.",
+  }),
+  "no-appendfsync-on-rewrite": setting(Kind.boolean, {
+    default: false,
+    about: "Do not force the log to the disk while it is rewritten or a snapshot is written.",
+  }),
+  "auto-aof-rewrite-percentage": setting(count, {
+    default: 100,
+    unit: "%",
+    about: "Growth of the log since its last rewrite at which it is rewritten, 0 for never.",
+  }),
+  "auto-aof-rewrite-min-size": setting(Kind.memory(), {
+    default: 64 * mebibyte,
+    unit: "bytes",
+    about: "Size below which the log is not rewritten by itself.",
+  }),
+  "aof-load-truncated": setting(Kind.boolean, {
+    default: true,
+    about: "Start although the last record of the log is torn, cutting it off.",
+  }),
+  "aof-use-rdb-preamble": setting(Kind.boolean, {
+    default: true,
+    about: "Write the base of a rewritten log as a snapshot instead of as commands.",
+  }),
+  "aof-timestamp-enabled": setting(Kind.boolean, {
+    default: false,
+    about: "Note the time in the log, so that the state of a past second can be restored.",
+  }),
+
+  // ----- Running
+  loglevel: setting(Kind.oneOf("debug", "verbose", "notice", "warning"), {
+    default: "notice",
+    about: "Least important messages that are logged.",
+  }),
+  logfile: setting(Kind.filePath, { default: "", change: "never", about: "File of the server's messages, standard output if empty." }),
+  "shutdown-timeout": setting(count, {
+    default: 10,
+    unit: "seconds",
+    about: "Longest time a stopping server waits for what is still under way.",
+  }),
+  "busy-reply-threshold": setting(largeCount, {
+    default: 5000,
+    unit: "milliseconds",
+    aliases: ["lua-time-limit"],
+    about: "Time after which a script counts as too slow and other clients are answered BUSY, 0 for never.",
+  }),
+  "slowlog-log-slower-than": setting(Kind.integer(-1, Kind.int64Max), {
+    default: 10000,
+    unit: "microseconds",
+    about: "Time from which a command is noted in the slow log, -1 for never.",
+  }),
+  "slowlog-max-len": setting(largeCount, { default: 128, about: "Entries the slow log keeps." }),
+  "latency-monitor-threshold": setting(largeCount, {
+    default: 0,
+    unit: "milliseconds",
+    about: "Time from which an event is noted for LATENCY, 0 for never.",
+  }),
+  "latency-tracking": setting(Kind.boolean, {
+    default: true,
+    about: "Keep the distribution of each command's time for LATENCY HISTOGRAM and INFO.",
+  }),
+  "latency-tracking-info-percentiles": setting(Kinds.percentiles, {
+    default: [50, 99, 99.9],
+    unit: "%",
+    about: "Percentiles of each command's time that INFO latencystats shows.",
+  }),
+  "enable-debug-command": setting(Kind.oneOf("no", "yes", "local"), {
+    default: "no",
+    change: "never",
+    about: "Who may use DEBUG: nobody, everybody, or clients of this machine.",
+  }),
+  "enable-protected-configs": setting(Kind.oneOf("no", "yes", "local"), {
+    default: "no",
+    change: "never",
+    about: "Who may change dir and dbfilename by CONFIG SET: nobody, everybody, or clients of this machine.",
+  }),
+} as const
+
+type Table = typeof settings
+
+/** The name of a setting as in redis.conf. */
+export type SettingName = keyof Table
+
+type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name
+
+/** The name of a setting as a property: `maxmemory-policy` is `maxmemoryPolicy`. */
+export type Property<Name extends SettingName = SettingName> = Camel<Name>
+
+/** The values of all settings, by property. */
+export type Values = {
+  readonly [Name in SettingName as Camel<Name>]: Table[Name] extends Setting<infer A> ? A : never
+}
+
+/** One value of any setting, where only the table knows which kind it is. */
+export type Value = Values[Property]
+
+/** A row with what derives from its name. The value's kind is known to the row alone, so it is opaque here. */
+export interface Entry {
+  readonly name: SettingName
+  readonly property: Property
+  /** The environment variable: `TINY_REDIS_MAXMEMORY_POLICY`. */
+  readonly variable: string
+  readonly setting: Setting<Value>
+}
+
+const propertyOf = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+
+/** The table as a list, in its order. */
+export const entries: ReadonlyArray<Entry> = Object.entries(settings).map(([name, row]) => ({
+  name: name as SettingName,
+  property: propertyOf(name) as Property,
+  variable: `TINY_REDIS_${name.replaceAll("-", "_").toUpperCase()}`,
+  // A row reads and prints values of its own kind only; the loops over the table never mix two rows.
+  setting: row as unknown as Setting<Value>,
+}))
+
+const byName = new Map(entries.flatMap((entry) => [entry.name, ...entry.setting.aliases].map((name) => [name, entry])))
+
+/** Every name in lower case, older ones included, with what it stands for. */
+export const names: ReadonlyMap<string, Entry> = byName
+
+/** The setting of that name, in any case. */
+export const find = (name: string): Entry | undefined => byName.get(name.toLowerCase())
+
+/**
+ * Settings of redis-server about its inside (threads, memory allocator, the kernel's treatment of the process) that a
+ * settings file or a command line made for it may carry. They mean nothing here and are passed over with a warning; what
+ * would weaken safety if it were ignored is not among them, and is an unknown setting.
+ */
+export const withoutEffect: ReadonlySet<string> = new Set([
+  "activedefrag",
+  "active-defrag-cycle-max",
+  "active-defrag-cycle-min",
+  "active-defrag-ignore-bytes",
+  "active-defrag-max-scan-fields",
+  "active-defrag-threshold-lower",
+  "active-defrag-threshold-upper",
+  "active-expire-effort",
+  "activerehashing",
+  "always-show-logo",
+  "aof-rewrite-incremental-fsync",
+  "aof_rewrite_cpulist",
+  "bgsave_cpulist",
+  "bio_cpulist",
+  "crash-log-enabled",
+  "crash-memcheck-enabled",
+  "disable-thp",
+  "dynamic-hz",
+  "hz",
+  "ignore-warnings",
+  "io-threads",
+  "io-threads-do-reads",
+  "jemalloc-bg-thread",
+  "maxmemory-eviction-tenacity",
+  "oom-score-adj",
+  "oom-score-adj-values",
+  "proc-title-template",
+  "rdb-del-sync-files",
+  "rdb-save-incremental-fsync",
+  "repl-backlog-size",
+  "repl-backlog-ttl",
+  "repl-disable-tcp-nodelay",
+  "repl-diskless-load",
+  "repl-diskless-sync",
+  "repl-diskless-sync-delay",
+  "repl-diskless-sync-max-replicas",
+  "replica-lazy-flush",
+  "replica-priority",
+  "replica-read-only",
+  "replica-serve-stale-data",
+  "server_cpulist",
+  "set-proc-title",
+  "shutdown-on-sigint",
+  "shutdown-on-sigterm",
+])

@@ -1,0 +1,60 @@
+/**
+ * What goes wrong with settings. Two kinds: what CONFIG answers a client (`CommandError`s with Redis's texts), and what stops
+ * a start, whose message is one line for the person who started the server.
+ */
+import * as Data from "effect/Data"
+import { CommandError } from "./CommandError.ts"
+
+/** CONFIG SET names something that is no setting. */
+export class UnknownOption extends CommandError("UnknownOption", "ERR") {
+  static of(name: string): UnknownOption {
+    return new UnknownOption(`Unknown option or number of arguments for CONFIG SET - '${name}'`)
+  }
+}
+
+/** CONFIG SET was refused as a whole, because of the argument named. */
+export class SettingRefused extends CommandError("SettingRefused", "ERR") {
+  static of(name: string, reason: string): SettingRefused {
+    return new SettingRefused(`CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
+  }
+}
+
+/** CONFIG REWRITE without a file, or one that cannot be written. */
+export class RewriteRefused extends CommandError("RewriteRefused", "ERR") {
+  static readonly noFile = new RewriteRefused("The server is running without a config file")
+  static of(reason: string): RewriteRefused {
+    return new RewriteRefused(`Rewriting config file: ${reason}`)
+  }
+}
+
+/** A value that a setting does not take. `origin` says where it was given: a flag, a variable, a line of a file. */
+export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
+  readonly setting: string
+  readonly value: string
+  readonly origin: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `Invalid value "${this.value}" for ${this.setting} (${this.origin}): ${this.reason}`
+  }
+}
+
+/** Something that is no setting at all. */
+export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
+  readonly setting: string
+  readonly origin: string
+}> {
+  override get message(): string {
+    return `Unknown setting "${this.setting}" (${this.origin})`
+  }
+}
+
+/** A settings file that cannot be read, or a line of it that cannot be cut into words. */
+export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `Cannot read the settings file ${this.path}: ${this.reason}`
+  }
+}
