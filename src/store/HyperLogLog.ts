@@ -362,16 +362,14 @@ const tau = (start: number): number => {
   return z / 3
 }
 
-/** The runs of a sparse value for people, as PFDEBUG DECODE prints them: `Z:100 v:2,1 z:3`; undefined when damaged. */
-export const describe = (value: StringBuffer): string | undefined => {
+/** The runs of a sparse value for people, as PFDEBUG DECODE prints them: `Z:100 v:2,1 z:3`. */
+export const describe = (value: StringBuffer): string => {
   const { bytes } = value
   const words: Array<string> = []
-  let index = 0
   for (let at = headerLength; at < value.length; at += isLongZeroRun(bytes[at]) ? 2 : 1) {
     const opcode = bytes[at]
     const length = runLengthWithin(value, at)
     words.push(isValueRun(opcode) ? `v:${valueOf(opcode)},${length}` : `${isLongZeroRun(opcode) ? "Z" : "z"}:${length}`)
-    index += length
   }
-  return index === registerCount ? words.join(" ") : undefined
+  return words.join(" ")
 }

@@ -7,6 +7,7 @@
  * 1 MiB, then 1 MiB more), so a million small APPENDs cost a few copies. A large growth is never filled by hand: the memory
  * comes zeroed from the system, so SETBIT k 4294967295 1 touches two pages, not 512 MiB.
  */
+import { bytesOf, type Collection, type StringValue } from "./Value.ts"
 
 /** Above this many bytes, growing reserves a fixed amount ahead instead of doubling. */
 const preallocatedMax = 1024 * 1024
@@ -14,8 +15,9 @@ const preallocatedMax = 1024 * 1024
 /** The longest string that V8 can make, in chars; 24 bytes less than Redis's longest value. */
 export const stringLengthMax = 0x1fffffe8
 
-export class StringBuffer {
+export class StringBuffer implements Collection {
   readonly type = "string"
+  readonly encoding = "raw"
   /** The storage. Bytes from `length` on mean nothing. Replaced when it grows: do not keep it. */
   bytes: Buffer
   /** How many bytes of the storage are the value. */
@@ -43,8 +45,9 @@ export class StringBuffer {
     return this.length
   }
 
-  encoding(): "raw" {
-    return "raw"
+  /** As Redis would count it: an object, a string header, the capacity and a terminating zero. */
+  memoryUsage(): number {
+    return 16 + 9 + this.bytes.length + 1
   }
 
   copy(): StringBuffer {
@@ -121,10 +124,6 @@ export class StringBuffer {
   }
 }
 
-/** The bytes of a string value in whichever form it is stored. */
-export const stringOf = (value: string | number | StringBuffer): string =>
-  typeof value === "string" ? value : typeof value === "number" ? String(value) : value.toString()
-
 /** A growable form of a string value: the value itself when it is one already, otherwise a copy. */
-export const growable = (value: string | number | StringBuffer): StringBuffer =>
-  typeof value === "object" ? value : StringBuffer.from(String(value))
+export const growable = (value: StringValue): StringBuffer =>
+  value instanceof StringBuffer ? value : StringBuffer.from(bytesOf(value))
