@@ -172,7 +172,12 @@ const toNumber = ({ negative, mantissa, exponent }: LongDouble): number => {
 }
 
 const isDecimalCode = (code: number): boolean =>
-  (code >= zeroCode && code <= nineCode) || code === 46 || code === 43 || code === minusCode || code === 101 || code === 69
+  (code >= zeroCode && code <= nineCode) ||
+  code === 46 ||
+  code === 43 ||
+  code === minusCode ||
+  code === 101 ||
+  code === 69
 
 /**
  * A double as Redis takes a score or a timeout (object.c getDoubleFromObject): whatever strtod reads to the end,

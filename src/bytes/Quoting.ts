@@ -7,7 +7,13 @@
 
 const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13)
 
-const controls: ReadonlyMap<string, string> = new Map([["n", "\n"], ["r", "\r"], ["t", "\t"], ["b", "\b"], ["a", "\x07"]])
+const controls: ReadonlyMap<string, string> = new Map([
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  ["b", "\b"],
+  ["a", "\x07"],
+])
 
 /** Cuts a line into its words, or `undefined` if a quote is not closed or is followed by something other than a space. */
 export const splitArguments = (line: string): Array<string> | undefined => {

@@ -25,12 +25,14 @@ export interface RequestDecoder {
   readonly next: () => Array<string> | undefined
 }
 
-export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, {
+export interface CodecService {
   /** A decoder for one connection. */
   readonly makeDecoder: () => RequestDecoder
   /** The bytes of a reply for a client speaking this version. */
   readonly encode: (reply: Reply, protocol: Protocol) => string
-}>() {
+}
+
+export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, CodecService>() {
   /** RESP in both versions, and inline requests. */
   static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode })
 }

@@ -166,7 +166,11 @@ export class Decoder {
   /** `readLength` for everything but short plain digits in a complete line. */
   private readOddLength(text: string, mark: number): number {
     const start = this.position
-    const end = this.findLineEnd(text, "\r", mark === asterisk ? "too big mbulk count string" : "too big bulk count string")
+    const end = this.findLineEnd(
+      text,
+      "\r",
+      mark === asterisk ? "too big mbulk count string" : "too big bulk count string",
+    )
     if (end === unknown) return unknown
     if (text.length < end + 2) {
       this.wanted = end + 2 - start

@@ -98,9 +98,7 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
     case "BigNumber":
       return protocol === 2 ? bulk(reply.value) : `(${reply.value}${end}`
     case "Verbatim":
-      return protocol === 2
-        ? bulk(reply.value)
-        : `=${reply.value.length + 4}${end}${reply.format}:${reply.value}${end}`
+      return protocol === 2 ? bulk(reply.value) : `=${reply.value.length + 4}${end}${reply.format}:${reply.value}${end}`
     case "Attribute":
       return protocol === 2
         ? encode(reply.reply, protocol)

@@ -9,41 +9,108 @@
 import type { CommandError } from "../errors/CommandError.ts"
 
 /** `+OK`: a short text without CR or LF. */
-export interface Simple { readonly _tag: "Simple"; readonly value: string }
+export interface Simple {
+  readonly _tag: "Simple"
+  readonly value: string
+}
 /** `-ERR text` */
-export interface Failure { readonly _tag: "Failure"; readonly code: string; readonly message: string }
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly code: string
+  readonly message: string
+}
 /** `:1`; a bigint where 2^53 is exceeded */
-export interface Int { readonly _tag: "Int"; readonly value: number | bigint }
-export interface Bulk { readonly _tag: "Bulk"; readonly value: string }
+export interface Int {
+  readonly _tag: "Int"
+  readonly value: number | bigint
+}
+export interface Bulk {
+  readonly _tag: "Bulk"
+  readonly value: string
+}
 /** RESP2 `$-1`, RESP3 `_` */
-export interface Nil { readonly _tag: "Nil" }
+export interface Nil {
+  readonly _tag: "Nil"
+}
 /** RESP2 `*-1`, RESP3 `_` */
-export interface NilArray { readonly _tag: "NilArray" }
-export interface Array { readonly _tag: "Array"; readonly values: ReadonlyArray<Reply> }
+export interface NilArray {
+  readonly _tag: "NilArray"
+}
+export interface Array {
+  readonly _tag: "Array"
+  readonly values: ReadonlyArray<Reply>
+}
 /** An array of bulk strings, `undefined` standing for nil. */
-export interface Bulks { readonly _tag: "Bulks"; readonly values: ReadonlyArray<string | undefined> }
+export interface Bulks {
+  readonly _tag: "Bulks"
+  readonly values: ReadonlyArray<string | undefined>
+}
 /** RESP3 `%`, in RESP2 a flat array. `entries` alternates keys and values. */
-export interface Map { readonly _tag: "Map"; readonly entries: ReadonlyArray<Reply> }
+export interface Map {
+  readonly _tag: "Map"
+  readonly entries: ReadonlyArray<Reply>
+}
 /** RESP3 `~`, in RESP2 an array. */
-export interface Set { readonly _tag: "Set"; readonly values: ReadonlyArray<Reply> }
+export interface Set {
+  readonly _tag: "Set"
+  readonly values: ReadonlyArray<Reply>
+}
 /** RESP3 `,`, in RESP2 a bulk string. */
-export interface Double { readonly _tag: "Double"; readonly value: number }
+export interface Double {
+  readonly _tag: "Double"
+  readonly value: number
+}
 /** RESP3 `#t` or `#f`, in RESP2 `:1` or `:0`. */
-export interface Bool { readonly _tag: "Bool"; readonly value: boolean }
+export interface Bool {
+  readonly _tag: "Bool"
+  readonly value: boolean
+}
 /** RESP3 `(`, in RESP2 a bulk string. `value` is decimal digits with an optional sign. */
-export interface BigNumber { readonly _tag: "BigNumber"; readonly value: string }
+export interface BigNumber {
+  readonly _tag: "BigNumber"
+  readonly value: string
+}
 /** RESP3 `=`, in RESP2 a bulk string without the format. `format` has three letters: `txt`, `mkd`. */
-export interface Verbatim { readonly _tag: "Verbatim"; readonly format: string; readonly value: string }
+export interface Verbatim {
+  readonly _tag: "Verbatim"
+  readonly format: string
+  readonly value: string
+}
 /** RESP3 `>`: not an answer, a message; in RESP2 an array. */
-export interface Push { readonly _tag: "Push"; readonly values: ReadonlyArray<Reply> }
+export interface Push {
+  readonly _tag: "Push"
+  readonly values: ReadonlyArray<Reply>
+}
 /** RESP3 `|` before `reply`; RESP2 gets `reply` alone. */
-export interface Attribute { readonly _tag: "Attribute"; readonly entries: ReadonlyArray<Reply>; readonly reply: Reply }
+export interface Attribute {
+  readonly _tag: "Attribute"
+  readonly entries: ReadonlyArray<Reply>
+  readonly reply: Reply
+}
 /** Several replies to one request (SUBSCRIBE a b), or none at all (CLIENT REPLY OFF). */
-export interface Sequence { readonly _tag: "Sequence"; readonly replies: ReadonlyArray<Reply> }
+export interface Sequence {
+  readonly _tag: "Sequence"
+  readonly replies: ReadonlyArray<Reply>
+}
 
 export type Reply =
-  | Simple | Failure | Int | Bulk | Nil | NilArray | Array | Bulks | Map | Set | Double | Bool | BigNumber | Verbatim | Push
-  | Attribute | Sequence
+  | Simple
+  | Failure
+  | Int
+  | Bulk
+  | Nil
+  | NilArray
+  | Array
+  | Bulks
+  | Map
+  | Set
+  | Double
+  | Bool
+  | BigNumber
+  | Verbatim
+  | Push
+  | Attribute
+  | Sequence
 
 export const simple = (value: string): Reply => ({ _tag: "Simple", value })
 export const ok: Reply = simple("OK")
@@ -51,7 +118,10 @@ export const queued: Reply = simple("QUEUED")
 export const pong: Reply = simple("PONG")
 export const failure = (error: CommandError): Reply => ({ _tag: "Failure", code: error.code, message: error.message })
 
-const smallInts: ReadonlyArray<Reply> = globalThis.Array.from({ length: 1024 }, (_, value): Reply => ({ _tag: "Int", value }))
+const smallInts: ReadonlyArray<Reply> = globalThis.Array.from({ length: 1024 }, (_, value): Reply => ({
+  _tag: "Int",
+  value,
+}))
 export const int = (value: number | bigint): Reply =>
   typeof value === "number" && value >= 0 && value < 1024 ? smallInts[value]! : { _tag: "Int", value }
 export const zero: Reply = int(0)

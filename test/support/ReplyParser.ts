@@ -71,7 +71,11 @@ export class ReplyParser {
         return Replies.simple(text)
       case "-": {
         const space = text.indexOf(" ")
-        return { _tag: "Failure", code: space < 0 ? text : text.slice(0, space), message: space < 0 ? "" : text.slice(space + 1) }
+        return {
+          _tag: "Failure",
+          code: space < 0 ? text : text.slice(0, space),
+          message: space < 0 ? "" : text.slice(space + 1),
+        }
       }
       case ":": {
         const value = BigInt(text)
