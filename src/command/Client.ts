@@ -1,0 +1,134 @@
+/**
+ * What the server knows about one connection: who it is, which database and protocol it chose, its transaction, its
+ * subscriptions. Plain mutable state, touched only by the connection's own commands and by others' synchronous ones
+ * (CLIENT KILL, PUBLISH).
+ *
+ * The idea to hold: a client says nothing about sockets. What is sent to it outside of a reply goes to its `outbox`.
+ */
+import type { Reply } from "../codec/Reply.ts"
+import type { Database } from "../store/Database.ts"
+
+/** Where replies and messages leave, in order. Implemented by the connection. */
+export interface Outbox {
+  /** Queues a message that is not an answer: pub/sub, invalidation, MONITOR. */
+  readonly push: (message: Reply) => void
+  /** Bytes queued and not yet taken by the socket. */
+  readonly queuedBytes: () => number
+  /** Ends the connection: at once, or once what is queued has been sent. */
+  readonly close: (how: "now" | "afterReplies") => void
+}
+
+/** Commands queued by MULTI. */
+export interface Transaction {
+  readonly queue: Array<ReadonlyArray<string>>
+  /** A command was refused while queueing: EXEC aborts. */
+  aborted: boolean
+}
+
+/** CLIENT REPLY: `skipNext` was just asked for, `skip` leaves out the reply to the command now running. */
+export type ReplyMode = "on" | "off" | "skipNext" | "skip"
+
+/** What a parked client waits for; the way to end the wait is in `dispatch/Blocking.ts`. */
+export interface Parked {
+  readonly keys: ReadonlyArray<string>
+  /** Ends the wait: as if its time had passed, or with the UNBLOCKED error. */
+  readonly unblock: (how: "timeout" | "error") => void
+}
+
+export interface Tracking {
+  readonly mode: "default" | "optin" | "optout" | "bcast"
+  readonly noLoop: boolean
+  /** Client id that gets the invalidations; 0: this client. */
+  readonly redirect: number
+  readonly prefixes: ReadonlyArray<string>
+  /** CLIENT CACHING yes|no, for the next command only. */
+  caching: boolean | undefined
+  /** The redirect target has gone. */
+  brokenRedirect: boolean
+}
+
+export interface ClientOptions {
+  readonly id: number
+  readonly address: string
+  readonly localAddress: string
+  readonly db: Database
+  readonly outbox: Outbox
+  readonly now: number
+  readonly authenticated: boolean
+  readonly fd?: number
+  readonly unixSocket?: boolean
+}
+
+export class Client {
+  readonly id: number
+  /** `ip:port`, or the path with `:0` for a Unix socket. */
+  readonly address: string
+  readonly localAddress: string
+  readonly fd: number
+  readonly unixSocket: boolean
+  readonly outbox: Outbox
+  readonly createdAtMs: number
+  lastCommandAtMs: number
+  /** The full name of the last command, as CLIENT LIST prints it. */
+  lastCommand = "NULL"
+  name = ""
+  libName = ""
+  libVersion = ""
+  user = "default"
+  authenticated: boolean
+  protocol: 2 | 3 = 2
+  db: Database
+  replyMode: ReplyMode = "on"
+  noEvict = false
+  noTouch = false
+  monitor = false
+  transaction: Transaction | undefined
+  /** Keys watched, and whether one of them has changed. Kept by `dispatch/Transactions.ts`. */
+  readonly watched: Array<{ readonly db: Database; readonly key: string; readonly wasExpired: boolean }> = []
+  watchedChanged = false
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  readonly shardChannels = new Set<string>()
+  tracking: Tracking | undefined
+  parked: Parked | undefined
+  /** Set when the connection is to end after the reply now being written. */
+  closing = false
+  /** Bytes of requests received and not yet decoded, and of the arguments of the running one. */
+  queryBufferBytes: () => number = () => 0
+
+  constructor(options: ClientOptions) {
+    this.id = options.id
+    this.address = options.address
+    this.localAddress = options.localAddress
+    this.fd = options.fd ?? -1
+    this.unixSocket = options.unixSocket ?? false
+    this.outbox = options.outbox
+    this.createdAtMs = options.now
+    this.lastCommandAtMs = options.now
+    this.authenticated = options.authenticated
+    this.db = options.db
+  }
+
+  /** Channels and patterns: what decides RESP2's subscriber mode and the count in SUBSCRIBE's reply. */
+  get subscriptions(): number {
+    return this.channels.size + this.patterns.size
+  }
+
+  /** The flag letters of CLIENT LIST. */
+  get flags(): string {
+    let flags = ""
+    if (this.monitor) flags += "O"
+    if (this.subscriptions + this.shardChannels.size > 0) flags += "P"
+    if (this.transaction !== undefined) flags += "x"
+    if (this.parked !== undefined) flags += "b"
+    if (this.tracking !== undefined) flags += "t"
+    if (this.tracking?.brokenRedirect === true) flags += "R"
+    if (this.tracking?.mode === "bcast") flags += "B"
+    if (this.watchedChanged) flags += "d"
+    if (this.closing) flags += "c"
+    if (this.unixSocket) flags += "U"
+    if (this.noEvict) flags += "e"
+    if (this.noTouch) flags += "T"
+    return flags === "" ? "N" : flags
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Who watches commands go by: MONITOR before they run; SLOWLOG, LATENCY and histograms after. Arrays of functions, so that
+ * nobody watching costs a length check.
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import type { Reply } from "../codec/Reply.ts"
+import type { Client } from "./Client.ts"
+import type { Entry } from "./Registry.ts"
+
+export interface ObserversService {
+  /** A command is about to run. Called for the commands inside of EXEC and scripts too. */
+  readonly before: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
+  /** A command has run; `micros` is how long, waiting excluded. */
+  readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number, reply: Reply) => void>
+}
+
+export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
+  static readonly layer = Layer.sync(this, (): ObserversService => ({ before: [], after: [] }))
+}

@@ -1,0 +1,111 @@
+/**
+ * The command table of one server: from a name to its command and its counters. Commands are values shared by all servers
+ * of a process; what is counted is not.
+ *
+ * The idea to hold: the table is data handed in. A family is an array of commands, or an effect that takes the services its
+ * commands need and gives that array; a test hands in three commands. A name given twice is a defect of the program.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type Command, Flag } from "./Command.ts"
+
+/** A group of commands, with `R` the services they close over. */
+export type Family<R = never> = ReadonlyArray<Command> | Effect.Effect<ReadonlyArray<Command>, never, R>
+
+/** A command in the table of one server. */
+export interface Entry {
+  readonly command: Command
+  readonly subcommands: ReadonlyMap<string, Entry>
+  calls: number
+  micros: number
+  /** Refused before it ran. */
+  rejected: number
+  /** Answered with an error while running. */
+  failed: number
+}
+
+export interface RegistryService {
+  /** Top-level commands, in the order of the families. */
+  readonly entries: ReadonlyArray<Entry>
+  /** By the name of a request, in any case. */
+  readonly find: (name: string) => Entry | undefined
+  /** By full name, `config|get` included, in lower case. */
+  readonly findFull: (name: string) => Entry | undefined
+  readonly resetStats: () => void
+}
+
+export class Registry extends Context.Tag("tiny-redis/Registry")<Registry, RegistryService>() {
+  /** A family may take the registry itself as a service: COMMAND and INFO read the table they stand in. */
+  static readonly layer = <R = never>(families: ReadonlyArray<Family<R>>): Layer.Layer<Registry, never, Exclude<R, Registry>> =>
+    Layer.effect(
+      this,
+      Effect.gen(function* () {
+        const { add, registry } = make()
+        for (const family of families) {
+          const commands = isEffect(family) ? yield* Effect.provideService(family, Registry, registry) : family
+          commands.forEach(add)
+        }
+        return registry
+      }),
+    )
+}
+
+const isEffect = <R>(family: Family<R>): family is Effect.Effect<ReadonlyArray<Command>, never, R> => Effect.isEffect(family)
+
+const entryOf = (command: Command): Entry => ({
+  command,
+  subcommands: new Map([...command.subcommands].map(([name, sub]) => [name, entryOf(sub)])),
+  calls: 0,
+  micros: 0,
+  rejected: 0,
+  failed: 0,
+})
+
+const make = (): { readonly registry: RegistryService; readonly add: (command: Command) => void } => {
+  const entries: Array<Entry> = []
+  const byName = new Map<string, Entry>()
+  const add = (command: Command) => {
+    const { name } = command
+    if (byName.has(name)) throw new Error(`two commands are named ${name}`)
+    const entry = entryOf(command)
+    entries.push(entry)
+    // Clients write names in upper or in lower case; both are found without converting.
+    byName.set(name, entry)
+    byName.set(name.toUpperCase(), entry)
+  }
+  const find = (name: string): Entry | undefined => byName.get(name) ?? byName.get(name.toLowerCase())
+  const registry: RegistryService = {
+    entries,
+    find,
+    findFull: (name) => {
+      const bar = name.indexOf("|")
+      return bar < 0 ? find(name) : find(name.slice(0, bar))?.subcommands.get(name.slice(bar + 1))
+    },
+    resetStats: () => {
+      const reset = (entry: Entry) => {
+        entry.calls = entry.micros = entry.rejected = entry.failed = 0
+        entry.subcommands.forEach(reset)
+      }
+      entries.forEach(reset)
+    },
+  }
+  return { registry, add }
+}
+
+/** The ACL categories of a command, in Redis's order: those that follow from its flags and those it names. */
+export const categoriesOf = (command: Command): ReadonlyArray<string> => {
+  const found = new Set(command.acl === undefined ? [] : command.acl.split(" "))
+  if (command.mask & Flag.write) found.add("write")
+  if (command.mask & Flag.readonly && command.group !== "scripting") found.add("read")
+  if (command.mask & Flag.admin) found.add("admin").add("dangerous")
+  if (command.mask & Flag.pubsub) found.add("pubsub")
+  if (command.mask & Flag.blocking) found.add("blocking")
+  found.add(command.mask & Flag.fast ? "fast" : "slow")
+  return categoryOrder.filter((category) => found.has(category))
+}
+
+const categoryOrder = [
+  ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream"],
+  ...["pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"],
+]

@@ -1,0 +1,134 @@
+/**
+ * Parked commands: which client waits for which key, in order of arrival, and until when.
+ *
+ * The idea to hold: nothing is served in the middle of a command. The store says that a key is ready, it is noted here, and
+ * when the outermost command (or EXEC, or script) has ended, `serve` lets the waiting clients try, first come first served
+ * per key. A try runs like a command of its own, and its client's fiber is resumed with the answer.
+ * The invariant: whoever ends a wait (a try, its timeout, CLIENT UNBLOCK, the end of the connection) takes it out of all
+ * queues in the same synchronous step, so it ends once.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { ClockService } from "../clock/Clock.ts"
+import * as Deadlines from "../clock/Deadlines.ts"
+import type { Reply } from "../codec/Reply.ts"
+import type { Client } from "../command/Client.ts"
+import type { Waiting } from "../command/Command.ts"
+import type { CommandError } from "../errors/CommandError.ts"
+import { Unblocked } from "../errors/DispatchErrors.ts"
+import type { Database } from "../store/Database.ts"
+import type { StoreService } from "../store/Store.ts"
+
+type Answer = Either.Either<Reply, CommandError>
+
+/** Runs a try as a unit of its own: instant, propagation, counting. */
+export type RunUnit = (client: Client, run: () => Either.Either<Reply | undefined, CommandError>) => Either.Either<Reply | undefined, CommandError>
+
+export interface Blocking {
+  /** Parks the client; ends with the answer. Interrupting it (the connection ended) leaves the queues. */
+  readonly wait: (client: Client, waiting: Waiting) => Effect.Effect<Reply, CommandError>
+  /** Whether a key that somebody waits for became ready since the last `serve`. */
+  readonly isReady: () => boolean
+  readonly serve: (runUnit: RunUnit) => void
+  /** Ends waits whose time has passed; runs for ever. */
+  readonly run: Effect.Effect<never>
+  readonly count: () => number
+}
+
+interface Waiter {
+  readonly client: Client
+  readonly db: Database
+  readonly waiting: Waiting
+  readonly end: (answer: Answer) => void
+  ended: boolean
+}
+
+export const make = (store: StoreService, clock: ClockService): Blocking => {
+  // Sets keep arrival order and let a waiter leave in O(1).
+  const queues = new Map<Database, Map<string, Set<Waiter>>>()
+  let ready: Array<{ readonly db: Database; readonly key: string }> = []
+  let count = 0
+
+  const deadlines = Deadlines.make<Waiter>({
+    clock,
+    sliceMax: 1000,
+    onDue: (waiter) => {
+      if (!waiter.ended) waiter.end(Either.right(waiter.waiting.onTimeout))
+    },
+  })
+
+  store.events.ready.push((db, key) => {
+    if (count > 0 && queues.get(db)?.has(key) === true) ready.push({ db, key })
+  })
+  store.events.replaced.push(() => {
+    // After SWAPDB any awaited key may be there.
+    for (const [db, byKey] of queues) for (const key of byKey.keys()) if (db.has(key)) ready.push({ db, key })
+  })
+
+  const enqueue = (waiter: Waiter) => {
+    count++
+    let byKey = queues.get(waiter.db)
+    if (byKey === undefined) queues.set(waiter.db, (byKey = new Map()))
+    for (const key of waiter.waiting.keys) {
+      const queue = byKey.get(key)
+      if (queue === undefined) byKey.set(key, new Set([waiter]))
+      else queue.add(waiter)
+    }
+  }
+
+  const leave = (waiter: Waiter) => {
+    waiter.ended = true
+    waiter.client.parked = undefined
+    count--
+    const byKey = queues.get(waiter.db)!
+    for (const key of waiter.waiting.keys) {
+      const queue = byKey.get(key)
+      queue?.delete(waiter)
+      if (queue?.size === 0) byKey.delete(key)
+    }
+    if (byKey.size === 0) queues.delete(waiter.db)
+  }
+
+  const wait = (client: Client, waiting: Waiting) =>
+    Effect.async<Reply, CommandError>((resume) => {
+      const waiter: Waiter = {
+        client,
+        db: client.db,
+        waiting,
+        ended: false,
+        end: (answer) => {
+          leave(waiter)
+          resume(answer)
+        },
+      }
+      enqueue(waiter)
+      if (waiting.timeoutMs > 0) deadlines.add(clock.now() + waiting.timeoutMs, waiter)
+      client.parked = {
+        keys: waiting.keys,
+        unblock: (how) => waiter.end(how === "timeout" ? Either.right(waiting.onTimeout) : Either.left(Unblocked.error)),
+      }
+      return Effect.sync(() => {
+        if (!waiter.ended) leave(waiter)
+      })
+    })
+
+  const serve = (runUnit: RunUnit) => {
+    // A try may make other keys ready (BLMOVE): those are served after all that were ready before.
+    while (ready.length > 0) {
+      const round = ready
+      ready = []
+      for (const { db, key } of round) {
+        const queue = queues.get(db)?.get(key)
+        if (queue === undefined) continue
+        for (const waiter of [...queue]) {
+          if (waiter.ended) continue
+          const answer = runUnit(waiter.client, () => waiter.waiting.attempt(key))
+          if (Either.isLeft(answer)) waiter.end(Either.left(answer.left))
+          else if (answer.right !== undefined) waiter.end(Either.right(answer.right))
+        }
+      }
+    }
+  }
+
+  return { wait, isReady: () => ready.length > 0, serve, run: deadlines.run, count: () => count }
+}

@@ -1,0 +1,249 @@
+/**
+ * From a request to its answer: find the command, pass the gates, queue or run it, turn an error into a reply, count, and
+ * propagate what changed. The one place that runs commands, for connections, EXEC, scripts and the replayed log alike.
+ *
+ * The idea to hold: `dispatch` is synchronous and gives the reply itself whenever the command cannot wait; only a command
+ * that parks gives an effect, which the connection's fiber runs. So a command costs no fiber, and nothing comes between
+ * two commands of a transaction.
+ * The invariant: a unit (see Propagation.ts) ends before the next request of anybody begins; blocked clients are served then.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import { Chance } from "../clock/Chance.ts"
+import { Clock } from "../clock/Clock.ts"
+import * as Reply from "../codec/Reply.ts"
+import { Args } from "../command/Args.ts"
+import type { Client } from "../command/Client.ts"
+import { type Ctx, Flag, type Result, type Waiting } from "../command/Command.ts"
+import { Memory } from "../command/Memory.ts"
+import { Observers } from "../command/Observers.ts"
+import { type Entry, Registry } from "../command/Registry.ts"
+import { Stats } from "../command/Stats.ts"
+import { Config } from "../config/Config.ts"
+import type { CommandError } from "../errors/CommandError.ts"
+import { InternalError, UnknownCommand } from "../errors/DispatchErrors.ts"
+import { Persistence } from "../persistence/Persistence.ts"
+import { Store } from "../store/Store.ts"
+import * as Blocking from "./Blocking.ts"
+import * as Gates from "./Gates.ts"
+import * as Propagation from "./Propagation.ts"
+
+/** The answer of a parked command: run by the connection's fiber, interrupted when the connection ends. */
+export interface Suspended {
+  readonly _tag: "Suspended"
+  readonly effect: Effect.Effect<Reply.Reply>
+}
+
+export interface DispatcherService {
+  /** Runs one request of a client. */
+  readonly dispatch: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply | Suspended
+  /** Whether the request must wait for CLIENT PAUSE; asked before `dispatch`. */
+  readonly mayWrite: (client: Client, argv: ReadonlyArray<string>) => boolean
+  readonly blockedClients: () => number
+}
+
+export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher, DispatcherService>() {
+  static readonly layer = Layer.scoped(this, Effect.suspend(() => make))
+}
+
+const make = Effect.gen(function* () {
+  const chance = yield* Chance
+  const clock = yield* Clock
+  const config = yield* Config
+  const memory = yield* Memory
+  const observers = yield* Observers
+  const persistence = yield* Persistence
+  const registry = yield* Registry
+  const stats = yield* Stats
+  const store = yield* Store
+  const log = Runtime.runFork(yield* Effect.runtime<never>())
+
+  const args = new Args()
+  const gate = Gates.make({ config, memory, persistence })
+  const blocking = Blocking.make(store, clock)
+  /** Commands running now, one inside the other: EXEC and scripts call others. */
+  let depth = 0
+  const propagation = Propagation.make(store.events, persistence, () => depth > 0)
+  /** What the running command wants logged in place of its request. */
+  let replacement: ReadonlyArray<ReadonlyArray<string>> | undefined
+
+  yield* Effect.forkScoped(blocking.run)
+
+  class Context implements Ctx {
+    readonly client: Client
+    readonly argv: ReadonlyArray<string>
+    constructor(client: Client, argv: ReadonlyArray<string>) {
+      this.client = client
+      this.argv = argv
+    }
+    get db() {
+      return this.client.db
+    }
+    get store() {
+      return store
+    }
+    get now() {
+      return store.now
+    }
+    get limits() {
+      return config.current
+    }
+    below(bound: number) {
+      return chance.below(bound)
+    }
+    propagateAs(...requests: ReadonlyArray<ReadonlyArray<string>>) {
+      replacement = requests
+    }
+    call(argv: ReadonlyArray<string>) {
+      return call(this.client, argv)
+    }
+    wait(waiting: Waiting): Result {
+      return depth > 1 ? Either.right(waiting.onTimeout) : blocking.wait(this.client, waiting)
+    }
+  }
+
+  const internalError = (name: string, defect: unknown) => {
+    log(Effect.logError(`command '${name}' failed with a defect`, Cause.die(defect)))
+    return Either.left(InternalError.error)
+  }
+
+  const failed = (entry: Entry | undefined, error: CommandError): Reply.Reply => {
+    stats.countError(error.code)
+    if (entry !== undefined) entry.failed++
+    return Reply.failure(error)
+  }
+
+  const refused = (client: Client, entry: Entry | undefined, error: CommandError): Reply.Reply => {
+    stats.countError(error.code)
+    if (entry !== undefined) entry.rejected++
+    if (client.transaction !== undefined) client.transaction.aborted = true
+    return Reply.failure(error)
+  }
+
+  /** Changes made by `run` are logged as `argv`, or as what it asks for with `propagateAs`. */
+  const propagating = <A>(client: Client, argv: ReadonlyArray<string>, run: () => A): A => {
+    const dirty = store.dirty
+    const outer = replacement
+    const db = client.db.index
+    replacement = undefined
+    const result = run()
+    const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
+    replacement = outer
+    if (store.dirty !== dirty && propagation.active()) {
+      if (asked === undefined) propagation.add(db, argv)
+      else for (const request of asked) propagation.add(db, request)
+    }
+    return result
+  }
+
+  const endUnit = () => {
+    propagation.flush()
+    if (blocking.isReady()) blocking.serve(runUnit)
+  }
+
+  const runUnit: Blocking.RunUnit = (client, run) => {
+    depth++
+    store.at(clock.now())
+    let answer: ReturnType<typeof run>
+    try {
+      answer = propagating(client, [], run)
+    } catch (defect) {
+      answer = internalError(client.lastCommand, defect)
+    }
+    depth--
+    propagation.flush()
+    return answer
+  }
+
+  /** Runs a command that has passed the gates. */
+  const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>, from: number): Reply.Reply | Suspended => {
+    const { command } = entry
+    const startedAt = clock.nowMicros()
+    for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
+    const dirty = store.dirty
+    const outer = replacement
+    const db = client.db.index
+    replacement = undefined
+    depth++
+    let result: Result
+    try {
+      result = command.execute(args.reset(argv, from), new Context(client, argv))
+    } catch (defect) {
+      result = internalError(command.name, defect)
+    }
+    depth--
+    const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
+    replacement = outer
+    if (store.dirty !== dirty && propagation.active()) {
+      if (asked === undefined) propagation.add(db, argv)
+      else for (const request of asked) propagation.add(db, request)
+    }
+    const micros = clock.nowMicros() - startedAt
+    entry.calls++
+    entry.micros += micros
+    stats.commandsProcessed++
+    if (!Either.isEither(result)) {
+      return {
+        _tag: "Suspended",
+        effect: Effect.match(result, { onFailure: (error) => failed(entry, error), onSuccess: (reply) => reply }),
+      }
+    }
+    const reply = Either.isRight(result) ? result.right : failed(entry, result.left)
+    for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv, micros, reply)
+    return reply
+  }
+
+  /** Finds the command of a request; a subcommand when its first word names a container. */
+  const resolve = (argv: ReadonlyArray<string>): Entry | CommandError => {
+    const entry = registry.find(argv[0]!)
+    if (entry === undefined) return UnknownCommand.of(argv)
+    if (entry.subcommands.size === 0 || argv.length < 2) return entry
+    const word = argv[1]!
+    return entry.subcommands.get(word) ?? entry.subcommands.get(word.toLowerCase()) ?? UnknownCommand.ofSubcommand(entry.command.name, word)
+  }
+  const isError = (found: Entry | CommandError): found is CommandError => "code" in found
+  const firstArgument = (entry: Entry) => (entry.command.name.includes("|") ? 2 : 1)
+
+  const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
+    store.at(clock.now())
+    client.lastCommandAtMs = store.now
+    const entry = resolve(argv)
+    if (isError(entry)) return refused(client, undefined, entry)
+    client.lastCommand = entry.command.name
+    const error = gate(client, entry, argv)
+    if (error !== undefined) return refused(client, entry, error)
+    if (client.transaction !== undefined && !runsInMulti.has(entry.command.name)) {
+      client.transaction.queue.push(argv)
+      return Reply.queued
+    }
+    const reply = execute(client, entry, argv, firstArgument(entry))
+    endUnit()
+    return reply
+  }
+
+  /** Runs a command inside of another one. It cannot wait there. */
+  const call = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
+    const entry = resolve(argv)
+    if (isError(entry)) return failed(undefined, entry)
+    const reply = execute(client, entry, argv, firstArgument(entry))
+    if (reply._tag !== "Suspended") return reply
+    throw new Error(`${entry.command.name} waits inside of another command`)
+  }
+
+  const mayWrite = (client: Client, argv: ReadonlyArray<string>): boolean => {
+    const entry = resolve(argv)
+    if (isError(entry)) return false
+    const { mask, name } = entry.command
+    if (name === "exec") return client.transaction?.queue.some((queued) => mayWrite(client, queued)) === true
+    return (mask & (Flag.write | Flag.may_replicate)) !== 0
+  }
+
+  return { dispatch, mayWrite, blockedClients: blocking.count } satisfies DispatcherService
+})
+
+/** Run at once, and not queued, between MULTI and EXEC. */
+const runsInMulti = new Set(["exec", "discard", "multi", "watch", "quit", "reset"])

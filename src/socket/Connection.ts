@@ -1,0 +1,293 @@
+/**
+ * One connection: a supervised fiber that takes received chunks from its inbox, decodes requests, dispatches them in order,
+ * and writes the replies of a whole batch at once.
+ *
+ * The idea to hold: events of the transport only note and wake; everything else happens in the fiber. A batch of requests is
+ * one synchronous `drain`, so an effect is paid for per batch and not per command. The fiber waits in four places only: for
+ * input, for a parked command, for the disk (`appendfsync always`), and for a peer that does not read.
+ * The invariant: replies and pushed messages leave in the order in which they were made.
+ */
+import * as Effect from "effect/Effect"
+import type { ClockService } from "../clock/Clock.ts"
+import type { CodecService } from "../codec/Codec.ts"
+import * as Reply from "../codec/Reply.ts"
+import { Client, type Outbox } from "../command/Client.ts"
+import type { ClientsService } from "../command/Clients.ts"
+import type { StatsService } from "../command/Stats.ts"
+import type { ConfigService, OutputLimit } from "../config/Config.ts"
+import type { DispatcherService, Suspended } from "../dispatch/Dispatcher.ts"
+import type { PersistenceService } from "../persistence/Persistence.ts"
+import type { StoreService } from "../store/Store.ts"
+import type { ChunkScheduler } from "./ChunkScheduler.ts"
+import type { Transport } from "./Transport.ts"
+
+export interface ConnectionServices {
+  readonly clients: ClientsService
+  readonly clock: ClockService
+  readonly codec: CodecService
+  readonly config: ConfigService
+  readonly dispatcher: DispatcherService
+  readonly persistence: PersistenceService
+  readonly scheduler: ChunkScheduler
+  readonly stats: StatsService
+  readonly store: StoreService
+}
+
+/** Queued output beyond this pauses reading: no more requests are served until the peer has read some. */
+const outputHighWater = 1024 * 1024
+/** Received bytes kept while a command is parked; beyond, reading pauses. */
+const inboxHighWater = 1024 * 1024
+/** Replies of a batch beyond this are written before the batch goes on, to bound memory. */
+const batchBytesMax = 256 * 1024
+
+/** Why `drain` stopped. */
+type Stop = "input" | "output" | "closed" | Suspended
+
+export interface Connection {
+  readonly client: Client
+  /** The life of the connection; ends when it is closed. Interrupted, it sends what is queued and closes. */
+  readonly run: Effect.Effect<void>
+}
+
+export const make = (transport: Transport, services: ConnectionServices): Connection => {
+  const { clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
+  const decoder = codec.makeDecoder()
+
+  /** Encoded and not yet given to the transport. */
+  let out = ""
+  /** Set while the fiber runs or will run by itself, and flushes at the end. */
+  let busy = true
+  let closed = false
+  let inputEnded = false
+  let readPaused = false
+  let inboxBytes = 0
+  let softLimitSince: number | undefined
+  /** Resumes the fiber where it waits; nothing when it does not. */
+  let wake: (() => void) | undefined
+
+  const outbox: Outbox = {
+    push: (message) => {
+      if (closed) return
+      out += codec.encode(message, client.protocol)
+      if (!busy) scheduleFlush()
+      checkOutputLimit()
+    },
+    queuedBytes: () => out.length + transport.queuedBytes(),
+    close: (how) => {
+      client.closing = true
+      if (how === "now") transport.destroy()
+      else if (!busy) scheduleFlush()
+    },
+  }
+
+  const client = new Client({
+    id: clients.nextId(),
+    address: transport.remoteAddress,
+    localAddress: transport.localAddress,
+    fd: transport.fd,
+    unixSocket: transport.unixSocket,
+    db: store.database(0)!,
+    outbox,
+    now: clock.now(),
+    authenticated: config.current.requirepass === "",
+  })
+  client.queryBufferBytes = () => decoder.bufferedBytes
+
+  const flush = () => {
+    if (out === "" || closed) return
+    stats.netOutputBytes += out.length
+    const bytes = out
+    out = ""
+    transport.write(bytes)
+  }
+
+  /** Pushed messages of one turn leave in one write. */
+  let flushScheduled = false
+  const scheduleFlush = () => {
+    if (flushScheduled) return
+    flushScheduled = true
+    queueMicrotask(() => {
+      flushScheduled = false
+      if (busy) return
+      flush()
+      if (client.closing) transport.end()
+    })
+  }
+
+  const outputLimit = (): OutputLimit => {
+    const limits = config.current.clientOutputBufferLimit
+    return client.subscriptions + client.shardChannels.size > 0 ? limits.pubsub : limits.normal
+  }
+
+  const checkOutputLimit = () => {
+    const limit = outputLimit()
+    if (limit.hardBytes === 0 && limit.softBytes === 0) return
+    const queued = outbox.queuedBytes()
+    const overHard = limit.hardBytes > 0 && queued > limit.hardBytes
+    const overSoft = limit.softBytes > 0 && queued > limit.softBytes
+    if (!overSoft) softLimitSince = undefined
+    else softLimitSince ??= clock.now()
+    if (overHard || (overSoft && clock.now() - softLimitSince! > limit.softSeconds * 1000)) {
+      stats.outputLimitDisconnections++
+      transport.destroy()
+    }
+  }
+
+  const answer = (reply: Reply.Reply) => {
+    if (client.replyMode === "on") out += codec.encode(reply, client.protocol)
+    else if (client.replyMode === "skipNext") client.replyMode = "skip"
+    else if (client.replyMode === "skip") client.replyMode = "on"
+  }
+
+  /** Serves requests until there is none, the client is to close, output piles up, or a command parks. */
+  const drain = (): Stop => {
+    for (;;) {
+      if (closed) return "closed"
+      if (client.closing) return "closed"
+      decoder.authenticated = client.authenticated
+      decoder.bulkLengthMax = config.current.protoMaxBulkLen
+      const argv = decoder.next()
+      if (argv === undefined) break
+      const reply = dispatcher.dispatch(client, argv)
+      if (reply._tag === "Suspended") return reply
+      answer(reply)
+      if (out.length > batchBytesMax) {
+        if (persistence.mustCommit()) return "output"
+        flush()
+        checkOutputLimit()
+        if (transport.queuedBytes() > outputHighWater) return "output"
+      }
+    }
+    inboxBytes = 0
+    if (decoder.failure !== undefined) {
+      out += codec.encode(Reply.failure(decoder.failure), client.protocol)
+      stats.countError(decoder.failure.code)
+      client.closing = true
+      return "closed"
+    }
+    if (decoder.bufferedBytes > config.current.clientQueryBufferLimit) return "closed"
+    return inputEnded ? "closed" : "input"
+  }
+
+  const pauseReading = () => {
+    if (readPaused) return
+    readPaused = true
+    transport.pause()
+  }
+  const resumeReading = () => {
+    if (!readPaused) return
+    readPaused = false
+    transport.resume()
+  }
+
+  /** Ends when `wake` is called. What it waits for is looked at again afterwards. */
+  const awoken = Effect.async<void>((resume) => {
+    wake = () => {
+      wake = undefined
+      resume(Effect.void)
+    }
+  })
+
+  let inputNoted = false
+  const waitForInput = Effect.suspend(() => {
+    if (inputNoted || inputEnded || closed) return Effect.void
+    resumeReading()
+    busy = false
+    return awoken
+  })
+
+  const waitForPeer: Effect.Effect<void> = Effect.suspend(() => {
+    if (closed || transport.queuedBytes() <= outputHighWater) return Effect.void
+    pauseReading()
+    busy = false
+    return Effect.zipRight(awoken, waitForPeer)
+  })
+
+  /** Ends when the connection does, half-closing included: what a parked client waits for has no taker then. */
+  const waitForEnd: Effect.Effect<void> = Effect.suspend(() => {
+    if (closed || inputEnded || client.closing) return Effect.void
+    busy = false
+    return Effect.zipRight(awoken, waitForEnd)
+  })
+
+  const park = (suspended: Suspended): Effect.Effect<void> =>
+    Effect.raceFirst(
+      Effect.map(suspended.effect, (reply): Reply.Reply | undefined => reply),
+      Effect.as(waitForEnd, undefined),
+    ).pipe(
+      Effect.flatMap((reply) => {
+        busy = true
+        wake = undefined
+        if (reply === undefined) {
+          client.closing = true
+          return Effect.void
+        }
+        answer(reply)
+        return Effect.void
+      }),
+    )
+
+  /** Replies to changes leave once the changes are on disk, where the policy says so. */
+  const send = Effect.suspend(() => {
+    if (!persistence.mustCommit()) {
+      flush()
+      return Effect.void
+    }
+    return Effect.zipRight(persistence.commit, Effect.sync(flush))
+  })
+
+  const step: Effect.Effect<void> = Effect.suspend(() => {
+    busy = true
+    inputNoted = false
+    const stop = drain()
+    if (stop === "input" && !persistence.mustCommit()) {
+      flush()
+      checkOutputLimit()
+      if (transport.queuedBytes() <= outputHighWater) return Effect.zipRight(waitForInput, step)
+    }
+    const next =
+      stop === "closed" ? Effect.void
+      : stop === "output" ? Effect.zipRight(waitForPeer, step)
+      : stop === "input" ? Effect.zipRight(waitForPeer, Effect.zipRight(waitForInput, step))
+      : Effect.zipRight(park(stop), step)
+    return Effect.zipRight(send, next)
+  })
+
+  const note = (immediately: boolean) => {
+    if (wake === undefined) return
+    if (immediately) scheduler.immediately(wake)
+    else wake()
+  }
+
+  const start = Effect.sync(() => {
+    clients.add(client)
+    transport.start({
+      data: (chunk) => {
+        stats.netInputBytes += chunk.length
+        decoder.push(chunk)
+        inputNoted = true
+        if (client.parked === undefined) return note(true)
+        inboxBytes += chunk.length
+        if (inboxBytes > inboxHighWater) pauseReading()
+      },
+      end: () => {
+        inputEnded = true
+        note(false)
+      },
+      drain: () => note(false),
+      closed: () => {
+        closed = true
+        note(false)
+      },
+    })
+  })
+
+  const finish = Effect.sync(() => {
+    flush()
+    closed = true
+    transport.end()
+    clients.remove(client)
+  })
+
+  return { client, run: Effect.ensuring(Effect.zipRight(start, step), finish) }
+}

@@ -1,0 +1,77 @@
+/**
+ * Accepts connections and supervises their fibers: each runs by itself, a defect in one is logged and ends only that one, and
+ * all of them end with the scope, which waits for them.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import { Clock } from "../clock/Clock.ts"
+import * as Deadlines from "../clock/Deadlines.ts"
+import { Codec } from "../codec/Codec.ts"
+import type { Client } from "../command/Client.ts"
+import { Clients } from "../command/Clients.ts"
+import { Stats } from "../command/Stats.ts"
+import { Config } from "../config/Config.ts"
+import { Dispatcher } from "../dispatch/Dispatcher.ts"
+import { Persistence } from "../persistence/Persistence.ts"
+import { Store } from "../store/Store.ts"
+import * as ChunkScheduler from "./ChunkScheduler.ts"
+import * as Connection from "./Connection.ts"
+import { Socket } from "./Socket.ts"
+
+export class Listener extends Context.Tag("tiny-redis/Listener")<Listener, { readonly addresses: ReadonlyArray<string>; readonly port: number }>() {
+  static readonly layer = Layer.scoped(
+    this,
+    Effect.gen(function* () {
+      const socket = yield* Socket
+      const scheduler = ChunkScheduler.make()
+      const services: Connection.ConnectionServices = {
+        clients: yield* Clients,
+        clock: yield* Clock,
+        codec: yield* Codec,
+        config: yield* Config,
+        dispatcher: yield* Dispatcher,
+        persistence: yield* Persistence,
+        scheduler,
+        stats: yield* Stats,
+        store: yield* Store,
+      }
+      const { clients, clock, config, stats } = services
+      const runFork = yield* FiberSet.makeRuntime<never, void, never>()
+
+      // CONFIG SET timeout: a client is looked at when its time could be over, and again later when it was not idle.
+      const idle = Deadlines.make<Client>({
+        clock,
+        sliceMax: 1000,
+        onDue: (client, now) => {
+          const { timeout } = config.current
+          if (timeout === 0 || clients.byId.get(client.id) !== client) return
+          const exempt = client.parked !== undefined || client.subscriptions > 0 || client.monitor
+          if (!exempt && now - client.lastCommandAtMs >= timeout * 1000) return client.outbox.close("now")
+          idle.add((exempt ? now : client.lastCommandAtMs) + timeout * 1000, client)
+        },
+      })
+      config.onChange(["timeout"], (current) => {
+        const now = clock.now()
+        const entries = [...clients.byId.values()].map((client) => [now + current.timeout * 1000, client] as const)
+        idle.rebuild(current.timeout === 0 ? [] : entries)
+      })
+      yield* Effect.forkScoped(idle.run)
+
+      yield* socket.accept((transport) => {
+        stats.connectionsReceived++
+        if (clients.byId.size >= config.current.maxclients) {
+          stats.connectionsRejected++
+          transport.start({ data: () => {}, end: () => {}, closed: () => {}, drain: () => {} })
+          transport.write("-ERR max number of clients reached\r\n")
+          return transport.end()
+        }
+        const connection = Connection.make(transport, services)
+        if (config.current.timeout > 0) idle.add(clock.now() + config.current.timeout * 1000, connection.client)
+        runFork(Effect.catchAllCause(connection.run, (cause) => Effect.logError("connection ended by a defect", cause)), { scheduler })
+      })
+      return { addresses: socket.addresses, port: socket.port }
+    }),
+  )
+}

@@ -1,0 +1,147 @@
+/**
+ * Sockets without a network: pairs of byte pipes in memory. A test connects, writes request bytes and reads what the server
+ * sent; delivery is synchronous, so when a write returns, the server's side has it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Socket, type SocketService } from "./Socket.ts"
+import type { Transport, TransportEvents } from "./Transport.ts"
+
+/** The client's end of a pair. */
+export interface MemoryPeer {
+  /** Sends bytes to the server, one char each. */
+  readonly write: (bytes: string) => void
+  /** Half-closes: no more requests will come. */
+  readonly end: () => void
+  /** Drops the connection. */
+  readonly destroy: () => void
+  /** Called with all the server sends from now on, what has been sent already first. */
+  readonly onData: (listener: (bytes: string) => void) => void
+  readonly onClosed: (listener: () => void) => void
+  /** While paused, what the server sends piles up in its queue, as with a peer that does not read. */
+  readonly setPaused: (paused: boolean) => void
+}
+
+/** Opens connections to the server that listens in memory. */
+export class MemoryConnector extends Context.Tag("tiny-redis/MemoryConnector")<
+  MemoryConnector,
+  { readonly connect: () => MemoryPeer }
+>() {}
+
+/** `Socket` and the `MemoryConnector` to reach it. */
+export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectContext(
+  Effect.sync(() => {
+    let accept: ((transport: Transport) => void) | undefined
+    let connections = 0
+    const socket: SocketService = {
+      accept: (handler) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            accept = handler
+          }),
+          () => Effect.sync(() => (accept = undefined)),
+        ),
+      addresses: ["memory"],
+      port: 0,
+    }
+    const connect = (): MemoryPeer => {
+      const { transport, peer } = makePair(++connections)
+      if (accept === undefined) peer.destroy()
+      else accept(transport)
+      return peer
+    }
+    return Context.make(Socket, socket).pipe(Context.add(MemoryConnector, { connect }))
+  }),
+)
+
+const makePair = (number: number): { readonly transport: Transport; readonly peer: MemoryPeer } => {
+  let events: TransportEvents | undefined
+  let closed = false
+  let ending = false
+  let readPaused = false
+  let peerPaused = false
+  /** From client to server while the server does not read, and from server to client while the client does not. */
+  let inbound: Array<string> = []
+  let outbound: Array<string> = []
+  let inboundEnded = false
+  let onData: ((bytes: string) => void) | undefined
+  const onClosed: Array<() => void> = []
+
+  const close = () => {
+    if (closed) return
+    closed = true
+    events?.closed()
+    for (const listener of onClosed) listener()
+  }
+  const deliverInbound = () => {
+    while (events !== undefined && !readPaused && !closed && inbound.length > 0) {
+      events.data(Buffer.from(inbound.shift()!, "latin1"))
+    }
+    if (inboundEnded && inbound.length === 0 && events !== undefined && !closed) {
+      inboundEnded = false
+      events.end()
+    }
+  }
+  const deliverOutbound = () => {
+    if (peerPaused || onData === undefined) return
+    const had = outbound.length > 0
+    while (outbound.length > 0) onData(outbound.shift()!)
+    if (had) events?.drain()
+    if (ending) close()
+  }
+  const transport: Transport = {
+    remoteAddress: `127.0.0.1:${10000 + number}`,
+    localAddress: "127.0.0.1:6379",
+    fd: 8 + number,
+    unixSocket: false,
+    start: (handlers) => {
+      events = handlers
+      deliverInbound()
+      if (closed) handlers.closed()
+    },
+    write: (bytes) => {
+      if (closed) return
+      outbound.push(bytes)
+      deliverOutbound()
+    },
+    queuedBytes: () => outbound.reduce((sum, bytes) => sum + bytes.length, 0),
+    pause: () => {
+      readPaused = true
+    },
+    resume: () => {
+      readPaused = false
+      deliverInbound()
+    },
+    end: () => {
+      ending = true
+      deliverOutbound()
+      if (outbound.length === 0) close()
+    },
+    destroy: close,
+  }
+  const peer: MemoryPeer = {
+    write: (bytes) => {
+      inbound.push(bytes)
+      deliverInbound()
+    },
+    end: () => {
+      inboundEnded = true
+      deliverInbound()
+    },
+    destroy: close,
+    onData: (listener) => {
+      onData = listener
+      deliverOutbound()
+    },
+    onClosed: (listener) => {
+      if (closed) listener()
+      else onClosed.push(listener)
+    },
+    setPaused: (paused) => {
+      peerPaused = paused
+      deliverOutbound()
+    },
+  }
+  return { transport, peer }
+}

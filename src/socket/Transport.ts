@@ -1,0 +1,36 @@
+/**
+ * A byte pipe to one peer, as little of it as a connection needs: `net.Socket` and the in-memory pair both fit behind it.
+ *
+ * The idea to hold: events arrive by callback and are only noted there; the connection's fiber acts on them.
+ */
+export interface TransportEvents {
+  /** Received bytes; the buffer belongs to the transport again once the call returns. */
+  readonly data: (chunk: Buffer) => void
+  /** The peer will send no more; it may still read. */
+  readonly end: () => void
+  /** Nothing can be sent or received any more. Called exactly once. */
+  readonly closed: () => void
+  /** What was queued has been taken over by the system. */
+  readonly drain: () => void
+}
+
+export interface Transport {
+  /** `ip:port`, `[ip6]:port` as Redis prints it, or the path of a Unix socket with `:0`. */
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly fd: number
+  readonly unixSocket: boolean
+  /** Begins to deliver events; called once. */
+  readonly start: (events: TransportEvents) => void
+  /** Queues bytes, one char each. */
+  readonly write: (bytes: string) => void
+  /** Bytes queued and not yet taken over by the system. */
+  readonly queuedBytes: () => number
+  /** Stops and goes on delivering data: back pressure. */
+  readonly pause: () => void
+  readonly resume: () => void
+  /** Sends what is queued, then closes. */
+  readonly end: () => void
+  /** Closes now; what is queued is lost. */
+  readonly destroy: () => void
+}

@@ -1,0 +1,314 @@
+/**
+ * One numbered database as commands see it: look-ups that respect deadlines, typed access, changes that are announced.
+ *
+ * The idea to hold: `read` and `write` say what a command is going to do. `read` counts hits and misses; `write` lets a
+ * running snapshot save the old value before it changes. Reads check the deadline themselves, the expiry fiber only
+ * reclaims memory, so a key is gone at its deadline to the millisecond.
+ * Changing a value does not announce itself: a handler says `changed(key, EventClass.list, "lpush")` once it knows.
+ */
+import * as Either from "effect/Either"
+import type { WrongType } from "../errors/CommandError.ts"
+import { EventClass, type StoreEvents } from "./Events.ts"
+import type { Keyspace } from "./Keyspace.ts"
+import { as, asString, type Collection, type StringValue, type Value } from "./Value.ts"
+
+/** What all databases of a store share. */
+export interface Shared {
+  /** The instant every look-up sees, Unix ms: set once per command. */
+  now: number
+  /** Off while a log is replayed: deadlines then pass only by what the log says. */
+  expire: boolean
+  /** DEBUG SET-ACTIVE-EXPIRE: off, keys past their deadline go only when somebody looks at them. */
+  activeExpire: boolean
+  /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
+  dirty: number
+  readonly events: StoreEvents
+  readonly counters: Counters
+}
+
+export interface Counters {
+  hits: number
+  misses: number
+  expired: number
+  evicted: number
+}
+
+export class Database {
+  readonly index: number
+  readonly #shared: Shared
+  #keyspace: Keyspace
+  /** Keys whose values have elements with deadlines; may name keys that have none any more. */
+  #elementsExpire = new Set<string>()
+
+  constructor(index: number, keyspace: Keyspace, shared: Shared) {
+    this.index = index
+    this.#keyspace = keyspace
+    this.#shared = shared
+  }
+
+  get size(): number {
+    return this.#keyspace.size
+  }
+  get volatileSize(): number {
+    return this.#keyspace.volatileSize
+  }
+  /** For scans, sampling, snapshots: the inside, deadlines not checked. */
+  get keyspace(): Keyspace {
+    return this.#keyspace
+  }
+
+  /** The value for reading, or absent. Counts a hit or a miss and marks the key as used. */
+  read(key: string): Value | undefined {
+    const value = this.#isExpired(key) ? this.#expire(key) : this.#settled(key, this.#keyspace.find(key))
+    if (value === undefined) {
+      this.#shared.counters.misses++
+      this.notify(EventClass.keyMiss, "keymiss", key)
+    } else this.#shared.counters.hits++
+    return value
+  }
+
+  /** The value of a key that the command may change, or absent. */
+  write(key: string): Value | undefined {
+    if (this.#isExpired(key)) return this.#expire(key)
+    this.#beforeWrite(key)
+    return this.#settled(key, this.#keyspace.find(key))
+  }
+
+  /** The value without any trace: no count, no access stamp. For OBJECT, DEBUG, TTL. */
+  peek(key: string): Value | undefined {
+    return this.#isExpired(key) ? this.#expire(key) : this.#settled(key, this.#keyspace.peek(key))
+  }
+
+  has(key: string): boolean {
+    return this.peek(key) !== undefined
+  }
+
+  readAs<T extends Collection>(key: string, type: abstract new (...args: never) => T): Either.Either<T | undefined, WrongType> {
+    return as(this.read(key), type)
+  }
+
+  writeAs<T extends Collection>(key: string, type: abstract new (...args: never) => T): Either.Either<T | undefined, WrongType> {
+    return as(this.write(key), type)
+  }
+
+  readString(key: string): Either.Either<StringValue | undefined, WrongType> {
+    return asString(this.read(key))
+  }
+
+  writeString(key: string): Either.Either<StringValue | undefined, WrongType> {
+    return asString(this.write(key))
+  }
+
+  /** Stores `value` under `key` with no deadline, whatever was there: what SET does. Use after `write`, or alone. */
+  set(key: string, value: Value): void {
+    this.put(key, value)
+    if (this.#keyspace.volatileSize > 0) this.#keyspace.setDeadline(key, undefined)
+  }
+
+  /** Stores `value` under `key` until `atMs`. */
+  setUntil(key: string, value: Value, atMs: number): void {
+    this.put(key, value)
+    this.setDeadline(key, atMs)
+  }
+
+  /** Stores `value` under `key` and leaves the deadline as it is. */
+  put(key: string, value: Value): void {
+    // A key past its deadline that nobody looked at goes first, or its deadline would apply to the new value.
+    if (this.#isExpired(key)) this.#expire(key)
+    else this.#beforeWrite(key)
+    const { ready } = this.#shared.events
+    const replacesStream = ready.length > 0 && isStream(this.#keyspace.peek(key)) && !isStream(value)
+    if (this.#keyspace.put(key, value)) {
+      this.ready(key)
+      this.notify(EventClass.newKey, "new", key)
+    } else if (replacesStream) this.ready(key)
+    if (typeof value === "object") this.scheduleElements(key, value)
+  }
+
+  /** Removes a key; returns its value. Announces nothing. */
+  remove(key: string): Value | undefined {
+    if (this.#isExpired(key)) return this.#expire(key)
+    this.#beforeWrite(key)
+    const value = this.#keyspace.remove(key)
+    // Whoever waits as a consumer of a group learns that the group has gone.
+    if (isStream(value)) this.ready(key)
+    return value
+  }
+
+  /** A collection that a command may have emptied: an empty one goes, with the event `del`. Returns whether it went. */
+  removeIfEmpty(key: string, value: Collection): boolean {
+    if (value.size > 0) return false
+    this.#keyspace.remove(key)
+    this.notify(EventClass.generic, "del", key)
+    return true
+  }
+
+  /** Unix time in ms at which the key goes, or absent when it stays or does not exist. */
+  deadline(key: string): number | undefined {
+    return this.#keyspace.volatileSize === 0 || this.#isExpired(key) ? undefined : this.#keyspace.deadline(key)
+  }
+
+  /** Sets or (with `undefined`) takes away the deadline of an existing key. */
+  setDeadline(key: string, atMs: number | undefined): void {
+    this.#beforeWrite(key)
+    // The expiry queue holds an entry at or before each deadline, so a later one needs no entry of its own.
+    if (atMs !== undefined && atMs < (this.#keyspace.deadline(key) ?? Infinity)) this.#schedule(key, atMs)
+    this.#keyspace.setDeadline(key, atMs)
+  }
+
+  /** Has the expiry fiber look at `key` when the earliest element of its value ends (hash fields). */
+  scheduleElements(key: string, value: Collection): void {
+    const atMs = elementDeadline(value)
+    if (atMs === Infinity) return
+    this.#elementsExpire.add(key)
+    this.#schedule(key, atMs)
+  }
+
+  #schedule(key: string, atMs: number): void {
+    const { scheduled } = this.#shared.events
+    for (let i = 0; i < scheduled.length; i++) scheduled[i]!(this, key, atMs)
+  }
+
+  /** Announces a change: WATCH, tracking, the keyspace event, and `count` towards the changes since the last snapshot. */
+  changed(key: string, eventClass: number, event: string, count = 1): void {
+    this.signal(key, count)
+    this.notify(eventClass, event, key)
+  }
+
+  /** Announces a change without a keyspace event. */
+  signal(key: string, count = 1): void {
+    const { events } = this.#shared
+    this.#shared.dirty += count
+    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key)
+  }
+
+  /** A keyspace event alone. */
+  notify(eventClass: number, event: string, key: string): void {
+    const { notified } = this.#shared.events
+    for (let i = 0; i < notified.length; i++) notified[i]!(this, eventClass, event, key)
+  }
+
+  /** Clients blocked on `key` may look again; called by handlers only where an existing value grew (streams). */
+  ready(key: string): void {
+    const { ready } = this.#shared.events
+    for (let i = 0; i < ready.length; i++) ready[i]!(this, key)
+  }
+
+  /** Removes everything; returns how many keys there were. */
+  clear(): number {
+    this.#replacing(undefined)
+    const count = this.#keyspace.size
+    this.#keyspace.clear()
+    this.announceReplaced()
+    return count
+  }
+
+  /** Exchanges the contents of two databases (SWAPDB). */
+  swap(other: Database): void {
+    this.#replacing(other)
+    other.#replacing(this)
+    const keyspace = this.#keyspace
+    this.#keyspace = other.#keyspace
+    other.#keyspace = keyspace
+    const elementsExpire = this.#elementsExpire
+    this.#elementsExpire = other.#elementsExpire
+    other.#elementsExpire = elementsExpire
+    this.announceReplaced()
+  }
+
+  /** Tells that deadlines may have changed without notice. */
+  announceReplaced(): void {
+    const { replaced } = this.#shared.events
+    for (let i = 0; i < replaced.length; i++) replaced[i]!()
+  }
+
+  #replacing(other: Database | undefined): void {
+    const { replacing } = this.#shared.events
+    for (let i = 0; i < replacing.length; i++) replacing[i]!(this, other)
+  }
+
+  /** A key that exists now, or absent when there is none. `below(n)` draws a position. */
+  randomKey(below: (bound: number) => number): string | undefined {
+    while (this.#keyspace.size > 0) {
+      const key = this.#keyspace.keyAt(below(this.#keyspace.size))
+      if (!this.#isExpired(key)) return key
+      this.#expire(key)
+    }
+    return undefined
+  }
+
+  /** Removes what of `key` is due, and returns when to look at it again; absent when never. For the expiry fiber. */
+  expireDue(key: string): number | undefined {
+    const value = this.peek(key)
+    if (value === undefined) return undefined
+    const next = Math.min(this.#keyspace.deadline(key) ?? Infinity, elementDeadline(value))
+    return next === Infinity ? undefined : next
+  }
+
+  /** Every deadline of this database: of keys, and the earliest within each value that has some. */
+  *deadlines(): IterableIterator<readonly [key: string, atMs: number]> {
+    for (const key of this.#keyspace.volatileKeys()) yield [key, this.#keyspace.deadline(key)!]
+    for (const key of this.#elementsExpire) {
+      const value = this.#keyspace.peek(key)
+      const next = value === undefined ? Infinity : elementDeadline(value)
+      if (next === Infinity) this.#elementsExpire.delete(key)
+      else yield [key, next]
+    }
+  }
+
+  /** True when the key's deadline has passed, removed or not. */
+  isExpired(key: string): boolean {
+    return this.#isExpired(key)
+  }
+
+  #isExpired(key: string): boolean {
+    if (this.#keyspace.volatileSize === 0) return false
+    const deadline = this.#keyspace.deadline(key)
+    return deadline !== undefined && deadline <= this.#shared.now && this.#shared.expire
+  }
+
+  /** The value without the elements that are past their own deadline; absent when none is left. */
+  #settled(key: string, value: Value | undefined): Value | undefined {
+    if (typeof value !== "object" || elementDeadline(value) > this.#shared.now || !this.#shared.expire) return value
+    this.#beforeWrite(key)
+    const fields = value.expireElements!(this.#shared.now)
+    const { fieldsExpired } = this.#shared.events
+    for (let i = 0; i < fieldsExpired.length; i++) fieldsExpired[i]!(this, key, fields)
+    this.notify(EventClass.hash, "hexpired", key)
+    if (!this.removeIfEmpty(key, value)) return value
+    this.signal(key, 0)
+    return undefined
+  }
+
+  #expire(key: string): undefined {
+    this.#beforeWrite(key)
+    this.#keyspace.remove(key)
+    this.#shared.counters.expired++
+    this.#reclaimed(key, EventClass.expired, "expired")
+  }
+
+  /** Removes a key to win memory. */
+  evict(key: string): void {
+    this.#beforeWrite(key)
+    this.#keyspace.remove(key)
+    this.#shared.counters.evicted++
+    this.#reclaimed(key, EventClass.evicted, "evicted")
+  }
+
+  #reclaimed(key: string, eventClass: number, event: string): void {
+    const { events } = this.#shared
+    for (let i = 0; i < events.reclaimed.length; i++) events.reclaimed[i]!(this, key)
+    this.notify(eventClass, event, key)
+    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key)
+  }
+
+  #beforeWrite(key: string): void {
+    const { beforeWrite } = this.#shared.events
+    for (let i = 0; i < beforeWrite.length; i++) beforeWrite[i]!(this, key)
+  }
+}
+
+const isStream = (value: Value | undefined): boolean => typeof value === "object" && value.type === "stream"
+
+const elementDeadline = (value: Value): number =>
+  typeof value === "object" && value.nextDeadline !== undefined ? value.nextDeadline : Infinity

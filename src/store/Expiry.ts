@@ -1,0 +1,58 @@
+/**
+ * Reclaims what has expired: a fiber that sleeps until the next deadline of any key of any database. Reads do not depend on
+ * it (they check deadlines themselves), so a test may leave this layer out.
+ *
+ * The invariant: for every key with a deadline the queue holds an entry at that time or earlier. An entry whose key has gone
+ * or got a later deadline is pointless until its time comes; when half of the queue could be pointless it is built anew.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Clock } from "../clock/Clock.ts"
+import * as Deadlines from "../clock/Deadlines.ts"
+import type { Database } from "./Database.ts"
+import { listen } from "./Events.ts"
+import { Store } from "./Store.ts"
+
+interface Due {
+  readonly db: Database
+  readonly key: string
+}
+
+/** Entries met in one go: at about 1 us each a slice stays well below a millisecond. */
+const sliceMax = 500
+/** Queues shorter than this are not worth building anew. */
+const rebuildSizeMin = 10_000
+
+export const layer = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const clock = yield* Clock
+    const store = yield* Store
+    const deadlines = Deadlines.make<Due>({
+      clock,
+      sliceMax,
+      onDue: ({ db, key }, now) => {
+        if (!store.expire || !store.activeExpire) return
+        store.at(now)
+        const next = db.expireDue(key)
+        if (next !== undefined) deadlines.add(next, { db, key })
+      },
+    })
+    const volatile = () => store.databases.reduce((sum, db) => sum + db.volatileSize, 0)
+    const rebuild = () => {
+      const entries: Array<readonly [number, Due]> = []
+      for (const db of store.databases) {
+        for (const [key, atMs] of db.deadlines()) entries.push([atMs, { db, key }])
+      }
+      deadlines.rebuild(entries)
+    }
+    const unlisten = listen(store.events.scheduled, (db, key, atMs) => {
+      deadlines.add(atMs, { db, key })
+      if (deadlines.size() > rebuildSizeMin && deadlines.size() > 2 * volatile()) rebuild()
+    })
+    // After SWAPDB the entries name the wrong database, and while expiry was off entries were dropped.
+    const unlistenReplaced = listen(store.events.replaced, rebuild)
+    rebuild()
+    yield* Effect.addFinalizer(() => Effect.sync(() => (unlisten(), unlistenReplaced())))
+    yield* Effect.forkScoped(deadlines.run)
+  }),
+)

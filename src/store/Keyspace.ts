@@ -1,0 +1,140 @@
+/**
+ * The inside of one database: from a key to its value, its deadline and its access stamp, nothing else. Lazy expiry, types
+ * and events are the business of `Database`; this interface stays narrow because its inside is exchangeable.
+ *
+ * The idea to hold: keys have positions 0..size-1 without holes; removing one moves the last key into the hole. That makes
+ * RANDOMKEY and sampling O(1), and a scan that walks the positions *downward* complete: a moved key only ever goes to a
+ * lower position, so a key present from start to end is met, and new keys land behind the scan.
+ */
+import { flat } from "../bytes/Bytes.ts"
+import type { Value } from "./Value.ts"
+
+export interface Keyspace {
+  readonly size: number
+  /** Keys that have a deadline. */
+  readonly volatileSize: number
+  /** The value, and marks the key as accessed with `stamp`. */
+  readonly find: (key: string) => Value | undefined
+  /** The value; the access stamp stays. */
+  readonly peek: (key: string) => Value | undefined
+  /** Inserts or replaces; a deadline stays. Returns whether the key is new. */
+  readonly put: (key: string, value: Value) => boolean
+  /** Removes key, value and deadline; returns the value. */
+  readonly remove: (key: string) => Value | undefined
+  /** Unix time in ms. */
+  readonly deadline: (key: string) => number | undefined
+  /** The key must exist; `undefined` takes the deadline away. */
+  readonly setDeadline: (key: string, atMs: number | undefined) => void
+  /** 32 bits the eviction policy keeps for a key; 0 when absent. */
+  readonly access: (key: string) => number
+  readonly setAccess: (key: string, stamp: number) => void
+  /** Visits at least `count` keys from `cursor` (0 begins) and returns the next cursor (0: done). `visit` must not change the keyspace. */
+  readonly scan: (cursor: number, count: number, visit: (key: string, value: Value) => void) => number
+  /** The key at a position drawn by the caller, 0 <= position < size. */
+  readonly keyAt: (position: number) => string
+  /** Keys with a deadline, in no order. */
+  readonly volatileKeys: () => IterableIterator<string>
+  readonly clear: () => void
+}
+
+/** What `find` writes as the access stamp; the dispatcher moves it on. One object is shared by all databases of a store. */
+export interface AccessClock {
+  /** Stamp for a key used now, given its old stamp. `undefined`: accesses leave stamps alone (CLIENT NO-TOUCH). */
+  stamp: (old: number) => number
+}
+
+const firstCapacity = 16
+
+/** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
+export const makeMap = (clock: AccessClock): Keyspace => {
+  const positions = new Map<string, number>()
+  let keys: Array<string> = []
+  let values: Array<Value> = []
+  let stamps = new Uint32Array(firstCapacity)
+  const deadlines = new Map<string, number>()
+
+  return {
+    get size() {
+      return keys.length
+    },
+    get volatileSize() {
+      return deadlines.size
+    },
+    find: (key) => {
+      const position = positions.get(key)
+      if (position === undefined) return undefined
+      stamps[position] = clock.stamp(stamps[position]!)
+      return values[position]
+    },
+    peek: (key) => {
+      const position = positions.get(key)
+      return position === undefined ? undefined : values[position]
+    },
+    put: (key, value) => {
+      const position = positions.get(key)
+      if (position !== undefined) {
+        values[position] = value
+        return false
+      }
+      const last = keys.length
+      const owned = flat(key)
+      positions.set(owned, last)
+      keys.push(owned)
+      values.push(value)
+      if (last === stamps.length) {
+        const grown = new Uint32Array(stamps.length * 2)
+        grown.set(stamps)
+        stamps = grown
+      }
+      stamps[last] = clock.stamp(0)
+      return true
+    },
+    remove: (key) => {
+      const position = positions.get(key)
+      if (position === undefined) return undefined
+      const value = values[position]
+      positions.delete(key)
+      if (deadlines.size > 0) deadlines.delete(key)
+      const lastKey = keys.pop()!
+      const lastValue = values.pop()!
+      if (position < keys.length) {
+        keys[position] = lastKey
+        values[position] = lastValue
+        stamps[position] = stamps[keys.length]!
+        positions.set(lastKey, position)
+      }
+      return value
+    },
+    deadline: (key) => (deadlines.size === 0 ? undefined : deadlines.get(key)),
+    setDeadline: (key, atMs) => {
+      if (atMs === undefined) deadlines.delete(key)
+      else deadlines.set(keys[positions.get(key)!]!, atMs)
+    },
+    access: (key) => {
+      const position = positions.get(key)
+      return position === undefined ? 0 : stamps[position]!
+    },
+    setAccess: (key, stamp) => {
+      const position = positions.get(key)
+      if (position !== undefined) stamps[position] = stamp
+    },
+    scan: (cursor, count, visit) => {
+      // The cursor is the position after the next one to visit; 0 begins at the top.
+      let next = cursor === 0 ? keys.length : Math.min(cursor, keys.length)
+      for (let left = count; left > 0 && next > 0; left--) {
+        next--
+        visit(keys[next]!, values[next]!)
+      }
+      return next
+    },
+    keyAt: (position) => keys[position]!,
+    volatileKeys: () => deadlines.keys(),
+    clear: () => {
+      positions.clear()
+      deadlines.clear()
+      keys = []
+      values = []
+      stamps = new Uint32Array(firstCapacity)
+    },
+  }
+}

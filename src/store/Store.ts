@@ -1,0 +1,57 @@
+/**
+ * The numbered databases and what they share: the instant of the running command, counters, and the events that the layers
+ * above subscribe to. In memory; what survives the process is persistence's business.
+ *
+ * The invariant: a command sees one instant. `at(now)` is called once per command, and by any fiber that touches the store
+ * in the one `Effect.sync` in which it does so.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Clock } from "../clock/Clock.ts"
+import { Database, type Shared } from "./Database.ts"
+import * as Events from "./Events.ts"
+import { type AccessClock, type Keyspace, makeMap } from "./Keyspace.ts"
+
+export interface StoreService extends Shared {
+  readonly databases: ReadonlyArray<Database>
+  /** The database, or absent when `index` is outside of the configured range. */
+  readonly database: (index: number) => Database | undefined
+  /** Sets the instant the following look-ups see, Unix ms. */
+  readonly at: (now: number) => void
+  /** How a used key is stamped for eviction; see store/Eviction.ts. */
+  readonly accessClock: AccessClock
+}
+
+export class Store extends Context.Tag("tiny-redis/Store")<Store, StoreService>() {
+  /** Databases in maps. `databases` is their number; `keyspace` the inside of one (`Keyspace.makeMap` unless given). */
+  static readonly layerMemory = (options: {
+    readonly databases: number
+    readonly keyspace?: (clock: AccessClock) => Keyspace
+  }) => Layer.effect(this, Effect.map(Clock, (clock) => make(options, clock.now())))
+}
+
+const make = (
+  options: { readonly databases: number; readonly keyspace?: (clock: AccessClock) => Keyspace },
+  now: number,
+): StoreService => {
+  // Seconds in 24 bits, as Redis counts them for its LRU clock.
+  const accessClock: AccessClock = { stamp: () => Math.floor(store.now / 1000) & 0xffffff }
+  const store: StoreService = {
+    now,
+    expire: true,
+    activeExpire: true,
+    dirty: 0,
+    events: Events.make(),
+    counters: { hits: 0, misses: 0, expired: 0, evicted: 0 },
+    accessClock,
+    at: (instant) => {
+      store.now = instant
+    },
+    databases: [],
+    database: (index) => store.databases[index],
+  }
+  const makeKeyspace = options.keyspace ?? makeMap
+  const databases = Array.from({ length: options.databases }, (_, i) => new Database(i, makeKeyspace(accessClock), store))
+  return Object.assign(store, { databases })
+}
