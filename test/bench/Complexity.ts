@@ -1,0 +1,111 @@
+/**
+ * How the cost of a command grows with the size of what it works on. Each command runs at n = 1,000, 4,000, ... elements; the
+ * server's CPU time per command is fitted by c * n^k over the larger half of the sizes, and k is printed beside the
+ * complexity that Redis documents. A command is worse than documented when k is above what that complexity allows (0 with
+ * room for logarithms, or 1 with room for noise) and redis-server's k in the same run is clearly lower: what both show is
+ * memory that no longer fits the processor's caches. Commands that change the size come in pairs that undo each other.
+ * The fixed cost of reading a request hides growth at small n only, which is why the larger sizes decide.
+ */
+import { type Measurable, startOurs, startRedis } from "./Children.ts"
+import { type Argv, Client } from "./Client.ts"
+import { type Case, families, type Family } from "./ComplexityCases.ts"
+import { table } from "./Report.ts"
+import { growthExponent } from "./Statistics.ts"
+
+const smallest = 1000
+const factor = 4
+const enoughSeconds = 0.03
+const repetitionsMax = 40_000
+const replyBytesMax = 32 * 2 ** 20
+
+/** The largest exponent that still counts as the documented complexity. */
+const allowed: Readonly<Record<Case["documented"], number>> = { "O(1)": 0.3, "O(log N)": 0.35, "O(N)": 1.2 }
+
+/** How much steeper than redis-server's growth ours must be to count. */
+const clearly = 0.25
+
+const sizesUpTo = (largest: number): ReadonlyArray<number> => {
+  const sizes = [smallest]
+  while (sizes[sizes.length - 1]! * factor <= largest) sizes.push(sizes[sizes.length - 1]! * factor)
+  return sizes
+}
+
+/** Server CPU in microseconds for one round of the case at size n: the least of three, after enough repetitions. */
+const costMicros = async (server: Measurable, client: Client, one: Case, n: number): Promise<number> => {
+  let serial = 0
+  const spend = async (repetitions: number): Promise<{ readonly seconds: number; readonly bytes: number }> => {
+    const commands: Array<Argv> = []
+    for (let i = 0; i < repetitions; i++) commands.push(...one.commands(serial++, n))
+    const before = server.process.cpuSeconds()
+    const replies = await client.send(commands)
+    const seconds = server.process.cpuSeconds() - before
+    const error = replies.find((reply) => reply.startsWith("-"))
+    if (error !== undefined) throw new Error(`${one.name}: ${error.trim()}`)
+    return { seconds, bytes: replies.reduce((sum, reply) => sum + reply.length, 0) }
+  }
+  let repetitions = 1
+  for (;;) {
+    const { seconds, bytes } = await spend(repetitions)
+    if (seconds >= enoughSeconds || repetitions * 4 > repetitionsMax || bytes * 4 > replyBytesMax) break
+    repetitions *= 4
+  }
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 3; i++) least = Math.min(least, (await spend(repetitions)).seconds)
+  return Math.max((least * 1e6) / repetitions, 0.01)
+}
+
+/** Cost by case name, one entry a size. */
+const measureFamily = async (
+  server: Measurable,
+  family: Family,
+  sizes: ReadonlyArray<number>,
+): Promise<ReadonlyMap<string, ReadonlyArray<number>>> => {
+  const costs = new Map<string, Array<number>>(family.cases.map((one) => [one.name, []]))
+  for (const n of sizes) {
+    const client = await Client.connect(server)
+    await client.call("FLUSHALL")
+    await family.fill(client, n)
+    for (const one of family.cases) costs.get(one.name)!.push(await costMicros(server, client, one, n))
+    client.close()
+  }
+  return costs
+}
+
+export const measureComplexity = async (options: {
+  readonly main: string | undefined
+  readonly only: string | undefined
+  readonly largest: number
+}): Promise<number> => {
+  const sizes = sizesUpTo(options.largest)
+  const upper = sizes.length >> 1
+  const exponentOf = (costs: ReadonlyArray<number>): number =>
+    growthExponent(sizes.map((n, i) => [n, costs[i]!] as const).slice(upper))
+  const ours = await startOurs(options.main)
+  const redis = await startRedis()
+  const lines: Array<ReadonlyArray<string>> = []
+  let worse = 0
+  for (const family of families.filter(({ name }) => options.only === undefined || options.only === name)) {
+    const mine = await measureFamily(ours, family, sizes)
+    const theirs = await measureFamily(redis, family, sizes)
+    for (const one of family.cases) {
+      const exponent = exponentOf(mine.get(one.name)!)
+      const reference = exponentOf(theirs.get(one.name)!)
+      const tooSteep = exponent > allowed[one.documented] && exponent > reference + clearly
+      if (tooSteep) worse++
+      lines.push([
+        one.name,
+        one.documented,
+        exponent.toFixed(2),
+        reference.toFixed(2),
+        ...mine.get(one.name)!.map((micros) => micros.toFixed(micros < 100 ? 1 : 0)),
+        tooSteep ? "WORSE" : "ok",
+      ])
+    }
+    console.error(`${family.name} done`)
+  }
+  const head = ["command", "documented", "growth", "redis", ...sizes.map((n) => `us at ${n}`), ""]
+  console.log(table(head, lines))
+  console.log(`${lines.length - worse} of ${lines.length} commands grow as documented`)
+  await Promise.all([ours.process.stop(), redis.process.stop()])
+  return worse === 0 ? 0 : 1
+}

@@ -1,0 +1,142 @@
+/**
+ * The longest time the server stands still: a client asks a thousand times a second while redis-benchmark inserts millions of
+ * different keys, and afterwards while single keys of a million elements are deleted. A wait longer than the budget counts
+ * only as far as it is of our own making: the collector's pauses (from `--trace-gc`) are listed beside the waits.
+ */
+import { spawn } from "node:child_process"
+import { type Measurable, onProcessor, sleep, startOurs, startRedis, volatileSettings } from "./Children.ts"
+import { Client, fill } from "./Client.ts"
+import { digits } from "./Load.ts"
+import { table } from "./Report.ts"
+import { percentile } from "./Statistics.ts"
+import { startSteadyLoad } from "./SteadyLoad.ts"
+
+const asksPerSecond = 1000
+const insertBudgetMs = 20
+const deleteBudgetMs = 10
+const elements = 1_000_000
+const insertLimitMs = 600_000
+
+/** Inserts nearly `keys` different keys: they are drawn from two thousand million. */
+const insert = (server: Measurable, keys: number): Promise<void> =>
+  new Promise((done, failed) => {
+    const flags = ["-p", server.port, "-n", keys, "-r", 2_000_000_000, "-P", 16, "-c", 10, "-d", 32, "-t", "set", "-q"]
+    const [program, ...args] = onProcessor(1, ["nice", "-n", "10", "redis-benchmark", ...flags.map(String)])
+    const child = spawn(program!, args, { stdio: "ignore", timeout: insertLimitMs, killSignal: "SIGKILL" })
+    process.once("exit", () => child.kill("SIGKILL"))
+    child.once("error", failed)
+    child.once("close", (code) =>
+      code === 0 ? done() : failed(new Error(`inserting ended with ${code}; ${server.process.output().slice(-500)}`)),
+    )
+  })
+
+const largest = (values: ReadonlyArray<number>, count: number): string =>
+  [...values]
+    .sort((a, b) => b - a)
+    .slice(0, count)
+    .map((value) => value.toFixed(0))
+    .join(" ")
+
+/** The pauses in milliseconds that V8 reported, by kind. */
+const collections = (output: string): ReadonlyArray<readonly [kind: string, ms: number]> =>
+  [...output.matchAll(/ms: (Scavenge|Mark-[A-Za-z-]+)[^\n]*? MB, (?:pooled: [^,]*, )?([\d.]+) \//g)].map(
+    ([, kind, ms]) => [kind!, Number(ms)] as const,
+  )
+
+const collectionsLine = (output: string): string => {
+  const pauses = collections(output)
+  const of = (scavenge: boolean): ReadonlyArray<number> =>
+    pauses.filter(([kind]) => (kind === "Scavenge") === scavenge).map(([, ms]) => ms)
+  return pauses.length === 0
+    ? ""
+    : `  longest collections, ms: young ${largest(of(true), 5)}; full ${largest(of(false), 5)}\n`
+}
+
+const whileInserting = async (server: Measurable, keys: number): Promise<number> => {
+  const load = await startSteadyLoad(server, asksPerSecond, () => ["PING"])
+  await sleep(500)
+  load.take()
+  const began = performance.now()
+  await insert(server, keys)
+  const seconds = (performance.now() - began) / 1000
+  const waits = load.take()
+  await load.stop()
+  const resident = (server.process.residentBytes() / 2 ** 20).toFixed(0)
+  console.log(
+    `${server.name}: ${keys} keys in ${seconds.toFixed(0)} s, ${resident} MiB; ` +
+      `p99 ${percentile(waits, 0.99).toFixed(1)} ms, p99.9 ${percentile(waits, 0.999).toFixed(1)} ms, ` +
+      `longest ${largest(waits, 5)} ms\n${collectionsLine(server.process.output())}`,
+  )
+  return percentile(waits, 1)
+}
+
+const collectionTypes: ReadonlyArray<
+  readonly [string, ReadonlyArray<string>, (index: number) => ReadonlyArray<string>]
+> = [
+  ["list", ["RPUSH", "big"], (index) => [digits(index)]],
+  ["hash", ["HSET", "big"], (index) => [digits(index), "v"]],
+  ["set", ["SADD", "big"], (index) => [`m${digits(index)}`]],
+  ["sorted set", ["ZADD", "big"], (index) => [String(index), digits(index)]],
+]
+
+const longestWaitOf = async (
+  server: Measurable,
+  client: Client,
+  ...command: ReadonlyArray<string>
+): Promise<number> => {
+  const load = await startSteadyLoad(server, asksPerSecond, () => ["PING"])
+  await sleep(300)
+  load.take()
+  await client.call(...command)
+  await sleep(300)
+  const waits = load.take()
+  await load.stop()
+  return percentile(waits, 1)
+}
+
+const whileDeleting = async (server: Measurable): Promise<ReadonlyArray<ReadonlyArray<number>>> => {
+  const client = await Client.connect(server)
+  await client.call("FLUSHALL")
+  const waits: Array<ReadonlyArray<number>> = []
+  for (const [, command, element] of collectionTypes) {
+    const row: Array<number> = []
+    for (const deletion of ["DEL", "UNLINK"]) {
+      await fill(client, elements / 100, (part) => [
+        ...command,
+        ...Array.from({ length: 100 }, (_, i) => element(part * 100 + i)).flat(),
+      ])
+      row.push(await longestWaitOf(server, client, deletion, "big"))
+    }
+    waits.push(row)
+  }
+  client.close()
+  return waits
+}
+
+export const measureStall = async (options: {
+  readonly main: string | undefined
+  readonly keys: number
+}): Promise<number> => {
+  const ours = await startOurs(options.main, volatileSettings, { nodeFlags: ["--trace-gc"] })
+  const longest = await whileInserting(ours, options.keys)
+  const deleting = await whileDeleting(ours)
+  await ours.process.stop()
+  const redis = await startRedis()
+  await whileInserting(redis, options.keys)
+  const redisDeleting = await whileDeleting(redis)
+  await redis.process.stop()
+  const lines = collectionTypes.map(([name], i) => [
+    name,
+    ...[...deleting[i]!, ...redisDeleting[i]!].map((milliseconds) => milliseconds.toFixed(1)),
+  ])
+  const head = [`${elements} elements: longest wait, ms`, "DEL ours", "UNLINK ours", "DEL redis", "UNLINK redis"]
+  console.log(table(head, lines))
+  const collected = Math.max(0, ...collections(ours.process.output()).map(([, ms]) => ms))
+  const own = longest - collected
+  console.log(
+    `longest wait while inserting, less the longest collection: ${own.toFixed(1)} ms (budget ${insertBudgetMs})`,
+  )
+  const deletions = Math.max(...deleting.flat())
+  console.log(`longest wait while deleting: ${deletions.toFixed(1)} ms (budget ${deleteBudgetMs})`)
+  return own <= insertBudgetMs && deletions <= deleteBudgetMs ? 0 : 1
+}

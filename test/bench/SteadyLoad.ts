@@ -1,0 +1,53 @@
+/**
+ * A load at a fixed rate, whatever the server does: commands leave on a timetable, and a command's latency counts from the
+ * moment it was due, so that a server which stands still for a second delays everything that was due in it (a client that
+ * waits for each reply would have asked only once). Used where the question is how long users wait while something goes on.
+ */
+import type { Server } from "./Children.ts"
+import { type Argv, Client, request } from "./Client.ts"
+
+export interface SteadyLoad {
+  /** The latencies in milliseconds since the last call, in order of sending. */
+  readonly take: () => ReadonlyArray<number>
+  readonly stop: () => Promise<void>
+}
+
+const tickMs = 1
+
+/** Sends `argv(0)`, `argv(1)`, ... at `perSecond` until stopped. */
+export const startSteadyLoad = async (
+  server: Server,
+  perSecond: number,
+  argv: (index: number) => Argv,
+): Promise<SteadyLoad> => {
+  const client = await Client.connect(server)
+  const began = performance.now()
+  let latencies: Array<number> = []
+  let sent = 0
+  let failed: unknown
+  const dueAt = (index: number): number => began + (index * 1000) / perSecond
+  const sendOne = (index: number): void => {
+    const due = dueAt(index)
+    client.sendText(request(argv(index)), 1).then(
+      () => latencies.push(performance.now() - due),
+      (error) => (failed = error),
+    )
+  }
+  const timer = setInterval(() => {
+    const now = performance.now()
+    while (dueAt(sent) <= now) sendOne(sent++)
+  }, tickMs)
+  return {
+    take: () => {
+      if (failed !== undefined) throw failed
+      const taken = latencies
+      latencies = []
+      return taken
+    },
+    stop: async () => {
+      clearInterval(timer)
+      await client.call("PING")
+      client.close()
+    },
+  }
+}
