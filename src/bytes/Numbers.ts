@@ -232,12 +232,15 @@ export const formatDouble = (value: number): string => {
   return all.length > exponent + 1 ? `${sign}${whole}.${all.slice(exponent + 1)}` : sign + whole
 }
 
+/** More digits than a double with 25 binary places has; JavaScript allows 100. */
+const digitsExact = 60
+
 /** C's `%.16e`. JavaScript rounds a tie up, C to the even digit. */
 const toScientific = (value: number): string => {
   const rounded = value.toExponential(16)
   // A tie has 18 digits ending in 5; a fraction of more than 25 binary places has more digits than that.
   if (!Number.isInteger(value * 2 ** 25)) return rounded
-  const exact = value.toExponential(60)
+  const exact = value.toExponential(digitsExact)
   const point = exact.indexOf(".")
   const tie = /^50*e/.test(exact.slice(point + 17))
   if (!tie || exact.charCodeAt(point + 16) % 2 === 1) return rounded

@@ -105,6 +105,7 @@ export class Decoder {
     const args = this.args
     let missing = this.missing
     let bulkLength = this.bulkLength
+    this.wanted = 1
     while (missing > 0) {
       if (bulkLength === unknown) {
         bulkLength = this.readLength(text, dollar)
@@ -244,7 +245,6 @@ export class Decoder {
     this.args.push(collector.latin1Slice(0, this.bulkLength))
     this.missing--
     this.bulkLength = unknown
-    this.wanted = 1
     this.collector = undefined
     this.collected = 0
     return true

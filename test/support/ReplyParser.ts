@@ -2,7 +2,6 @@
  * The client's side of RESP2 and RESP3, for tests, benchmarks and fuzzers: bytes in, replies out, however they are split.
  * What looks the same on the wire is the same reply: an array parses as `Array` whoever sent it, `$-1` and `_` as `Nil`.
  */
-import { Buffer } from "node:buffer"
 import type { Reply } from "../../src/codec/Reply.ts"
 import * as Replies from "../../src/codec/Reply.ts"
 
