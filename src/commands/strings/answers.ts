@@ -1,0 +1,32 @@
+/** The answers that string commands give most, made once: an answer that says nothing new costs no object. */
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import type { CommandError } from "../../errors/CommandError.ts"
+import { NotInteger, WrongType } from "../../errors/CommandError.ts"
+import { StringTooLong } from "../../errors/StringErrors.ts"
+import { stringLengthMax } from "../../store/StringBuffer.ts"
+import type { StringValue, Value } from "../../store/Value.ts"
+
+export type Answer = Either.Either<Reply.Reply, CommandError>
+
+export const ok: Answer = Either.right(Reply.ok)
+export const nil: Answer = Either.right(Reply.nil)
+export const zero: Answer = Either.right(Reply.zero)
+export const one: Answer = Either.right(Reply.one)
+export const empty: Answer = Either.right(Reply.bulk(""))
+export const wrongType: Answer = Either.left(WrongType.error)
+export const notInteger: Answer = Either.left(NotInteger.error)
+export const tooLong: Answer = Either.left(StringTooLong.error)
+
+/** A value as a bulk string; absent is nil, and what is no string is WRONGTYPE. */
+export const bulk = (value: Value | undefined): Answer => {
+  if (value === undefined) return nil
+  if (typeof value === "string") return Either.right(Reply.bulk(value))
+  if (typeof value === "number") return Either.right(Reply.bulk(String(value)))
+  if (value.type !== "string") return wrongType
+  // Differs: SETRANGE and SETBIT can make strings 24 bytes longer than V8 can hand out at once.
+  return value.size > stringLengthMax ? tooLong : Either.right(Reply.bulk(value.toString()))
+}
+
+export const isString = (value: Value): value is StringValue => typeof value !== "object" || value.type === "string"
+
