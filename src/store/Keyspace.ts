@@ -30,11 +30,28 @@ export interface Keyspace {
   readonly setAccess: (key: string, stamp: number) => void
   /** Visits at least `count` keys from `cursor` (0 begins) and returns the next cursor (0: done). `visit` must not change the keyspace. */
   readonly scan: (cursor: number, count: number, visit: (key: string, value: Value) => void) => number
+  /** Begins a walk over the keys that are there now: see `Walk`. */
+  readonly walk: () => Walk
   /** The key at a position drawn by the caller, 0 <= position < size. */
   readonly keyAt: (position: number) => string
   /** Keys with a deadline, in no order. */
   readonly volatileKeys: () => IterableIterator<string>
   readonly clear: () => void
+}
+
+/**
+ * A walk for snapshots: meets each key that was there when it began exactly once, unless it was removed before, and no key
+ * that came later, whatever changes between its steps.
+ */
+export interface Walk {
+  /** Visits up to `count` keys. False when there is none left. `visit` must not change the keyspace. */
+  readonly next: (count: number, visit: (key: string, value: Value) => void) => boolean
+  /** Whether the walk has yet to visit `key`. */
+  readonly isAhead: (key: string) => boolean
+  /** The walk passes `key` by. */
+  readonly skip: (key: string) => void
+  /** Must be called when the walk is no longer wanted. */
+  readonly end: () => void
 }
 
 /** What `find` writes as the access stamp; the dispatcher moves it on. One object is shared by all databases of a store. */
@@ -52,6 +69,7 @@ export const makeMap = (clock: AccessClock): Keyspace => {
   let values: Array<Value> = []
   let stamps = new Uint32Array(firstCapacity)
   const deadlines = new Map<string, number>()
+  const walks: Array<MapWalk> = []
 
   return {
     get size() {
@@ -97,6 +115,7 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       if (deadlines.size > 0) deadlines.delete(key)
       const lastKey = keys.pop()!
       const lastValue = values.pop()!
+      for (let i = 0; i < walks.length; i++) moved(walks[i]!, lastKey, keys.length, position)
       if (position < keys.length) {
         keys[position] = lastKey
         values[position] = lastValue
@@ -127,9 +146,36 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       }
       return next
     },
+    walk: () => {
+      const walk: MapWalk = { cursor: keys.length, skipped: new Set() }
+      walks.push(walk)
+      return {
+        next: (count, visit) => {
+          for (let left = count; left > 0 && walk.cursor > 0; left--) {
+            walk.cursor--
+            const key = keys[walk.cursor]!
+            if (!walk.skipped.delete(key)) visit(key, values[walk.cursor]!)
+          }
+          return walk.cursor > 0
+        },
+        isAhead: (key) => {
+          const position = positions.get(key)
+          return position !== undefined && position < walk.cursor && !walk.skipped.has(key)
+        },
+        skip: (key) => {
+          const position = positions.get(key)
+          if (position !== undefined && position < walk.cursor) walk.skipped.add(keys[position]!)
+        },
+        end: () => {
+          const index = walks.indexOf(walk)
+          if (index >= 0) walks.splice(index, 1)
+        },
+      }
+    },
     keyAt: (position) => keys[position]!,
     volatileKeys: () => deadlines.keys(),
     clear: () => {
+      for (const walk of walks) walk.cursor = 0
       positions.clear()
       deadlines.clear()
       keys = []
@@ -137,4 +183,17 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       stamps = new Uint32Array(firstCapacity)
     },
   }
+}
+
+/** Everything below `cursor` is still ahead, but for the keys in `skipped`. */
+interface MapWalk {
+  cursor: number
+  readonly skipped: Set<string>
+}
+
+/** Keeps a walk right when the last key, at position `from`, fills the hole that a removed one leaves at `to`. */
+const moved = (walk: MapWalk, lastKey: string, from: number, to: number): void => {
+  // What has been visited, or is new, may come to lie ahead; what is ahead only ever moves to a place that is ahead too.
+  if (from >= walk.cursor && to < walk.cursor) walk.skipped.add(lastKey)
+  if (walk.cursor > from) walk.cursor = from
 }

@@ -62,9 +62,6 @@ export const StringEncoding = { int8: 0, int16: 1, int32: 2, lzf: 3 } as const
 /** Containers of a quicklist's nodes. */
 export const Container = { plain: 1, packed: 2 } as const
 
-/** Flags of an entry in a stream's listpack. */
-export const EntryFlag = { deleted: 1, sameFields: 2 } as const
-
 /**
  * Bytes that the format does not permit. Thrown, because the readers are plain recursive-descent code; it leaves this folder as a
  * typed `DamagedFile` or `BadPayload`. `offset` counts from the start of the file; inside a compressed string it is the string's.

@@ -16,9 +16,9 @@ const terminator = 0xff
 /** The count in the header from which on it means "count them". */
 const countUnknown = 0xffff
 
-/** How many bytes the length of an element of `size` bytes takes behind it: 7 bits a byte. */
+/** How many bytes the length of an element of `size` bytes takes behind it: 7 bits a byte. The odd limits are Redis's. */
 const backLengthSize = (size: number): number =>
-  size < 128 ? 1 : size < 16384 ? 2 : size < 2097152 ? 3 : size < 268435456 ? 4 : 5
+  size <= 127 ? 1 : size < 16383 ? 2 : size < 2097151 ? 3 : size < 268435455 ? 4 : 5
 
 /** Walks the elements of one listpack, checking every step against the end. */
 export class ListpackReader {
@@ -80,33 +80,6 @@ export class ListpackReader {
       return bytes.latin1Slice(start, start + length)
     }
     return String(this.integer(first))
-  }
-
-  /** The next element as an integer, for the places where the format has only integers. */
-  nextInteger(): number | bigint {
-    const first = this.peek()
-    if (first < 0x80) {
-      this.take(1, 0)
-      return first
-    }
-    if (first < 0xc0 || (first >= 0xe0 && first < 0xf1)) {
-      const at = this.position
-      const value = parseInteger(this.next())
-      if (value === undefined) throw new Damaged(this.offset + at, "listpack element is not an integer")
-      return value
-    }
-    return this.integer(first)
-  }
-
-  /** The next element as a count or a flag. */
-  nextCount(): number {
-    const value = this.nextInteger()
-    if (typeof value === "bigint" || value < 0) this.fail("listpack count out of range")
-    return value
-  }
-
-  skip(): void {
-    this.next()
   }
 
   /** All elements. */

@@ -37,9 +37,9 @@ export interface StreamIdData {
   readonly seq: Unsigned
 }
 
-export interface StreamEntryData extends StreamIdData {
-  /** Field, value, field, value, ... */
-  readonly fields: Array<string>
+/** Up to some hundred entries: the id of the first, and a listpack as the store keeps it. */
+export interface StreamNodeData extends StreamIdData {
+  readonly listpack: Buffer
 }
 
 export interface PendingData extends StreamIdData {
@@ -65,7 +65,11 @@ export interface GroupData extends StreamIdData {
 
 export interface StreamData {
   readonly type: "stream"
-  readonly entries: Array<StreamEntryData>
+  readonly nodes: ReadonlyArray<StreamNodeData>
+  /** Live entries. */
+  readonly length: number
+  /** Of the first live entry, 0-0 without one; absent in files before Redis 7. */
+  readonly firstId: StreamIdData | undefined
   readonly lastId: StreamIdData
   readonly maxDeletedId: StreamIdData
   readonly entriesAdded: Unsigned

@@ -1,0 +1,175 @@
+/**
+ * The few operations on files that durability is made of, over @effect/platform's FileSystem, so that a test can make the disk fail:
+ * append, sync, cut, and replace as a whole.
+ *
+ * The idea to hold: a file is replaced by writing beside it, syncing, renaming, and syncing the directory; after a crash there is the
+ * old one or the new one. New files are readable by their owner alone.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { DiskFailure } from "../../errors/PersistenceErrors.ts"
+
+const fileMode = 0o600
+const directoryMode = 0o700
+
+/** An open file. Whoever opened it closes it. */
+export interface OpenFile {
+  readonly path: string
+  /** Appends all of `bytes`, or fails with any part of them written. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, DiskFailure>
+  readonly sync: Effect.Effect<void, DiskFailure>
+  readonly truncate: (size: number) => Effect.Effect<void, DiskFailure>
+  readonly close: Effect.Effect<void>
+}
+
+/** The system's words for what went wrong: "No space left on device". */
+export const reasonOf = (error: PlatformError): string => {
+  const text = error._tag === "SystemError" ? (error.description ?? error.reason) : error.message
+  // Node says `ENOSPC: no space left on device, write '/path'`.
+  const words = /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+const failure = (operation: string, path: string) => (error: PlatformError) =>
+  new DiskFailure({ operation, path, reason: reasonOf(error) })
+
+const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
+
+/** How many bytes a reader takes at once: a slice of work of a few milliseconds. */
+const chunkSize = 256 * 1024
+
+export interface Disk {
+  /** Opens for appending; `fresh` cuts off what was there. */
+  readonly append: (path: string, fresh: boolean) => Effect.Effect<OpenFile, DiskFailure>
+  /** Calls `use` with every chunk of the file in order; `last` is with the final one, which may be empty. */
+  readonly read: <E>(
+    path: string,
+    use: (chunk: Buffer, last: boolean) => Effect.Effect<void, E>,
+  ) => Effect.Effect<void, E | DiskFailure>
+  /** The whole file, absent if there is none. */
+  readonly readAll: (path: string) => Effect.Effect<Buffer | undefined, DiskFailure>
+  /** Bytes of the file, absent if there is none. */
+  readonly size: (path: string) => Effect.Effect<number | undefined, DiskFailure>
+  /** The file holds `bytes`, or what it held before, whatever happens. */
+  readonly replace: (path: string, bytes: Uint8Array) => Effect.Effect<void, DiskFailure>
+  /** Renames and makes the new name last; both in the same directory. */
+  readonly rename: (from: string, to: string) => Effect.Effect<void, DiskFailure>
+  /** Cuts a file to `size` and makes that last. */
+  readonly cut: (path: string, size: number) => Effect.Effect<void, DiskFailure>
+  /** Removes a file; failing to is no failure. */
+  readonly remove: (path: string) => Effect.Effect<void>
+  readonly makeDirectory: (path: string) => Effect.Effect<void, DiskFailure>
+  /** Makes entries of the directory last. */
+  readonly syncDirectory: (path: string) => Effect.Effect<void, DiskFailure>
+}
+
+const directoryOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
+
+export const make = (fs: FileSystem.FileSystem): Disk => {
+  const open = (path: string, flag: "a" | "w" | "r" | "r+", operation: string) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const close = Scope.close(scope, Exit.void)
+      const file = yield* fs.open(path, { flag, mode: fileMode }).pipe(
+        Scope.extend(scope),
+        Effect.mapError(failure(operation, path)),
+        Effect.tapErrorCause(() => close),
+      )
+      return { file, close }
+    })
+
+  const append: Disk["append"] = (path, fresh) =>
+    Effect.gen(function* () {
+      // "a" writes at the end whatever a truncation has done to the position; what was there is cut off first.
+      const { file, close } = yield* open(path, "a", "open")
+      if (fresh) {
+        yield* file.truncate(0).pipe(
+          Effect.mapError(failure("truncate", path)),
+          Effect.tapErrorCause(() => close),
+        )
+      }
+      return {
+        path,
+        write: (bytes) => Effect.mapError(file.writeAll(bytes), failure("write to", path)),
+        sync: Effect.mapError(file.sync, failure("sync", path)),
+        truncate: (size) => Effect.mapError(file.truncate(size), failure("truncate", path)),
+        close,
+      }
+    })
+
+  const syncDirectory: Disk["syncDirectory"] = (path) =>
+    Effect.acquireUseRelease(
+      open(path, "r", "open"),
+      ({ file }) => Effect.mapError(file.sync, failure("sync", path)),
+      ({ close }) => close,
+    )
+
+  const read: Disk["read"] = (path, use) =>
+    Effect.acquireUseRelease(
+      open(path, "r", "open"),
+      ({ file }) =>
+        Effect.gen(function* () {
+          for (;;) {
+            const chunk = yield* Effect.mapError(file.readAlloc(chunkSize), failure("read", path))
+            if (Option.isNone(chunk)) break
+            yield* use(Buffer.from(chunk.value.buffer, chunk.value.byteOffset, chunk.value.byteLength), false)
+          }
+          yield* use(Buffer.alloc(0), true)
+        }),
+      ({ close }) => close,
+    )
+
+  const rename: Disk["rename"] = (from, to) =>
+    Effect.zipRight(Effect.mapError(fs.rename(from, to), failure("rename", from)), syncDirectory(directoryOf(to)))
+
+  const remove: Disk["remove"] = (path) => Effect.ignore(fs.remove(path))
+
+  return {
+    append,
+    read,
+    readAll: (path) =>
+      fs.readFile(path).pipe(
+        Effect.map((bytes): Buffer | undefined => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
+        Effect.catchIf(isMissing, () => Effect.succeed(undefined)),
+        Effect.mapError(failure("read", path)),
+      ),
+    size: (path) =>
+      fs.stat(path).pipe(
+        Effect.map((info): number | undefined => Number(info.size)),
+        Effect.catchIf(isMissing, () => Effect.succeed(undefined)),
+        Effect.mapError(failure("read", path)),
+      ),
+    replace: (path, bytes) => {
+      const beside = `${path}.tmp`
+      return Effect.acquireUseRelease(
+        append(beside, true),
+        (file) => Effect.zipRight(file.write(bytes), file.sync),
+        (file) => file.close,
+      ).pipe(
+        Effect.zipRight(rename(beside, path)),
+        Effect.tapError(() => remove(beside)),
+      )
+    },
+    rename,
+    cut: (path, size) =>
+      Effect.acquireUseRelease(
+        open(path, "r+", "open"),
+        ({ file }) =>
+          Effect.zipRight(
+            Effect.mapError(file.truncate(size), failure("truncate", path)),
+            Effect.mapError(file.sync, failure("sync", path)),
+          ),
+        ({ close }) => close,
+      ),
+    remove,
+    makeDirectory: (path) =>
+      fs.makeDirectory(path, { recursive: true, mode: directoryMode }).pipe(
+        Effect.mapError(failure("create", path)),
+      ),
+    syncDirectory,
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The writing end of the append-only log: changes are noted synchronously as text, one fiber carries the text to the disk, and
+ * whoever must be sure waits until a sync covers what he noted.
+ *
+ * The idea to hold: positions. Every change ends at a position that only grows; `written` and `synced` follow it. Under
+ * `always` the fiber syncs after each write, and one sync serves all who noted something before it began.
+ *
+ * The invariant: bytes are given up only when they are in the file. A write that fails is cut off again and repeated each second;
+ * a sync that fails may have lost what the system held, and no later sync brings it back, so the log counts as broken until
+ * `switchTo` begins a new file for which a new base has been written.
+ */
+import * as Effect from "effect/Effect"
+import type { CommandError } from "../../errors/CommandError.ts"
+import { type DiskFailure, Misconfigured } from "../../errors/PersistenceErrors.ts"
+import type { OpenFile } from "../disk/Disk.ts"
+import type { Change } from "../Persistence.ts"
+import * as LogText from "./LogText.ts"
+
+export interface AppendLogOptions {
+  readonly policy: () => "always" | "everysec" | "no"
+  /** False while syncs are to be left out (`no-appendfsync-on-rewrite`). */
+  readonly mayWait: () => boolean
+  /** Unix seconds to note before changes, absent when they are not to be noted. */
+  readonly second: () => number | undefined
+  /** Called when only a new file can help. */
+  readonly onBroken: (failure: DiskFailure) => void
+}
+
+/** A file and the text it has yet to get. Text for a file that is being left stays with it. */
+interface Segment {
+  readonly file: OpenFile
+  /** Bytes in the file that are whole. */
+  size: number
+  text: string
+}
+
+interface Waiter {
+  readonly position: number
+  readonly resume: (result: Effect.Effect<void, CommandError>) => void
+}
+
+/** Text that may wait for the disk before replies wait too: a disk that is too slow must slow down the clients. */
+const waitingCharsMax = 32 * 1024 * 1024
+/** Between attempts to write to a disk that failed. */
+const retryMs = 1000
+/** Text is turned into bytes in pieces of this size. */
+const pieceChars = 4 * 1024 * 1024
+
+export class AppendLog {
+  private readonly options: AppendLogOptions
+  private readonly segments: Array<Segment> = []
+  /** All bytes ever noted, written, and known to be on the disk. */
+  private noted = 0
+  private written = 0
+  private synced = 0
+  /** Up to where a base that is being written covers what was given up. */
+  private covered = 0
+  private waiters: Array<Waiter> = []
+  private selected = -1
+  private second = 0
+  private failed: Misconfigured | undefined
+  private brokenBy: DiskFailure | undefined
+  /** Opened when there is something to do for the writing fiber. */
+  private readonly work = Effect.unsafeMakeLatch(false)
+  /** Held around syncs and closing, which go on beside writes. */
+  private readonly syncing = Effect.unsafeMakeSemaphore(1)
+  /** Syncs that were left out because one was still running (INFO). */
+  delayedSyncs = 0
+  /** True while a sync of each second is running (INFO). */
+  pendingSync = false
+
+  constructor(options: AppendLogOptions) {
+    this.options = options
+  }
+
+  get isOpen(): boolean {
+    return this.segments.length > 0
+  }
+
+  /** Text that is not in a file yet, in chars. */
+  get waiting(): number {
+    return this.noted - this.written
+  }
+
+  /** Bytes of the file that is being appended to, what waits included. */
+  get size(): number {
+    const segment = this.segments[this.segments.length - 1]
+    return segment === undefined ? 0 : segment.size + segment.text.length
+  }
+
+  /** What commands that write are refused with at the moment. */
+  get refusal(): Misconfigured | undefined {
+    return this.failed
+  }
+
+  get isBroken(): boolean {
+    return this.brokenBy !== undefined
+  }
+
+  append(changes: ReadonlyArray<Change>): void {
+    const segment = this.segments[this.segments.length - 1]
+    if (segment === undefined) return
+    let text = ""
+    const second = this.options.second()
+    if (second !== undefined && second > this.second) {
+      this.second = second
+      text += LogText.timestamp(second)
+    }
+    for (const { db, argv } of changes) {
+      if (db !== this.selected) {
+        this.selected = db
+        text += LogText.select(db)
+      }
+      text += LogText.request(argv)
+    }
+    segment.text += text
+    this.noted += text.length
+    this.work.unsafeOpen()
+  }
+
+  /** Whether replies have to wait for `commit`. */
+  get mustCommit(): boolean {
+    if (this.noted === this.synced) return false
+    return (this.options.policy() === "always" && this.options.mayWait()) || this.waiting > waitingCharsMax
+  }
+
+  /** Ends when everything noted so far is as safe as the policy promises; fails when it cannot be made so now. */
+  readonly commit: Effect.Effect<void, CommandError> = Effect.suspend(() => {
+    if (!this.mustCommit) return Effect.void
+    if (this.failed !== undefined) return Effect.fail(this.failed)
+    return Effect.async<void, CommandError>((resume) => {
+      const waiter: Waiter = { position: this.noted, resume }
+      this.waiters.push(waiter)
+      this.work.unsafeOpen()
+      return Effect.sync(() => {
+        this.waiters = this.waiters.filter((other) => other !== waiter)
+      })
+    })
+  })
+
+  /**
+   * Goes on in another file, from this instant. What was noted before still goes to the old one. With `discard` the old one is
+   * given up with all that waits for it, because a new base covers it.
+   */
+  switchTo(file: OpenFile, size: number, discard: boolean): ReadonlyArray<OpenFile> {
+    const old = discard ? this.segments.splice(0) : []
+    if (discard) {
+      this.written = this.noted
+      this.covered = this.noted
+    }
+    this.segments.push({ file, size, text: "" })
+    this.selected = -1
+    this.second = 0
+    this.work.unsafeOpen()
+    return old.map((segment) => segment.file)
+  }
+
+  /** What was given up by `switchTo` is safe in a new base: the log is in order again. */
+  repaired(): void {
+    this.synced = Math.max(this.synced, this.covered)
+    this.brokenBy = undefined
+    this.failed = undefined
+    this.work.unsafeOpen()
+  }
+
+  /** Closes files that `switchTo` gave up, once nothing syncs them any more. */
+  readonly closeOld = (files: ReadonlyArray<OpenFile>): Effect.Effect<void> =>
+    this.syncing.withPermits(1)(Effect.forEach(files, (file) => file.close, { discard: true }))
+
+  /** Carries text to the disk, for ever. */
+  readonly run: Effect.Effect<never> = Effect.forever(
+    Effect.suspend(() =>
+      this.work.await.pipe(
+        Effect.tap(() => Effect.sync(() => this.work.unsafeClose())),
+        Effect.zipRight(this.drain),
+      ),
+    ),
+  )
+
+  /** Syncs once a second under `everysec`, for ever. */
+  readonly runSync: Effect.Effect<never> = Effect.suspend(() => {
+    if (this.options.policy() !== "everysec" || this.synced === this.written) return Effect.void
+    if (!this.options.mayWait() || this.brokenBy !== undefined) return Effect.void
+    this.pendingSync = true
+    return Effect.ensuring(
+      this.sync,
+      Effect.sync(() => {
+        this.pendingSync = false
+      }),
+    )
+  }).pipe(Effect.delay("1 second"), Effect.forever)
+
+  /** Writes, syncs and closes what there is; for the end of the server. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.gen(this, function* () {
+      let failures = 0
+      while (this.waiting > 0 && this.brokenBy === undefined && failures === 0) if (!(yield* this.step)) failures++
+      if (this.brokenBy === undefined && this.synced < this.written) yield* this.sync
+      for (const segment of this.segments.splice(0)) yield* segment.file.close
+    }),
+  )
+
+  private readonly drain: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.gen(this, function* () {
+      while (this.brokenBy === undefined && this.isOpen) {
+        const first = this.segments[0]
+        const always = this.options.policy() === "always" && this.options.mayWait()
+        if (first.text !== "") {
+          if (!(yield* this.step)) yield* Effect.sleep(retryMs)
+        } else if (this.synced < this.written && (always || this.waiters.length > 0 || this.segments.length > 1)) {
+          yield* this.sync
+        } else if (this.segments.length > 1) {
+          this.segments.shift()
+          yield* first.file.close
+        } else {
+          this.settle()
+          return
+        }
+        if (always && this.synced < this.written && this.brokenBy === undefined) yield* this.sync
+        this.settle()
+      }
+    }),
+  )
+
+  /** Writes one piece of text to the first file. False if that failed. */
+  private readonly step: Effect.Effect<boolean> = Effect.suspend(() => {
+    const segment = this.segments[0]
+    const whole = segment.text
+    const piece = whole.length > pieceChars ? whole.slice(0, pieceChars) : whole
+    segment.text = whole.length > pieceChars ? whole.slice(pieceChars) : ""
+    return segment.file.write(Buffer.from(piece, "latin1")).pipe(
+      Effect.map(() => {
+        segment.size += piece.length
+        // Unless the file was given up meanwhile, and its text with it.
+        if (segment === this.segments[0]) {
+          this.written += piece.length
+          this.failed = undefined
+        }
+        return true
+      }),
+      Effect.catchAll((failure) =>
+        Effect.gen(this, function* () {
+          segment.text = piece + segment.text
+          this.fail(failure)
+          yield* Effect.logError(failure.message)
+          // Half a command may be in the file. If it cannot be cut off, nothing may be written behind it.
+          const cut = yield* Effect.either(segment.file.truncate(segment.size))
+          if (cut._tag === "Left") yield* this.break(cut.left)
+          return false
+        }),
+      ),
+      // Once a write has begun it must be known how it ended, or the file's size is not.
+      Effect.uninterruptible,
+    )
+  })
+
+  private readonly sync: Effect.Effect<void> = this.syncing.withPermits(1)(
+    Effect.suspend(() => {
+      const segment = this.segments[0]
+      const position = this.written
+      if (segment === undefined || this.synced >= position) return Effect.void
+      return segment.file.sync.pipe(
+        Effect.map(() => {
+          this.synced = Math.max(this.synced, position)
+        }),
+        Effect.catchAll((failure) => this.break(failure)),
+        Effect.uninterruptible,
+      )
+    }),
+  )
+
+  private fail(failure: DiskFailure): void {
+    this.failed = Misconfigured.log(failure.reason)
+    for (const waiter of this.waiters.splice(0)) waiter.resume(Effect.fail(this.failed))
+  }
+
+  private break(failure: DiskFailure): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.brokenBy !== undefined) return Effect.void
+      this.brokenBy = failure
+      this.fail(failure)
+      this.options.onBroken(failure)
+      return Effect.logError(`${failure.message}; what the log holds is in doubt until it has been written anew`)
+    })
+  }
+
+  /** Resumes those whose changes are safe. */
+  private settle(): void {
+    if (this.waiters.length === 0) return
+    const safe = this.options.policy() === "always" && this.options.mayWait() ? this.synced : this.written
+    const waiters = this.waiters
+    this.waiters = []
+    for (const waiter of waiters) {
+      if (waiter.position <= safe) waiter.resume(Effect.void)
+      else this.waiters.push(waiter)
+    }
+  }
+}
