@@ -5,16 +5,17 @@
  * keeps it always reads the value of now, for the price of a property. A change is all or nothing: every value is read before
  * the first is stored, and what a handler of `onChange` refuses is taken back.
  */
+import { isDeepStrictEqual } from "node:util"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as EffectConfig from "effect/Config"
-import type { ConfigError } from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { fromUtf8 } from "../bytes/Bytes.ts"
+import { globMatch } from "../bytes/Glob.ts"
 import {
-  type InvalidSetting,
+  InvalidSetting,
   RewriteRefused,
   SettingRefused,
   UnknownOption,
@@ -22,7 +23,16 @@ import {
   type UnreadableFile,
 } from "../errors/ConfigErrors.ts"
 import { type Directive, fromValues, load, type Loaded, parse } from "./Directive.ts"
-import { type Entry, entries, find, names, type Property, type SettingName, type Value, type Values } from "./Settings.ts"
+import {
+  type Entry,
+  entries,
+  find,
+  names,
+  type Property,
+  type SettingName,
+  type Value,
+  type Values,
+} from "./Settings.ts"
 
 export type { MemoryOrPercent } from "./SettingType.ts"
 export type { OutputLimit, OutputLimits, SavePoint } from "./SettingTypes.ts"
@@ -68,9 +78,12 @@ export class Config extends Context.Tag("tiny-redis/Config")<Config, ConfigServi
     Layer.effect(this, make({ directives: fromValues(values) }))
 
   /** Defaults, but for the variables `TINY_REDIS_*` that the `ConfigProvider` knows. */
-  static readonly layerConfig: Layer.Layer<Config, StartError | ConfigError> = Layer.effect(
+  static readonly layerConfig: Layer.Layer<Config, StartError> = Layer.effect(
     this,
-    Effect.flatMap(Effect.suspend(() => fromEnvironment), (directives) => make({ directives })),
+    Effect.flatMap(
+      Effect.suspend(() => fromEnvironment),
+      (directives) => make({ directives }),
+    ),
   )
 
   /** From directives collected elsewhere: a file's, the environment's and the command line's. */
@@ -79,8 +92,13 @@ export class Config extends Context.Tag("tiny-redis/Config")<Config, ConfigServi
 }
 
 /** The variables `TINY_REDIS_*`; one replaces what a file says. */
-export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, ConfigError> = Effect.map(
-  Effect.forEach(entries, ({ variable }) => EffectConfig.option(EffectConfig.string(variable))),
+export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, InvalidSetting> = Effect.map(
+  Effect.forEach(entries, ({ name, variable }) =>
+    Effect.mapError(
+      EffectConfig.option(EffectConfig.string(variable)),
+      (error) => new InvalidSetting({ setting: name, value: "", origin: variable, reason: `${error}` }),
+    ),
+  ),
   (texts) =>
     entries.flatMap((entry, i) => {
       const text = Option.getOrUndefined(texts[i]!)
@@ -93,7 +111,7 @@ export interface MakeOptions {
   readonly directives: ReadonlyArray<Directive>
   readonly file?: string | undefined
   /** Writes the values into `file`; see ConfigFile.rewrite. */
-  readonly rewrite?: (values: Values, given: ReadonlySet<string>) => Effect.Effect<void, RewriteRefused>
+  readonly rewrite?: (values: Values) => Effect.Effect<void, RewriteRefused>
 }
 
 export const make = (options: MakeOptions): Effect.Effect<ConfigService, StartError> =>
@@ -141,7 +159,10 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
       const waiting = returned.filter((outcome) => outcome !== undefined && !Either.isEither(outcome))
       return waiting.length === 0
         ? answer
-        : Effect.zipRight(Effect.forEach(waiting, (outcome) => Effect.ignore(outcome ?? Effect.void)), answer)
+        : Effect.zipRight(
+            Effect.forEach(waiting, (outcome) => Effect.ignore(outcome ?? Effect.void)),
+            answer,
+          )
     }
 
     const tell = (from: number): Effect.Effect<void, SettingRefused> => {
@@ -175,7 +196,7 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
         if (index >= 0) subscriptions.splice(index, 1)
       }
     },
-    rewrite: Effect.suspend(() => options.rewrite?.(current, loaded.given) ?? Either.left(RewriteRefused.noFile)),
+    rewrite: Effect.suspend(() => options.rewrite?.(current) ?? Either.left(RewriteRefused.noFile)),
   }
 }
 
@@ -205,8 +226,7 @@ const plan = (
     const parsed = parse(entry, [text], before)
     const refusal = Either.isLeft(parsed) ? parsed.left : entry.setting.type.check?.(parsed.right)
     if (Either.isLeft(parsed) || refusal !== undefined) return Either.left(SettingRefused.of(spelled, refusal!))
-    const { print } = entry.setting.type
-    if (print(parsed.right) !== print(before)) changes.push({ spelled, entry, value: parsed.right })
+    if (!isDeepStrictEqual(parsed.right, before)) changes.push({ spelled, entry, value: parsed.right })
   }
   return Either.right(changes)
 }
@@ -219,7 +239,7 @@ const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<re
   }
   for (const pattern of patterns) {
     if (/[*?[]/.test(pattern)) {
-      for (const [name, entry] of names) if (matches(pattern, name)) add(name, entry)
+      for (const [name, entry] of names) if (globMatch(pattern, name, true)) add(name, entry)
       continue
     }
     const entry = find(pattern)
@@ -227,6 +247,3 @@ const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<re
   }
   return [...found.values()]
 }
-
-const matches = (pattern: string, name: string): boolean =>
-  new RegExp(`^${pattern.toLowerCase().replace(/[.+^$(){}|\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".")}$`).test(name)

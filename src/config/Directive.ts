@@ -7,7 +7,16 @@
 import * as Either from "effect/Either"
 import { toUtf8 } from "../bytes/Bytes.ts"
 import { InvalidSetting, UnknownSetting } from "../errors/ConfigErrors.ts"
-import { type Entry, entries, find, type Property, settings, type Value, type Values, withoutEffect } from "./Settings.ts"
+import {
+  type Entry,
+  entries,
+  find,
+  type Property,
+  settings,
+  type Value,
+  type Values,
+  withoutEffect,
+} from "./Settings.ts"
 
 export interface Directive {
   /** As it was written, in any case. */
@@ -22,14 +31,16 @@ export interface Directive {
 
 export interface Loaded {
   readonly values: Values
-  /** The settings named by any directive. */
-  readonly given: ReadonlySet<string>
   /** What was passed over, a line each. */
   readonly warnings: ReadonlyArray<string>
 }
 
 /** The value of `words` for one setting, by the rules of its kind: one word of several is split at its spaces. */
-export const parse = ({ setting }: Entry, words: ReadonlyArray<string>, previous: Value): Either.Either<Value, string> =>
+export const parse = (
+  { setting }: Entry,
+  words: ReadonlyArray<string>,
+  previous: Value,
+): Either.Either<Value, string> =>
   setting.type.parse(setting.type.variadic && words.length === 1 ? words[0]!.split(" ") : words, previous)
 
 /** A mutable copy of every setting's default, with the properties in the table's order. */
@@ -73,7 +84,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
     const refusal = directive && entry.setting.type.check?.(values[entry.property])
     if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry, directive, refusal))
   }
-  return Either.right({ values: values as Values, given: new Set(given.keys()), warnings })
+  return Either.right({ values: values as Values, warnings })
 }
 
 /** Directives out of properties, as a program gives them: printed and read again, so the same limits hold. */
@@ -81,5 +92,7 @@ export const fromValues = (values: Partial<Values>): ReadonlyArray<Directive> =>
   entries.flatMap((entry) => {
     const value = values[entry.property]
     if (value === undefined) return []
-    return [{ name: entry.name, words: [entry.setting.type.print(value)], origin: "given by the program", replaces: true }]
+    return [
+      { name: entry.name, words: [entry.setting.type.print(value)], origin: "given by the program", replaces: true },
+    ]
   })

@@ -98,7 +98,11 @@ export const parseMemory = (word: string): bigint | undefined => {
 
 /** Bytes in the largest unit that needs no fraction, as CONFIG REWRITE writes them. */
 const memoryWithUnit = (bytes: number): string => {
-  for (const [name, unit] of [["gb", 1024 ** 3], ["mb", 1024 ** 2], ["kb", 1024]] as const) {
+  for (const [name, unit] of [
+    ["gb", 1024 ** 3],
+    ["mb", 1024 ** 2],
+    ["kb", 1024],
+  ] as const) {
     if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name}`
   }
   return printNumber(bytes)
@@ -179,7 +183,7 @@ const path = (allowed: string, refusal: (text: string) => string | undefined): S
   )
 
 /** A path, or "" for none. */
-export const filePath: SettingType<string> = path("a path, or \"\" for none", () => undefined)
+export const filePath: SettingType<string> = path('a path, or "" for none', () => undefined)
 
 /** A name inside `dir`. `kind` is what the refusal calls it. */
 export const fileName = (setting: string, kind: "filename" | "dirname", canBeEmpty = false): SettingType<string> =>

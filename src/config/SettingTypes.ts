@@ -104,6 +104,9 @@ const eventBit = (letter: string): number => 1 << eventLetters.indexOf(letter)
 const eventBits = (letters: string): number => [...letters].reduce((bits, letter) => bits | eventBit(letter), 0)
 const allEvents = eventBits("g$lshzxetd")
 
+const letters = (bits: number, names: string): string =>
+  [...names].filter((name) => (bits & eventBit(name)) !== 0).join("")
+
 /** Which keyspace events are published, as bits in the order of `eventLetters`. */
 export const eventClasses: SettingType<number> = {
   allowed: "letters out of Ag$lshzxeKEtmdn",
@@ -118,11 +121,11 @@ export const eventClasses: SettingType<number> = {
     }
     return Either.right(bits)
   },
-  print: (bits) => {
-    const letters = (names: string): string => [...names].filter((name) => (bits & eventBit(name)) !== 0).join("")
-    // redis-server leaves out n where it prints A.
-    return ((bits & allEvents) === allEvents ? "A" : letters("g$lshzxetdn")) + letters("KEm")
-  },
+  // redis-server leaves out n where it prints A.
+  print: (bits) => ((bits & allEvents) === allEvents ? "A" : letters(bits, "g$lshzxetdn")) + letters(bits, "KEm"),
+  lines: (bits) => [
+    bits === 0 ? '""' : (bits & allEvents) === allEvents ? `A${letters(bits, "nKEm")}` : eventClasses.print(bits),
+  ],
 }
 
 /** What printf's %.9g gives, without trailing zeros. */
@@ -135,7 +138,7 @@ export const percentiles: SettingType<ReadonlyArray<number>> = {
     const values: Array<number> = []
     if (none(words)) return Either.right(values)
     for (const word of words) {
-      const value = parseDoubleLoosely(word)
+      const value = word === "" ? undefined : parseDoubleLoosely(word)
       if (value === undefined || Number.isNaN(value)) {
         return Either.left("Invalid latency-tracking-info-percentiles parameters")
       }
@@ -147,5 +150,5 @@ export const percentiles: SettingType<ReadonlyArray<number>> = {
     return Either.right(values)
   },
   print: (values) => values.map(formatPercentile).join(" "),
-  lines: (values) => [values.length === 0 ? '""' : values.map(formatPercentile).join(" ")],
+  lines: (values) => [values.length === 0 ? '""' : values.join(" ")],
 }

@@ -72,7 +72,11 @@ export const settings = {
     unit: "seconds",
     about: "Silence after which a connection is probed, 0 for never.",
   }),
-  unixsocket: setting(Kind.filePath, { default: "", change: "never", about: "Path of a Unix socket to listen on as well." }),
+  unixsocket: setting(Kind.filePath, {
+    default: "",
+    change: "never",
+    about: "Path of a Unix socket to listen on as well.",
+  }),
   unixsocketperm: setting(Kind.fileMode, {
     default: 0,
     change: "never",
@@ -87,7 +91,10 @@ export const settings = {
     default: 10000,
     about: "Clients connected at the same time; one more is refused.",
   }),
-  requirepass: setting(Kind.bytes, { default: "", about: 'Password a client must give before anything else, "" for none.' }),
+  requirepass: setting(Kind.bytes, {
+    default: "",
+    about: 'Password a client must give before anything else, "" for none.',
+  }),
   "proto-max-bulk-len": setting(Kind.memory(mebibyte), {
     default: 512 * mebibyte,
     unit: "bytes",
@@ -292,7 +299,11 @@ export const settings = {
     default: "notice",
     about: "Least important messages that are logged.",
   }),
-  logfile: setting(Kind.filePath, { default: "", change: "never", about: "File of the server's messages, standard output if empty." }),
+  logfile: setting(Kind.filePath, {
+    default: "",
+    change: "never",
+    about: "File of the server's messages, standard output if empty.",
+  }),
   "shutdown-timeout": setting(count, {
     default: 10,
     unit: "seconds",
@@ -341,7 +352,9 @@ type Table = typeof settings
 /** The name of a setting as in redis.conf. */
 export type SettingName = keyof Table
 
-type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name
+type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Name
 
 /** The name of a setting as a property: `maxmemory-policy` is `maxmemoryPolicy`. */
 export type Property<Name extends SettingName = SettingName> = Camel<Name>

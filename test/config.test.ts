@@ -1,0 +1,537 @@
+/**
+ * Settings: how each kind is read, printed and refused (the texts are recorded from redis-server 7.0.15), how files, variables
+ * and the command line become values, and that CONFIG SET changes all or nothing.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, it } from "vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Layer from "effect/Layer"
+import { Config, type ConfigService, type Values } from "../src/config/Config.ts"
+import { rewriteText } from "../src/config/ConfigFile.ts"
+import { type Directive, parse } from "../src/config/Directive.ts"
+import { entries, find, names, type SettingName, settings } from "../src/config/Settings.ts"
+import { eventLetters } from "../src/config/SettingTypes.ts"
+import * as Sources from "../src/config/Sources.ts"
+import { EventClass } from "../src/store/Events.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "tiny-redis-config-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const fileOf = (name: string, text: string): string => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const build = <E>(layer: Layer.Layer<Config, E>, env: Record<string, string> = {}): ConfigService =>
+  Effect.runSync(
+    Config.pipe(
+      Effect.provide(layer),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))),
+    ) as Effect.Effect<ConfigService>,
+  )
+
+const flag = (name: string, ...words: ReadonlyArray<string>): Directive => ({ name, words, origin: `--${name}` })
+
+const start = (file: string, flags: ReadonlyArray<Directive> = [], env: Record<string, string> = {}): ConfigService =>
+  build(Sources.layer({ file, flags }), env)
+
+/** The one line a start is refused with. */
+const refusal = <E extends Error>(layer: Layer.Layer<Config, E>, env: Record<string, string> = {}): string =>
+  Effect.runSync(
+    Config.pipe(
+      Effect.provide(layer),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))),
+      Effect.flip,
+    ) as Effect.Effect<E>,
+  ).message
+
+const refusedFile = (file: string): string => refusal(Sources.layer({ file, flags: [] }))
+
+const set = (config: ConfigService, ...words: ReadonlyArray<string>): string => {
+  const pairs = Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i]!, words[2 * i + 1]!] as const)
+  return Either.match(Effect.runSync(Effect.either(config.set(pairs))), {
+    onLeft: (error) => `${error.code} ${error.message}`,
+    onRight: () => "OK",
+  })
+}
+
+const get = (config: ConfigService, ...patterns: ReadonlyArray<string>): Record<string, string> =>
+  Object.fromEntries(config.get(patterns))
+
+describe("the table of settings", () => {
+  it("prints every default so that it reads back as the same value", () => {
+    for (const entry of entries) {
+      const { type, default: initial } = entry.setting
+      if (entry.name === "dir") continue
+      expect([entry.name, parse(entry, [type.print(initial)], initial)]).toEqual([entry.name, Either.right(initial)])
+    }
+  })
+
+  it("names nothing twice, older names included", () => {
+    const spelled = entries.flatMap((entry) => [entry.name, ...entry.setting.aliases])
+    expect(new Set(spelled).size).toBe(spelled.length)
+    expect(names.size).toBe(spelled.length)
+  })
+
+  it("has the property and the variable of a setting follow from its name", () => {
+    expect(find("MaxMemory-Policy")).toMatchObject({
+      property: "maxmemoryPolicy",
+      variable: "TINY_REDIS_MAXMEMORY_POLICY",
+    })
+    expect(find("lua-time-limit")!.name).toBe("busy-reply-threshold")
+  })
+
+  it("counts classes of keyspace events as the store does", () => {
+    const {
+      generic,
+      string,
+      list,
+      set,
+      hash,
+      sortedSet,
+      expired,
+      evicted,
+      stream,
+      keyMiss,
+      module,
+      newKey,
+      keyspace,
+      keyevent,
+    } = EventClass
+    const classes = [
+      generic,
+      string,
+      list,
+      set,
+      hash,
+      sortedSet,
+      expired,
+      evicted,
+      stream,
+      keyMiss,
+      module,
+      newKey,
+      keyspace,
+      keyevent,
+    ]
+    expect(classes).toEqual([...eventLetters].map((_, i) => 1 << i))
+  })
+})
+
+/** What CONFIG SET makes of a text, then what CONFIG GET shows: [setting, text, shown]. */
+const accepted: ReadonlyArray<readonly [SettingName, string, string]> = [
+  ["timeout", "5", "5"],
+  ["maxclients", "4294967295", "4294967295"],
+  ["slowlog-log-slower-than", "-1", "-1"],
+  ["list-max-listpack-size", "-2147483648", "-2147483648"],
+  ["maxmemory", "100MB", "104857600"],
+  ["maxmemory", "1g", "1000000000"],
+  ["maxmemory", "1Gb", "1073741824"],
+  ["maxmemory", "1b", "1"],
+  ["maxmemory", "2k", "2000"],
+  ["maxmemory", "", "0"],
+  ["maxmemory", "kb", "0"],
+  ["hll-sparse-max-bytes", "1k", "1000"],
+  ["maxmemory-clients", "50%", "50%"],
+  ["maxmemory-clients", "1gb", "1073741824"],
+  ["maxmemory-policy", "ALLKEYS-LRU", "allkeys-lru"],
+  ["appendonly", "YES", "yes"],
+  ["requirepass", 'a b"\x01', 'a b"\x01'],
+  ["dbfilename", "", ""],
+  ["bind", "127.0.0.1 ::1", "127.0.0.1 ::1"],
+  ["bind", "", ""],
+  ["save", "900 1 300 10", "900 1 300 10"],
+  ["save", "5 0", "5 0"],
+  ["save", "", ""],
+  [
+    "client-output-buffer-limit",
+    "normal 1mb 2mb 10",
+    "normal 1048576 2097152 10 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+  ],
+  ["client-output-buffer-limit", "replica 1 2 3 PUBSUB 4 5 6", "normal 0 0 0 slave 1 2 3 pubsub 4 5 6"],
+  ["client-output-buffer-limit", "", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"],
+  ["notify-keyspace-events", "KEA", "AKE"],
+  ["notify-keyspace-events", "Kg$", "g$K"],
+  ["notify-keyspace-events", "xKEzgtml", "glzxtKEm"],
+  ["notify-keyspace-events", "AKEmnd", "AKEm"],
+  ["notify-keyspace-events", "n", "n"],
+  ["latency-tracking-info-percentiles", "50 99 99.99", "50 99 99.99"],
+  ["latency-tracking-info-percentiles", "99.123456 1e1 0", "99.123456 10 0"],
+  ["latency-tracking-info-percentiles", "99.9999999999", "100"],
+  ["latency-tracking-info-percentiles", "", ""],
+]
+
+/** What CONFIG SET refuses: [setting, text, reason]. */
+const refused: ReadonlyArray<readonly [SettingName, string, string]> = [
+  ["timeout", "abc", "argument couldn't be parsed into an integer"],
+  ["timeout", "", "argument couldn't be parsed into an integer"],
+  ["timeout", "+5", "argument couldn't be parsed into an integer"],
+  ["timeout", "05", "argument couldn't be parsed into an integer"],
+  ["timeout", "-1", "argument must be between 0 and 2147483647 inclusive"],
+  ["maxmemory-samples", "0", "argument must be between 1 and 2147483647 inclusive"],
+  ["maxclients", "9999999999", "argument must be between 1 and 4294967295 inclusive"],
+  ["port", "70000", "argument must be between 0 and 65535 inclusive"],
+  ["slowlog-log-slower-than", "-2", "argument must be between -1 and 9223372036854775807 inclusive"],
+  ["list-max-listpack-size", "99999999999", "argument must be between -2147483648 and 2147483647 inclusive"],
+  ["hash-max-listpack-entries", "1kb", "argument couldn't be parsed into an integer"],
+  ["proto-max-bulk-len", "1", "argument must be between 1048576 and 9223372036854775807 inclusive"],
+  ["zset-max-listpack-value", "99999999999999999999", "argument must be between 0 and 9223372036854775807 inclusive"],
+  ["maxmemory", "abc", "argument must be a memory value"],
+  ["maxmemory", "-1", "argument must be a memory value"],
+  ["maxmemory", "1.5gb", "argument must be a memory value"],
+  ["maxmemory", " 5", "argument must be a memory value"],
+  ["maxmemory-clients", "101%", "percentage argument must be less or equal to 100"],
+  ["maxmemory-clients", "-5%", "argument must be a memory or percent value"],
+  ["maxmemory-clients", "05%", "argument must be a memory or percent value"],
+  ["maxmemory-clients", "%", "argument must be a memory or percent value"],
+  ["appendonly", "maybe", "argument must be 'yes' or 'no'"],
+  ["appendfsync", "foo", "argument(s) must be one of the following: everysec, always, no"],
+  ["loglevel", "foo", "argument(s) must be one of the following: debug, verbose, notice, warning"],
+  ["dbfilename", "a/b", "dbfilename can't be a path, just a filename"],
+  ["dir", "/nonexistent/directory", "No such file or directory"],
+  ["dir", "", "No such file or directory"],
+  ["bind", Array.from({ length: 17 }, (_, i) => `127.0.0.${i}`).join(" "), "Too many bind addresses specified."],
+  ["save", "900 1 300", "Invalid save parameters"],
+  ["save", " 900   1 ", "Invalid save parameters"],
+  ["save", "0 1", "Invalid save parameters"],
+  ["save", "10 -1", "Invalid save parameters"],
+  ["save", "5.5 1", "Invalid save parameters"],
+  ["client-output-buffer-limit", "normal 0 0", "Wrong number of arguments in buffer limit configuration."],
+  ["client-output-buffer-limit", "master 1 2 3", "Invalid client class specified in buffer limit configuration."],
+  [
+    "client-output-buffer-limit",
+    "normal 1 2 -1",
+    "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+  ],
+  [
+    "client-output-buffer-limit",
+    "normal abc 2 1",
+    "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+  ],
+  ["notify-keyspace-events", "q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."],
+  [
+    "latency-tracking-info-percentiles",
+    "50 101",
+    "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+  ],
+  [
+    "latency-tracking-info-percentiles",
+    "inf",
+    "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+  ],
+  ["latency-tracking-info-percentiles", "1  2", "Invalid latency-tracking-info-percentiles parameters"],
+  ["latency-tracking-info-percentiles", "nan", "Invalid latency-tracking-info-percentiles parameters"],
+  ["databases", "3", "can't set immutable config"],
+  ["unixsocket", "/tmp/x", "can't set immutable config"],
+]
+
+describe("CONFIG SET", () => {
+  it.each(accepted)("takes %s %j", (name, text, shown) => {
+    const config = build(Config.layer({ enableProtectedConfigs: "yes" }))
+    expect([set(config, name, text), get(config, name)]).toEqual(["OK", { [name]: shown }])
+  })
+
+  it.each(refused)("refuses %s %j", (name, text, reason) => {
+    const config = build(Config.layer({ enableProtectedConfigs: "yes" }))
+    const before = get(config, "*")
+    expect(set(config, name, text)).toBe(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
+    expect(get(config, "*")).toEqual(before)
+  })
+
+  it("changes nothing when one of several is refused, and names the first in redis-server's order", () => {
+    const config = build(Config.layer())
+    const failed = (name: string, reason: string) =>
+      `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`
+    expect(set(config, "maxmemory", "100MB", "maxmemory-samples", "0")).toBe(
+      failed("maxmemory-samples", "argument must be between 1 and 2147483647 inclusive"),
+    )
+    expect(set(config, "port", "1", "nosuch", "2")).toBe(
+      "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
+    )
+    expect(set(config, "timeout", "3", "databases", "4", "nosuch", "5")).toBe(
+      failed("databases", "can't set immutable config"),
+    )
+    expect(set(config, "timeout", "1", "TIMEOUT", "2")).toBe(failed("TIMEOUT", "duplicate parameter"))
+    expect(set(config, "lua-time-limit", "1", "busy-reply-threshold", "2")).toBe(
+      failed("busy-reply-threshold", "duplicate parameter"),
+    )
+    expect(set(config, "DIR", "/tmp")).toBe(failed("DIR", "can't set protected config"))
+    expect(config.current).toEqual(build(Config.layer()).current)
+  })
+
+  it("lets clients of this machine change protected settings where enable-protected-configs says local", () => {
+    const config = build(Config.layer({ enableProtectedConfigs: "local" }))
+    expect(set(config, "dbfilename", "x")).toContain("can't set protected config")
+    expect(Effect.runSync(Effect.either(config.set([["dbfilename", "x"]], { local: true })))).toEqual(Either.void)
+    expect(config.current.dbfilename).toBe("x")
+  })
+
+  it("tells a handler once for several settings, and not when nothing changed", () => {
+    const config = build(Config.layer())
+    const seen: Array<readonly [number, number]> = []
+    const stop = config.onChange(["port", "timeout"], (now, before) => void seen.push([before.port, now.port]))
+    set(config, "port", "7000", "timeout", "3")
+    set(config, "port", "7000")
+    set(config, "maxmemory", "1")
+    stop()
+    set(config, "port", "1")
+    expect(seen).toEqual([[6379, 7000]])
+  })
+
+  it("takes everything back when a handler refuses, and tells those who already followed", async () => {
+    const config = build(Config.layer())
+    const followed: Array<number> = []
+    config.onChange(["timeout"], (now) => void followed.push(now.timeout))
+    config.onChange(["port"], (now) => (now.port === 80 ? Either.left("Unable to listen on this port.") : Either.void))
+    config.onChange(["bind"], () => Effect.zipRight(Effect.yieldNow(), Effect.fail("Failed to bind.")))
+    expect(set(config, "timeout", "9", "PORT", "80")).toBe(
+      "ERR CONFIG SET failed (possibly related to argument 'PORT') - Unable to listen on this port.",
+    )
+    const waiting = config.set([
+      ["timeout", "8"],
+      ["bind", "::1"],
+    ])
+    expect(await Effect.runPromise(Effect.flip(waiting))).toMatchObject({
+      message: "CONFIG SET failed (possibly related to argument 'bind') - Failed to bind.",
+    })
+    expect([followed, config.current.timeout, config.current.port]).toEqual([[9, 0, 8, 0], 0, 6379])
+  })
+
+  it("keeps the object of current values, so that whoever holds it reads the new ones", () => {
+    const config = build(Config.layer())
+    const { current } = config
+    set(config, "hash-max-ziplist-entries", "3")
+    expect(current.hashMaxListpackEntries).toBe(3)
+  })
+})
+
+describe("CONFIG GET", () => {
+  it("shows a name as it was spelled, once, and every name a pattern matches, older ones included", () => {
+    const config = build(Config.layer())
+    expect(get(config, "MAXmemory", "mAxclients", "maxMEMORY", "nosuch")).toEqual({
+      MAXmemory: "0",
+      mAxclients: "10000",
+    })
+    expect(get(config, "*intset*", "HASH-max*")).toEqual({
+      "set-max-intset-entries": "512",
+      "hash-max-listpack-entries": "512",
+      "hash-max-ziplist-entries": "512",
+      "hash-max-listpack-value": "64",
+      "hash-max-ziplist-value": "64",
+    })
+  })
+
+  it("shows the working directory as dir unless another is given", () => {
+    expect(get(build(Config.layer()), "dir")).toEqual({ dir: process.cwd() })
+    expect(get(build(Config.layer({ dir: folder })), "dir")).toEqual({ dir: folder })
+  })
+})
+
+describe("a settings file", () => {
+  it("has quoted words, comments, repeated and older settings, and includes", () => {
+    const included = fileOf("included-1.conf", "timeout 9\n")
+    const path = fileOf(
+      "full.conf",
+      `# comment\n\n  # another\nmaxmemory 10mb\nsave 900 1\nsave 300 10\n\tTimeout 5\nhash-max-ziplist-entries 77\r\n` +
+        `dbfilename 'a b'\nrequirepass "\\x41\\"\\n"\nclient-output-buffer-limit normal 1kb 2kb 3\nio-threads 4\n` +
+        `include ${join(folder, "included-*.conf")}\ninclude ${join(folder, "none-*.conf")}\n`,
+    )
+    const config = start(path)
+    expect(config.current).toMatchObject({
+      maxmemory: 10485760,
+      save: [
+        { seconds: 900, changes: 1 },
+        { seconds: 300, changes: 10 },
+      ],
+      timeout: 9,
+      hashMaxListpackEntries: 77,
+      dbfilename: "a b",
+      requirepass: 'A"\n',
+      clientOutputBufferLimit: { normal: { hardBytes: 1024, softBytes: 2048, softSeconds: 3 } },
+    })
+    expect([config.file, config.warnings]).toEqual([
+      path,
+      [`The setting io-threads has no effect in this server (${path} line 12)`],
+    ])
+    rmSync(included)
+  })
+
+  it('adds up save lines, and starts over after save ""', () => {
+    expect(get(start(fileOf("a.conf", 'save 900 1\nsave ""\nsave 5 5\n')), "save")).toEqual({ save: "5 5" })
+    expect(get(start(fileOf("b.conf", 'save 900 1 300 10\nsave ""\n')), "save")).toEqual({ save: "" })
+    expect(get(start(fileOf("c.conf", 'save "900 1"\n')), "save")).toEqual({ save: "900 1" })
+  })
+
+  it.each([
+    [
+      "port abc",
+      (path: string) => `Invalid value "abc" for port (${path} line 2): port takes an integer from 0 to 65535`,
+    ],
+    [
+      "port 1 2",
+      (path: string) => `Invalid value "1 2" for port (${path} line 2): port takes an integer from 0 to 65535`,
+    ],
+    [
+      "maxmemory",
+      (path: string) => `Invalid value "" for maxmemory (${path} line 2): maxmemory takes bytes, as 1024, 100mb or 1gb`,
+    ],
+    [
+      "maxmemory 1mb # x",
+      (path: string) =>
+        `Invalid value "1mb # x" for maxmemory (${path} line 2): maxmemory takes bytes, as 1024, 100mb or 1gb`,
+    ],
+    ["nosuch 1", (path: string) => `Unknown setting "nosuch" (${path} line 2)`],
+    ['dir "x', (path: string) => `Cannot read the settings file ${path}: unbalanced quotes in line 2`],
+    ["include /nonexistent.conf", () => "Cannot read the settings file /nonexistent.conf: No such file or directory"],
+    [
+      `include ${join(folder, "bad.conf")}`,
+      (path: string) => `Cannot read the settings file ${path}: files are included too deep`,
+    ],
+    [
+      "dir /nonexistent",
+      (path: string) => `Invalid value "/nonexistent" for dir (${path} line 2): No such file or directory`,
+    ],
+  ])("refuses %s with one line that says where and what is allowed", (line, message) => {
+    const path = fileOf("bad.conf", `# first\n${line}\n`)
+    expect(refusedFile(path)).toBe(message(path))
+  })
+
+  it("cannot be read if it is missing or a directory", () => {
+    expect(refusedFile("/nonexistent.conf")).toBe(
+      "Cannot read the settings file /nonexistent.conf: No such file or directory",
+    )
+    expect(refusedFile(folder)).toContain(`Cannot read the settings file ${folder}: `)
+  })
+})
+
+describe("CONFIG REWRITE", () => {
+  const text =
+    "# top comment\n\nmaxmemory 10mb\nport 34900\nsave 900 1\nsave   300 10\n# about hash\nhash-max-ziplist-entries 77\n" +
+    "client-output-buffer-limit normal 1kb 2kb 3\ndbfilename 'a b'\nio-threads 4\n\n# end\n"
+  const dirLine = `dir ${process.cwd()}\n`
+
+  it("leaves lines alone that still hold, and writes the rest under a heading of its own", () => {
+    const config = start(fileOf("keep.conf", text), [flag("maxclients", "33")])
+    expect(Effect.runSync(Effect.either(config.rewrite))).toEqual(Either.void)
+    expect(readFileSync(config.file!, "utf8")).toBe(`${text}\n# Generated by CONFIG REWRITE\nmaxclients 33\n${dirLine}`)
+  })
+
+  it("replaces the lines of what changed where they stand, and reads back as the same settings", () => {
+    const config = start(fileOf("change.conf", text))
+    expect(
+      set(
+        config,
+        "maxmemory",
+        "1500",
+        "save",
+        "60 1",
+        "requirepass",
+        'a b"\x01',
+        "hash-max-listpack-entries",
+        "512",
+        "dbfilename",
+        "a b",
+        "notify-keyspace-events",
+        "KEA",
+      ),
+    ).toContain("protected")
+    expect(
+      set(
+        config,
+        "maxmemory",
+        "1500",
+        "save",
+        "60 1",
+        "requirepass",
+        'a b"\x01',
+        "hash-max-listpack-entries",
+        "512",
+        "notify-keyspace-events",
+        "KEA",
+      ),
+    ).toBe("OK")
+    Effect.runSync(config.rewrite)
+    expect(readFileSync(config.file!, "utf8")).toBe(
+      "# top comment\n\nmaxmemory 1500\nport 34900\nsave 60 1\n# about hash\nhash-max-listpack-entries 512\n" +
+        "client-output-buffer-limit normal 1kb 2kb 3\ndbfilename 'a b'\nio-threads 4\n\n# end\n\n# Generated by CONFIG REWRITE\n" +
+        `requirepass "a b\\"\\x01"\nnotify-keyspace-events AKE\n${dirLine}`,
+    )
+    expect(start(config.file!).current).toEqual(config.current)
+    Effect.runSync(config.rewrite)
+    expect(readFileSync(config.file!, "utf8").match(/Generated/g)).toHaveLength(1)
+  })
+
+  it.each(accepted.filter(([name]) => settings[name].change === "always"))(
+    "writes %s %j so that it reads back",
+    (name, value) => {
+      const config = build(Config.layer())
+      set(config, name, value)
+      const written = rewriteText("port 6379\n", config.current)
+      expect(start(fileOf("back.conf", written)).current).toEqual(config.current)
+    },
+  )
+
+  it("is refused without a file, and when the directory is gone", () => {
+    expect(Effect.runSync(Effect.flip(build(Config.layer()).rewrite)).message).toBe(
+      "The server is running without a config file",
+    )
+    const gone = mkdtempSync(join(folder, "gone-"))
+    writeFileSync(join(gone, "x.conf"), "")
+    const config = start(join(gone, "x.conf"))
+    rmSync(gone, { recursive: true })
+    expect(Effect.runSync(Effect.flip(config.rewrite)).message).toBe("Rewriting config file: No such file or directory")
+  })
+})
+
+describe("the environment", () => {
+  it("sets what TINY_REDIS_ variables name", () => {
+    const env = {
+      TINY_REDIS_MAXMEMORY_POLICY: "allkeys-lfu",
+      TINY_REDIS_SAVE: "900 1",
+      TINY_REDIS_REQUIREPASS: "pä",
+      OTHER: "1",
+    }
+    expect(build(Config.layerConfig, env).current).toMatchObject({
+      maxmemoryPolicy: "allkeys-lfu",
+      save: [{ seconds: 900, changes: 1 }],
+      requirepass: "p\xc3\xa4",
+    })
+  })
+
+  it("names the variable of a bad value", () => {
+    expect(refusal(Config.layerConfig, { TINY_REDIS_PORT: "x" })).toBe(
+      'Invalid value "x" for port (TINY_REDIS_PORT): port takes an integer from 0 to 65535',
+    )
+  })
+
+  it("replaces what a file says, and flags replace the environment", () => {
+    const path = fileOf("env.conf", "timeout 1\nport 1\nsave 1 1\nmaxclients 5\n")
+    const { current } = start(path, [flag("port", "3")], {
+      TINY_REDIS_PORT: "2",
+      TINY_REDIS_TIMEOUT: "2",
+      TINY_REDIS_SAVE: "2 2",
+    })
+    expect(current).toMatchObject({ port: 3, timeout: 2, maxclients: 5, save: [{ seconds: 2, changes: 2 }] })
+  })
+})
+
+describe("a program's own values", () => {
+  it("obey the same limits as written ones", () => {
+    const values: Partial<Values> = {
+      port: 0,
+      save: [],
+      bind: ["::1"],
+      appendonly: true,
+      maxmemoryClients: { percent: 5 },
+    }
+    expect(build(Config.layer(values)).current).toMatchObject(values)
+    expect(refusal(Config.layer({ port: 70000 }))).toBe(
+      'Invalid value "70000" for port (given by the program): port takes an integer from 0 to 65535',
+    )
+  })
+})
