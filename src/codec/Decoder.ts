@@ -28,6 +28,7 @@ const bulkLengthMaxString = constants.MAX_STRING_LENGTH
 const missingBytesCollected = 32 * 1024
 const collectorBytesMin = 64 * 1024
 
+const argumentsAllocatedMax = 64
 /** Above this, and below 1, a length is looked at more closely than digit by digit. */
 const plainLengthMax = 999999999
 const unknown = -1
@@ -52,9 +53,10 @@ export class Decoder {
   /** How many bytes from `position` on must be there before another look is worth while, unless `awaited` comes. */
   private wanted = 1
   private awaited = ""
-  /** The arguments so far of a request of which `missing` more are to come. */
+  /** The arguments so far of a request of `count`, of which `missing` are still to come. */
   private args = noArguments
   private missing = 0
+  private count = 0
   /** Length of the argument to come, once it has been read. */
   private bulkLength = unknown
   /** The argument being collected, with its CR LF, in a buffer that grows with what has really arrived. */
@@ -94,7 +96,10 @@ export class Decoder {
       } else {
         const count = this.readLength(text, asterisk)
         if (count === unknown) return undefined
-        if (count > 0) this.args = []
+        // An array of its final size: 85 ns for a SET of three arguments, where pushing takes 97 and 100 bytes more. A large
+        // number is only a claim so far, and nothing is set aside for it.
+        if (count > 0) this.args = count <= argumentsAllocatedMax ? new Array<string>(count) : []
+        this.count = count
         this.missing = count
       }
     }
@@ -117,7 +122,7 @@ export class Decoder {
         this.awaitBulk(text, bulkLength)
         break
       }
-      args.push(text.substring(start, end))
+      args[this.count - missing] = text.substring(start, end)
       // Nobody looks at the two bytes after an argument, in Redis neither.
       this.position = end + 2
       bulkLength = unknown
@@ -242,7 +247,7 @@ export class Decoder {
 
   private takeCollected(collector: Buffer): boolean {
     if (this.collected < this.bulkLength + 2) return false
-    this.args.push(collector.latin1Slice(0, this.bulkLength))
+    this.args[this.count - this.missing] = collector.latin1Slice(0, this.bulkLength)
     this.missing--
     this.bulkLength = unknown
     this.collector = undefined
