@@ -14,6 +14,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   errors: [],
   clock: [],
   config: ["bytes", "errors"],
+  cli: ["bytes", "errors", "config"],
   codec: ["bytes", "errors"],
   pubsub: ["bytes", "codec"],
   store: ["bytes", "errors", "clock", "config"],
