@@ -1,0 +1,51 @@
+/** Replays every transcript against a server in memory under the virtual clock, and live against redis-server if there is one. */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as TestClock from "effect/TestClock"
+import { MemoryConnector } from "../src/socket/MemorySocket.ts"
+import * as RealServer from "./support/RealServer.ts"
+import * as TestServer from "./support/TestServer.ts"
+import { formatTranscript, parseTranscript, play, type Step } from "./support/Transcript.ts"
+
+const folder = join(import.meta.dirname, "transcripts")
+const names = readdirSync(folder).filter((name) => name.endsWith(".txt"))
+const read = (name: string): ReadonlyArray<Step> => parseTranscript(readFileSync(join(folder, name), "utf8"))
+
+describe("transcripts in memory", () => {
+  it.effect.each(names)("%s", (name) =>
+    Effect.gen(function* () {
+      const connector = yield* MemoryConnector
+      const steps = read(name)
+      const runtime = yield* Effect.runtime<never>()
+      const played = yield* Effect.promise(() =>
+        play(steps, {
+          connect: async () => TestServer.makeClient(connector.connect()),
+          advance: (ms) => Runtime.runPromise(runtime)(TestClock.adjust(Duration.millis(ms))),
+        }),
+      )
+      expect(formatTranscript(played)).toBe(formatTranscript(steps))
+    }).pipe(Effect.provide(TestServer.layer())),
+  )
+})
+
+describe.skipIf(!RealServer.isInstalled)("transcripts against redis-server", () => {
+  it.live.each(names.filter((name) => !name.endsWith(".additions.txt")))("%s", (name) =>
+    Effect.promise(async () => {
+      const steps = read(name)
+      const server = await RealServer.start()
+      try {
+        const played = await play(steps, {
+          connect: server.connect,
+          advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+        })
+        expect(formatTranscript(played)).toBe(formatTranscript(steps))
+      } finally {
+        await server.stop()
+      }
+    }),
+  )
+})

@@ -1,0 +1,5 @@
+/** The families of the fuzzer; a new one is a file here and a line in this list. */
+import type { Family } from "../Fuzz.ts"
+import { strings } from "./strings.ts"
+
+export const fuzzFamilies: ReadonlyArray<Family> = [strings]
