@@ -215,7 +215,7 @@ export const parseDoubleLoosely = (s: string): number | undefined => {
 export const formatDouble = (value: number): string => {
   if (Number.isSafeInteger(value)) return value === 0 && 1 / value < 0 ? "-0" : `${value}`
   if (value - value !== 0) return value === Infinity ? "inf" : value === -Infinity ? "-inf" : "nan"
-  // Sixteenths below 10^11 have at most 15 digits, where the shortest form is the exact one: 60 ns instead of 400.
+  // Sixteenths below 10^11 have at most 15 digits, where the shortest form is the exact one: 80 ns instead of 390.
   if (Number.isInteger(value * 16) && value < 1e11 && value > -1e11) return `${value}`
   const scientific = toScientific(value)
   const mark = scientific.indexOf("e")
