@@ -249,4 +249,4 @@ const pfselftest = Command.make({
   },
 })
 
-export const hyperLogLog = [pfadd, pfcount, pfmerge, pfdebug, pfselftest]
+export const hyperLogLogCommands = [pfadd, pfcount, pfmerge, pfdebug, pfselftest]

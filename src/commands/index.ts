@@ -1,6 +1,8 @@
 /** The command families, in the order of Redis's groups. A new family is a file or folder here and a line in this list. */
+import { bitmapCommands } from "./bitmaps/index.ts"
 import { connectionCommands } from "./connection.ts"
+import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys.ts"
-import { stringCommands } from "./strings.ts"
+import { stringCommands } from "./strings/index.ts"
 
-export const families = [stringCommands, keyCommands, connectionCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, keyCommands, connectionCommands]

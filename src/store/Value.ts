@@ -48,13 +48,20 @@ export type Value = string | number | Collection
 
 export const typeOf = (value: Value): TypeName => (typeof value === "object" ? value.type : "string")
 
+/** Longer integers are stored as text. */
+const storedNumberLengthMax = 16
+
 /** Longer strings are "raw", others "embstr". */
 const embeddedLengthMax = 44
 
 export const encodingOf = (value: Value): string => {
   if (typeof value === "object") return value.encoding
   if (typeof value === "number") return "int"
-  if (value.length <= 20 && parseInteger(value) !== undefined) return "int"
+  if (value.length >= storedNumberLengthMax && value.length <= 20) {
+    // What `stored` would have made a number, INCRBYFLOAT wrote: Redis, too, keeps its answers as text.
+    const integer = parseInteger(value)
+    if (typeof integer === "bigint" || (integer !== undefined && value.length > storedNumberLengthMax)) return "int"
+  }
   return value.length <= embeddedLengthMax ? "embstr" : "raw"
 }
 
@@ -86,7 +93,7 @@ export const bytesOf = (value: StringValue): string =>
 
 /** The form in which a string is stored: a number when Redis would encode it as an integer, else a flat byte string. */
 export const stored = (bytes: string): string | number => {
-  if (bytes.length === 0 || bytes.length > 16) return bytes
+  if (bytes.length === 0 || bytes.length > storedNumberLengthMax) return bytes
   const first = bytes.charCodeAt(0)
   if (first > 57 || (first < 48 && first !== 45)) return bytes
   const integer = parseInteger(bytes)

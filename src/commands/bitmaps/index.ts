@@ -258,4 +258,4 @@ const bitop = Command.make({
   },
 })
 
-export const bitmaps = [setbit, getbit, bitcount, bitpos, bitop, bitfield, bitfieldRo]
+export const bitmapCommands = [setbit, getbit, bitcount, bitpos, bitop, bitfield, bitfieldRo]
