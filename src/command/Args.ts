@@ -101,9 +101,9 @@ export class Args {
     return value
   }
 
-  /** The `numkeys` that counts the keys after it; `error` when it is not positive. */
-  counted(error: CommandError = notPositiveNumkeys): ReadonlyArray<string> {
-    const count = this.int()
+  /** The `numkeys` that counts the keys after it; `error` when it is not positive, `notInteger` when it is no integer. */
+  counted(error: CommandError = notPositiveNumkeys, notInteger: CommandError = NotInteger.error): ReadonlyArray<string> {
+    const count = this.int(notInteger)
     if (count <= 0) throw error
     if (count > this.left) throw SyntaxError.error
     const keys = this.argv.slice(this.position, this.position + count)

@@ -41,7 +41,7 @@ export interface Ranks {
 const none: Ranks = { start: 0, end: 0 }
 
 /** The thresholds of the two settings. */
-export type SortedSetLimits = Pick<Limits, "zset-max-listpack-entries" | "zset-max-listpack-value">
+export type SortedSetLimits = Pick<Limits, "zsetMaxListpackEntries" | "zsetMaxListpackValue">
 
 const isFrom = (member: string, min: LexBound): boolean =>
   min.member === undefined
@@ -108,7 +108,7 @@ export class SortedSet implements Collection {
         return "updated"
       }
       this.#size++
-      if (this.#size > limits["zset-max-listpack-entries"] || member.length > limits["zset-max-listpack-value"]) {
+      if (this.#size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue) {
         this.#isSkiplist = true
       }
       if (this.#size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
@@ -127,7 +127,7 @@ export class SortedSet implements Collection {
     }
     inside.append(flat(member), score)
     this.#size++
-    if (this.#size > limits["zset-max-listpack-entries"] || member.length > limits["zset-max-listpack-value"]) {
+    if (this.#size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue) {
       this.#isSkiplist = true
     }
     return "added"
@@ -151,6 +151,11 @@ export class SortedSet implements Collection {
 
   /** Removes the members of an interval of ranks, which must lie within the set. */
   removeRanks({ start, end }: Ranks): void {
+    if (end - start === this.#size) {
+      this.#inside = ""
+      this.#size = 0
+      return
+    }
     const members: Array<string> = []
     this.visit(start, end - start, false, (member) => members.push(member))
     for (const member of members) this.remove(member)

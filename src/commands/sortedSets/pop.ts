@@ -1,0 +1,262 @@
+/**
+ * The least or greatest members leave: ZPOPMIN, ZPOPMAX, ZMPOP, and the three that wait for a sorted set to come into being.
+ */
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import * as Arg from "../../command/Arg.ts"
+import type { Args } from "../../command/Args.ts"
+import * as Command from "../../command/Command.ts"
+import * as Key from "../../command/Key.ts"
+import { parseDouble } from "../../bytes/Numbers.ts"
+import { type CommandError, OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
+import { InvalidCount, InvalidTimeout } from "../../errors/SortedSetErrors.ts"
+import { EventClass } from "../../store/Events.ts"
+import { SortedSet } from "../../store/SortedSet.ts"
+import { entriesOf } from "./replies.ts"
+
+type End = "min" | "max"
+
+/** Removes `count` members, which must be there, from one end; announces it. */
+const take = (key: string, set: SortedSet, end: End, count: number, { db }: Command.Ctx): void => {
+  const start = end === "min" ? 0 : set.size - count
+  set.removeRanks({ start, end: start + count })
+  db.changed(key, EventClass.sortedSet, end === "min" ? "zpopmin" : "zpopmax", count)
+  db.removeIfEmpty(key, set)
+}
+
+const firstRank = (set: SortedSet, end: End): number => (end === "min" ? 0 : set.size - 1)
+
+const parsePop = (args: Args) => {
+  const key = args.key()
+  if (args.left > 1) args.fail(SyntaxError.error)
+  const count = args.more
+    ? args.intIn(0, Number.MAX_SAFE_INTEGER, OutOfRange.positive, OutOfRange.positive)
+    : undefined
+  return { key, count }
+}
+
+const pop = (
+  { key, count }: ReturnType<typeof parsePop>,
+  end: End,
+  ctx: Command.Ctx,
+): Either.Either<Reply.Reply, CommandError> =>
+  Either.map(ctx.db.writeAs(key, SortedSet), (set) => {
+    if (set === undefined || count === 0) return Reply.emptyArray
+    if (count === undefined) {
+      // Only the form with a count pairs members and scores in RESP3.
+      let answer = Reply.emptyArray
+      set.visit(firstRank(set, end), 1, false, (member, score) => {
+        answer = Reply.array([Reply.bulk(member), Reply.double(score)])
+      })
+      take(key, set, end, 1, ctx)
+      return answer
+    }
+    const taken = Math.min(count, set.size)
+    const answer = entriesOf(set, firstRank(set, end), taken, end === "max", true, ctx.client)
+    take(key, set, end, taken, ctx)
+    return answer
+  })
+
+const zpopmin = Command.make({
+  name: "zpopmin",
+  summary: "Remove and return members with the lowest scores in a sorted set",
+  since: "5.0.0",
+  group: "sorted-set",
+  complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+  arity: -2,
+  flags: "write fast",
+  acl: "sortedset",
+  keys: [Key.at(1, "RW access delete")],
+  args: [Arg.key("key"), Arg.integer("count", { optional: true })],
+  parse: parsePop,
+  run: (request, ctx) => pop(request, "min", ctx),
+})
+
+const zpopmax = Command.make({
+  name: "zpopmax",
+  summary: "Remove and return members with the highest scores in a sorted set",
+  since: "5.0.0",
+  group: "sorted-set",
+  complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+  arity: -2,
+  flags: "write fast",
+  acl: "sortedset",
+  keys: [Key.at(1, "RW access delete")],
+  args: [Arg.key("key"), Arg.integer("count", { optional: true })],
+  parse: parsePop,
+  run: (request, ctx) => pop(request, "max", ctx),
+})
+
+const requestName = (end: End): string => (end === "min" ? "ZPOPMIN" : "ZPOPMAX")
+
+/** Takes what ZMPOP asks for from `key`; absent when there is no sorted set. Logged as the ZPOPMIN or ZPOPMAX it comes to. */
+const popFrom = (
+  key: string,
+  set: SortedSet,
+  { end, count }: { readonly end: End; readonly count: number },
+  ctx: Command.Ctx,
+): Reply.Reply => {
+  const taken = Math.min(count, set.size)
+  const pairs: Array<Reply.Reply> = []
+  set.visit(firstRank(set, end), taken, end === "max", (member, score) => {
+    pairs.push(Reply.array([Reply.bulk(member), Reply.double(score)]))
+  })
+  ctx.propagateAs([requestName(end), key, String(taken)])
+  take(key, set, end, taken, ctx)
+  return Reply.array([Reply.bulk(key), Reply.array(pairs)])
+}
+
+/** What BZPOPMIN and BZPOPMAX answer: key, member and score on one level. */
+const popOneFrom = (key: string, set: SortedSet, end: End, ctx: Command.Ctx): Reply.Reply => {
+  let answer = Reply.nilArray
+  set.visit(firstRank(set, end), 1, false, (member, score) => {
+    answer = Reply.array([Reply.bulk(key), Reply.bulk(member), Reply.double(score)])
+  })
+  ctx.propagateAs([requestName(end), key])
+  take(key, set, end, 1, ctx)
+  return answer
+}
+
+/** The first key that holds a sorted set, served by `serve`; absent when none does. Another type on the way is an error. */
+const serveFirst = (
+  keys: ReadonlyArray<string>,
+  ctx: Command.Ctx,
+  serve: (key: string, set: SortedSet) => Reply.Reply,
+): Either.Either<Reply.Reply | undefined, CommandError> => {
+  for (const key of keys) {
+    const found = ctx.db.writeAs(key, SortedSet)
+    if (Either.isLeft(found)) return Either.left(found.left)
+    if (found.right !== undefined) return Either.right(serve(key, found.right))
+  }
+  return Either.right(undefined)
+}
+
+const parseMany = (args: Args) => {
+  const keys = args.counted(InvalidCount.numkeys, InvalidCount.numkeys)
+  const end: End = args.option("MIN") ? "min" : args.option("MAX") ? "max" : args.fail(SyntaxError.error)
+  let count: number | undefined
+  while (args.more) {
+    if (count === undefined && args.optionWith("COUNT", 1)) {
+      count = args.intIn(1, Number.MAX_SAFE_INTEGER, InvalidCount.count, InvalidCount.count)
+    } else args.fail(SyntaxError.error)
+  }
+  return { keys, end, count: count ?? 1 }
+}
+
+const zmpop = Command.make({
+  name: "zmpop",
+  summary: "Remove and return members with scores in a sorted set",
+  since: "7.0.0",
+  group: "sorted-set",
+  complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+  arity: -4,
+  flags: "write",
+  acl: "sortedset",
+  keys: [Key.counted(1, "RW access delete")],
+  args: [
+    Arg.integer("numkeys"),
+    Arg.key("key", { multiple: true }),
+    Arg.oneOf("where", [Arg.token("MIN"), Arg.token("MAX")]),
+    Arg.integer("count", { token: "COUNT", optional: true }),
+  ],
+  parse: parseMany,
+  run: (request, ctx) =>
+    Either.map(
+      serveFirst(request.keys, ctx, (key, set) => popFrom(key, set, request, ctx)),
+      (answer) => answer ?? Reply.nilArray,
+    ),
+})
+
+/** Longest time in ms that fits Redis's arithmetic; what is longer counts as negative there. */
+const timeoutMsMax = 2 ** 63
+
+const timeoutMs = (word: string): number => {
+  const seconds = parseDouble(word)
+  if (seconds === undefined) throw InvalidTimeout.notFloat
+  const ms = Math.ceil(seconds * 1000)
+  if (ms < 0 || ms >= timeoutMsMax) throw InvalidTimeout.negative
+  return ms
+}
+
+/** Serves from the first key that can, or waits until one comes into being. */
+const serveOrWait = (
+  keys: ReadonlyArray<string>,
+  timeoutMs: number,
+  ctx: Command.Ctx,
+  serve: (key: string, set: SortedSet) => Reply.Reply,
+): Command.Result => {
+  const served = serveFirst(keys, ctx, serve)
+  if (Either.isLeft(served)) return Either.left(served.left)
+  if (served.right !== undefined) return Either.right(served.right)
+  return ctx.wait({
+    keys,
+    timeoutMs,
+    attempt: (key) => {
+      const found = ctx.db.writeAs(key, SortedSet)
+      if (Either.isLeft(found) || found.right === undefined) return Either.right(undefined)
+      return Either.right(serve(key, found.right))
+    },
+    onTimeout: Reply.nilArray,
+  })
+}
+
+const parseWaiting = (args: Args) => {
+  const words = args.rest()
+  return { keys: words.slice(0, -1), timeoutMs: timeoutMs(words.at(-1)!) }
+}
+
+const bzpopmin = Command.suspending({
+  name: "bzpopmin",
+  summary: "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
+  since: "5.0.0",
+  group: "sorted-set",
+  complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+  history: [["6.0.0", "`timeout` is interpreted as a double instead of an integer."]],
+  arity: -3,
+  flags: "write noscript blocking fast",
+  acl: "sortedset",
+  keys: [Key.range(1, "RW access delete", { last: -2 })],
+  args: [Arg.key("key", { multiple: true }), Arg.double("timeout")],
+  parse: parseWaiting,
+  run: ({ keys, timeoutMs }, ctx) => serveOrWait(keys, timeoutMs, ctx, (key, set) => popOneFrom(key, set, "min", ctx)),
+})
+
+const bzpopmax = Command.suspending({
+  name: "bzpopmax",
+  summary: "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
+  since: "5.0.0",
+  group: "sorted-set",
+  complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+  history: [["6.0.0", "`timeout` is interpreted as a double instead of an integer."]],
+  arity: -3,
+  flags: "write noscript blocking fast",
+  acl: "sortedset",
+  keys: [Key.range(1, "RW access delete", { last: -2 })],
+  args: [Arg.key("key", { multiple: true }), Arg.double("timeout")],
+  parse: parseWaiting,
+  run: ({ keys, timeoutMs }, ctx) => serveOrWait(keys, timeoutMs, ctx, (key, set) => popOneFrom(key, set, "max", ctx)),
+})
+
+const bzmpop = Command.suspending({
+  name: "bzmpop",
+  summary: "Remove and return members with scores in a sorted set or block until one is available",
+  since: "7.0.0",
+  group: "sorted-set",
+  complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+  arity: -5,
+  flags: "write blocking",
+  acl: "sortedset",
+  keys: [Key.counted(2, "RW access delete")],
+  args: [
+    Arg.double("timeout"),
+    Arg.integer("numkeys"),
+    Arg.key("key", { multiple: true }),
+    Arg.oneOf("where", [Arg.token("MIN"), Arg.token("MAX")]),
+    Arg.integer("count", { token: "COUNT", optional: true }),
+  ],
+  parse: (args) => ({ timeout: timeoutMs(args.next()), request: parseMany(args) }),
+  run: ({ timeout, request }, ctx) =>
+    serveOrWait(request.keys, timeout, ctx, (key, set) => popFrom(key, set, request, ctx)),
+})
+
+export const popCommands = [zpopmin, zpopmax, zmpop, bzpopmin, bzpopmax, bzmpop]
