@@ -17,8 +17,10 @@ export interface ClientsService {
   readonly add: (client: Client) => void
   /** Called once when a connection has ended. */
   readonly remove: (client: Client) => void
-  /** Called with each client that has ended, before anything else is done with it. */
-  readonly onRemove: Array<(client: Client) => void>
+  /** Runs the `onForget` listeners. */
+  readonly forget: (client: Client) => void
+  /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
+  readonly onForget: Array<(client: Client) => void>
   /** CLIENT PAUSE, until its time has passed or UNPAUSE. */
   pause: Pause | undefined
 }
@@ -35,10 +37,12 @@ const make = (): ClientsService => {
     nextId: () => ++lastId,
     add: (client) => byId.set(client.id, client),
     remove: (client) => {
-      if (!byId.delete(client.id)) return
-      for (const listener of clients.onRemove) listener(client)
+      if (byId.delete(client.id)) clients.forget(client)
     },
-    onRemove: [],
+    forget: (client) => {
+      for (const listener of clients.onForget) listener(client)
+    },
+    onForget: [],
     pause: undefined,
   }
   return clients

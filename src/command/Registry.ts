@@ -13,6 +13,9 @@ import { type Command, Flag } from "./Command.ts"
 /** A group of commands, with `R` the services they close over. */
 export type Family<R = never> = ReadonlyArray<Command> | Effect.Effect<ReadonlyArray<Command>, never, R>
 
+/** The services that a family, or a union of them, needs. */
+export type ServicesOf<F> = F extends Effect.Effect<infer _Commands, infer _E, infer R> ? R : never
+
 /** A command in the table of one server. */
 export interface Entry {
   readonly command: Command
@@ -37,19 +40,25 @@ export interface RegistryService {
 
 export class Registry extends Context.Tag("tiny-redis/Registry")<Registry, RegistryService>() {
   /** A family may take the registry itself as a service: COMMAND and INFO read the table they stand in. */
-  static readonly layer = <R = never>(families: ReadonlyArray<Family<R>>): Layer.Layer<Registry, never, Exclude<R, Registry>> =>
-    Layer.effect(
-      this,
-      Effect.gen(function* () {
-        const { add, registry } = make()
-        for (const family of families) {
-          const commands = isEffect(family) ? yield* Effect.provideService(family, Registry, registry) : family
-          commands.forEach(add)
-        }
-        return registry
-      }),
-    )
+  static readonly layer = <const Families extends ReadonlyArray<Family<unknown>>>(
+    families: Families,
+  ): Layer.Layer<Registry, never, Exclude<ServicesOf<Families[number]>, Registry>> =>
+    Layer.effect(this, makeFrom(families as ReadonlyArray<Family<ServicesOf<Families[number]>>>))
 }
+
+const makeFrom = <R>(families: ReadonlyArray<Family<R>>): Effect.Effect<RegistryService, never, Exclude<R, Registry>> =>
+  Effect.suspend(() => {
+    const { add, registry } = make()
+    const addAll = (commands: ReadonlyArray<Command>) => commands.forEach(add)
+    return Effect.as(
+      Effect.forEach(families, (family) =>
+        isEffect(family)
+          ? Effect.map(Effect.provideService(family, Registry, registry), addAll)
+          : Effect.sync(() => addAll(family)),
+      ),
+      registry,
+    )
+  })
 
 const isEffect = <R>(family: Family<R>): family is Effect.Effect<ReadonlyArray<Command>, never, R> => Effect.isEffect(family)
 

@@ -52,7 +52,7 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
         client.watched.length = 0
         client.watchedChanged = false
       }
-      clients.onRemove.push(unwatch)
+      clients.onForget.push(unwatch)
 
       return {
         watch: (client, key) => {

@@ -1,0 +1,15 @@
+/** The replies of HELP subcommands: a heading and lines, as redis-server 7.0.15 words them. */
+import * as Either from "effect/Either"
+import * as Reply from "../codec/Reply.ts"
+import * as Command from "./Command.ts"
+
+/** The HELP subcommand of `container`. `lines` come between the heading and the two lines about HELP itself. */
+export const help = (
+  container: string,
+  meta: Omit<Command.Meta, "name" | "arity">,
+  lines: ReadonlyArray<string>,
+): Command.Command => {
+  const heading = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`
+  const reply = Reply.array([heading, ...lines, "HELP", "    Print this help."].map(Reply.simple))
+  return Command.make({ ...meta, name: `${container}|help`, arity: 2, parse: () => undefined, run: () => Either.right(reply) })
+}

@@ -1,0 +1,225 @@
+/**
+ * The connection itself: who the client is, which protocol and database it uses, and how it ends.
+ */
+import { createHash, timingSafeEqual } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import * as Arg from "../../command/Arg.ts"
+import type { Args } from "../../command/Args.ts"
+import type { Client } from "../../command/Client.ts"
+import { Clients } from "../../command/Clients.ts"
+import * as Command from "../../command/Command.ts"
+import { redisVersion, serverName } from "../../command/Version.ts"
+import { Config } from "../../config/Config.ts"
+import { SyntaxError, WrongArity } from "../../errors/CommandError.ts"
+import { ClientError, HelloNoAuth, NoProtocol, WrongPassword } from "../../errors/ConnectionErrors.ts"
+
+interface Credentials {
+  readonly user: string
+  readonly password: string
+}
+
+const defaultUser = "default"
+
+/** A client's name: any printable bytes without spaces. */
+export const clientName = (args: Args): string => {
+  const name = args.owned()
+  if (/[^!-~]/.test(name)) args.fail(ClientError.badName)
+  return name
+}
+
+const digest = (text: string) => createHash("sha256").update(text, "latin1").digest()
+
+const ping = Command.make({
+  name: "ping",
+  summary: "Ping the server",
+  since: "1.0.0",
+  group: "connection",
+  complexity: "O(1)",
+  arity: -1,
+  flags: "fast",
+  acl: "connection",
+  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+  args: [Arg.string("message", { optional: true })],
+  parse: (args) => (args.left > 1 ? args.fail(WrongArity.of("ping")) : args.peek()),
+  run: (message, { client }) => {
+    if (client.protocol === 2 && client.subscriptions + client.shardChannels.size > 0) {
+      return Either.right(Reply.bulks(["pong", message ?? ""]))
+    }
+    return Either.right(message === undefined ? Reply.pong : Reply.bulk(message))
+  },
+})
+
+const echo = Command.make({
+  name: "echo",
+  summary: "Echo the given string",
+  since: "1.0.0",
+  group: "connection",
+  complexity: "O(1)",
+  arity: 2,
+  flags: "loading stale fast",
+  acl: "connection",
+  args: [Arg.string("message")],
+  parse: (args) => args.next(),
+  run: (message) => Either.right(Reply.bulk(message)),
+})
+
+const select = Command.make({
+  name: "select",
+  summary: "Change the selected database for the current connection",
+  since: "1.0.0",
+  group: "connection",
+  complexity: "O(1)",
+  arity: 2,
+  flags: "loading stale fast",
+  acl: "connection",
+  args: [Arg.integer("index")],
+  parse: (args) => args.int(),
+  run: (index, { client, store }) => {
+    const db = store.database(index)
+    if (db === undefined) return Either.left(ClientError.noSuchDatabase)
+    client.db = db
+    return Either.right(Reply.ok)
+  },
+})
+
+const quit = Command.make({
+  name: "quit",
+  summary: "Close the connection",
+  since: "1.0.0",
+  group: "connection",
+  complexity: "O(1)",
+  arity: -1,
+  flags: "noscript loading stale fast no_auth allow_busy",
+  acl: "connection",
+  parse: () => undefined,
+  run: (_, { client }) => {
+    client.outbox.close("afterReplies")
+    return Either.right(Reply.ok)
+  },
+})
+
+const withServices = Effect.gen(function* () {
+  const clients = yield* Clients
+  const config = yield* Config
+
+  /** The one user is `default`; without a password anything it gives is right. */
+  const authenticate = (client: Client, { user, password }: Credentials): Either.Either<void, WrongPassword> => {
+    const expected = config.current.requirepass
+    const right = user === defaultUser && (expected === "" || timingSafeEqual(digest(password), digest(expected)))
+    if (!right) return Either.left(WrongPassword.error)
+    client.user = user
+    client.authenticated = true
+    return Either.void
+  }
+
+  const resetReply = Reply.simple("RESET")
+
+  const reset = Command.make({
+    name: "reset",
+    summary: "Reset the connection",
+    since: "6.2.0",
+    group: "connection",
+    complexity: "O(1)",
+    arity: 1,
+    flags: "noscript loading stale fast no_auth allow_busy",
+    acl: "connection",
+    parse: () => undefined,
+    run: (_, { client, store }) => {
+      clients.forget(client)
+      client.transaction = undefined
+      client.monitor = false
+      client.db = store.database(0)!
+      client.protocol = 2
+      client.name = ""
+      client.replyMode = "on"
+      client.noEvict = false
+      client.noTouch = false
+      client.authenticated = config.current.requirepass === ""
+      return Either.right(resetReply)
+    },
+  })
+
+  const auth = Command.make({
+    name: "auth",
+    summary: "Authenticate to the server",
+    since: "1.0.0",
+    group: "connection",
+    complexity: "O(N) where N is the number of passwords defined for the user",
+    history: [["6.0.0", "Added ACL style (username and password)."]],
+    arity: -2,
+    flags: "noscript loading stale fast no_auth allow_busy",
+    acl: "connection",
+    args: [Arg.string("username", { optional: true, since: "6.0.0" }), Arg.string("password")],
+    parse: (args) => {
+      if (args.left > 2) args.fail(SyntaxError.error)
+      if (args.left === 2) return { user: args.next(), password: args.next() }
+      if (config.current.requirepass === "") args.fail(ClientError.noPassword)
+      return { user: defaultUser, password: args.next() }
+    },
+    run: (credentials, { client }) => Either.map(authenticate(client, credentials), () => Reply.ok),
+  })
+
+  const hello = Command.make({
+    name: "hello",
+    summary: "Handshake with Redis",
+    since: "6.0.0",
+    group: "connection",
+    complexity: "O(1)",
+    history: [["6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context."]],
+    arity: -1,
+    flags: "noscript loading stale fast no_auth allow_busy",
+    acl: "connection",
+    args: [
+      Arg.block("arguments", [
+        Arg.integer("protover"),
+        Arg.block("username_password", [
+          Arg.string("username"),
+          Arg.string("password"),
+        ], { token: "AUTH", optional: true }),
+        Arg.string("clientname", { token: "SETNAME", optional: true }),
+      ], { optional: true }),
+    ],
+    parse: (args) => {
+      let version: number | undefined
+      if (args.more) {
+        version = args.int(ClientError.protocolNotInteger)
+        if (version !== 2 && version !== 3) args.fail(NoProtocol.error)
+      }
+      let credentials: Credentials | undefined
+      let name: string | undefined
+      while (args.more) {
+        if (args.optionWith("AUTH", 2)) credentials = { user: args.next(), password: args.next() }
+        else if (args.optionWith("SETNAME", 1)) name = clientName(args)
+        else args.fail(new ClientError(`Syntax error in HELLO option '${args.next()}'`))
+      }
+      return { version, credentials, name }
+    },
+    run: ({ version, credentials, name }, { client }) => {
+      if (credentials !== undefined) {
+        const authenticated = authenticate(client, credentials)
+        if (Either.isLeft(authenticated)) return Either.left(authenticated.left)
+      }
+      if (!client.authenticated) return Either.left(HelloNoAuth.error)
+      if (name !== undefined) client.name = name
+      if (version !== undefined) client.protocol = version === 3 ? 3 : 2
+      return Either.right(
+        Reply.record({
+          server: Reply.bulk(serverName),
+          version: Reply.bulk(redisVersion),
+          proto: Reply.int(client.protocol),
+          id: Reply.int(client.id),
+          mode: Reply.bulk("standalone"),
+          role: Reply.bulk("master"),
+          modules: Reply.emptyArray,
+        }),
+      )
+    },
+  })
+
+  return [auth, hello, reset]
+})
+
+/** Commands about the connection, CLIENT apart. */
+export const connectionCommands = Effect.map(withServices, (commands) => [ping, echo, select, quit, ...commands])
