@@ -257,9 +257,6 @@ describe("CONFIG SET", () => {
       failed("databases", "can't set immutable config"),
     )
     expect(set(config, "timeout", "1", "TIMEOUT", "2")).toBe(failed("TIMEOUT", "duplicate parameter"))
-    expect(set(config, "lua-time-limit", "1", "busy-reply-threshold", "2")).toBe(
-      failed("busy-reply-threshold", "duplicate parameter"),
-    )
     expect(set(config, "DIR", "/tmp")).toBe(failed("DIR", "can't set protected config"))
     expect(config.current).toEqual(build(Config.layer()).current)
   })

@@ -206,7 +206,7 @@ const plan = (
   pairs: ReadonlyArray<readonly [string, string]>,
   local: boolean,
 ): Either.Either<ReadonlyArray<Change>, UnknownOption | SettingRefused> => {
-  const found = new Set<Entry>()
+  const found = new Set<string>()
   for (const [spelled] of pairs) {
     const entry = find(spelled)
     if (entry === undefined) return Either.left(UnknownOption.of(spelled))
@@ -216,8 +216,9 @@ const plan = (
     if (change === "protected" && !(allowed === "yes" || (allowed === "local" && local))) {
       return Either.left(SettingRefused.of(spelled, "can't set protected config"))
     }
-    if (found.has(entry)) return Either.left(SettingRefused.of(spelled, "duplicate parameter"))
-    found.add(entry)
+    // An older name beside the newer one is no duplicate to redis-server: the last counts.
+    if (found.has(spelled.toLowerCase())) return Either.left(SettingRefused.of(spelled, "duplicate parameter"))
+    found.add(spelled.toLowerCase())
   }
   const changes: Array<Change> = []
   for (const [spelled, text] of pairs) {
