@@ -2,7 +2,9 @@
  * All clients of a server, and what can be done to them from outside: CLIENT LIST, KILL and PAUSE, and the numbers INFO shows.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Clock, type ClockService } from "../clock/Clock.ts"
 import type { Client } from "./Client.ts"
 
 export interface Pause {
@@ -21,15 +23,23 @@ export interface ClientsService {
   readonly forget: (client: Client) => void
   /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
   readonly onForget: Array<(client: Client) => void>
-  /** CLIENT PAUSE, until its time has passed or UNPAUSE. */
-  pause: Pause | undefined
+  /** CLIENT PAUSE as it is in force; absent when its time has passed. */
+  readonly pause: (now: number) => Pause | undefined
+  /** A pause in force is never shortened, and one for all commands not weakened. */
+  readonly pauseUntil: (untilMs: number, mode: Pause["mode"]) => void
+  readonly unpause: () => void
+  /** Ends when no pause is in force any more. */
+  readonly unpaused: Effect.Effect<void>
 }
 
 export class Clients extends Context.Tag("tiny-redis/Clients")<Clients, ClientsService>() {
-  static readonly layer = Layer.sync(this, () => make())
+  static readonly layer = Layer.effect(this, Effect.map(Clock, (clock) => make(clock)))
 }
 
-const make = (): ClientsService => {
+const make = (clock: ClockService): ClientsService => {
+  let pause: Pause | undefined
+  const waiting = new Set<() => void>()
+  const inForce = (now: number): Pause | undefined => (pause !== undefined && pause.untilMs > now ? pause : undefined)
   const byId = new Map<number, Client>()
   let lastId = 0
   const clients: ClientsService = {
@@ -43,7 +53,28 @@ const make = (): ClientsService => {
       for (const listener of clients.onForget) listener(client)
     },
     onForget: [],
-    pause: undefined,
+    pause: inForce,
+    pauseUntil: (untilMs, mode) => {
+      const old = inForce(clock.now())
+      pause = {
+        untilMs: Math.max(untilMs, old?.untilMs ?? 0),
+        mode: old?.mode === "all" ? "all" : mode,
+      }
+    },
+    unpause: () => {
+      pause = undefined
+      for (const wake of waiting) wake()
+    },
+    unpaused: Effect.suspend(() => {
+      const current = inForce(clock.now())
+      if (current === undefined) return Effect.void
+      const woken = Effect.async<void>((resume) => {
+        const wake = () => resume(Effect.void)
+        waiting.add(wake)
+        return Effect.sync(() => waiting.delete(wake))
+      })
+      return Effect.zipRight(Effect.raceFirst(clock.sleepUntil(current.untilMs), woken), clients.unpaused)
+    }),
   }
   return clients
 }

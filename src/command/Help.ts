@@ -10,6 +10,6 @@ export const help = (
   lines: ReadonlyArray<string>,
 ): Command.Command => {
   const heading = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`
-  const reply = Reply.array([heading, ...lines, "HELP", "    Print this help."].map(Reply.simple))
+  const reply = Reply.array([heading, ...lines, "HELP", "    Prints this help."].map(Reply.simple))
   return Command.make({ ...meta, name: `${container}|help`, arity: 2, parse: () => undefined, run: () => Either.right(reply) })
 }

@@ -1,10 +1,11 @@
 /** The command families, in the order of Redis's groups. A new family is a file or folder here and a line in this list. */
 import { bitmapCommands } from "./bitmaps/index.ts"
 import { configCommands } from "./config.ts"
+import { clientCommands } from "./connection/client.ts"
 import { connectionCommands } from "./connection/connection.ts"
 import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
 import { stringCommands } from "./strings/index.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, keyCommands, connectionCommands, configCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, keyCommands, connectionCommands, clientCommands, configCommands]

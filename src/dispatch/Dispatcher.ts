@@ -18,6 +18,7 @@ import { Clock } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
 import { Args } from "../command/Args.ts"
 import type { Client } from "../command/Client.ts"
+import { Clients } from "../command/Clients.ts"
 import { type Ctx, Flag, type Result, type Waiting } from "../command/Command.ts"
 import { Memory } from "../command/Memory.ts"
 import { Observers } from "../command/Observers.ts"
@@ -41,8 +42,6 @@ export interface Suspended {
 export interface DispatcherService {
   /** Runs one request of a client. */
   readonly dispatch: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply | Suspended
-  /** Whether the request must wait for CLIENT PAUSE; asked before `dispatch`. */
-  readonly mayWrite: (client: Client, argv: ReadonlyArray<string>) => boolean
   readonly blockedClients: () => number
 }
 
@@ -52,6 +51,7 @@ export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher,
 
 const make = Effect.gen(function* () {
   const chance = yield* Chance
+  const clients = yield* Clients
   const clock = yield* Clock
   const config = yield* Config
   const memory = yield* Memory
@@ -216,6 +216,8 @@ const make = Effect.gen(function* () {
     client.lastCommand = entry.command.name
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
+    const pause = clients.pause(store.now)
+    if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client, argv)
     if (client.transaction !== undefined && !runsInMulti.has(entry.command.name)) {
       client.transaction.queue.push(argv)
       return Reply.queued
@@ -234,15 +236,24 @@ const make = Effect.gen(function* () {
     throw new Error(`${entry.command.name} waits inside of another command`)
   }
 
-  const mayWrite = (client: Client, argv: ReadonlyArray<string>): boolean => {
-    const entry = resolve(argv)
-    if (isError(entry)) return false
-    const { mask, name } = entry.command
-    if (name === "exec") return client.transaction?.queue.some((queued) => mayWrite(client, queued)) === true
-    return (mask & (Flag.write | Flag.may_replicate)) !== 0
-  }
+  const mayWrite = (client: Client, { command }: Entry): boolean =>
+    command.name === "exec"
+      ? client.transaction?.queue.some((queued) => {
+          const entry = resolve(queued)
+          return !isError(entry) && mayWrite(client, entry)
+        }) === true
+      : (command.mask & (Flag.write | Flag.may_replicate)) !== 0
 
-  return { dispatch, mayWrite, blockedClients: blocking.count } satisfies DispatcherService
+  /** Dispatches the request when CLIENT PAUSE has ended. */
+  const later = (client: Client, argv: ReadonlyArray<string>): Suspended => ({
+    _tag: "Suspended",
+    effect: Effect.flatMap(clients.unpaused, () => {
+      const reply = dispatch(client, argv)
+      return reply._tag === "Suspended" ? reply.effect : Effect.succeed(reply)
+    }),
+  })
+
+  return { dispatch, blockedClients: blocking.count } satisfies DispatcherService
 })
 
 /** Run at once, and not queued, between MULTI and EXEC. */
