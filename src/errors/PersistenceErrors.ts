@@ -61,8 +61,12 @@ export class SaveInProgress extends CommandError("SaveInProgress", "ERR") {
   static readonly rewrite = new SaveInProgress("Background append only file rewriting already in progress")
 }
 
-/** SAVE or BGREWRITEAOF could not do its work; Redis gives no reason on the wire, the log has it. */
+/**
+ * SAVE or BGREWRITEAOF could not do its work; the log has the reason.
+ * Differs: redis-server answers a SAVE that fails with `-ERR` alone.
+ */
 export class SaveFailed extends CommandError("SaveFailed", "ERR") {
+  static readonly save = new SaveFailed("The snapshot could not be written. Please check the server logs for more information.")
   static readonly rewrite = new SaveFailed("Can't execute an AOF background rewriting. Please check the server logs for more information.")
 }
 

@@ -1,14 +1,16 @@
 /**
  * What survives the process. The dispatcher appends every change to one stream, in deterministic form; what becomes of it
- * (nothing, a list in memory, files) is the layer's business, and no file format shows here.
+ * (nothing, a list in memory, files) is the layer's business, and no file format shows here; files are in Files.ts.
  *
  * The idea to hold: `append` is synchronous and only notes; `commit` is an effect that ends when what was noted is as safe
  * as the fsync policy promises. Connections hold replies back for it only when `mustCommit` says so.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type { CommandError } from "../errors/CommandError.ts"
+import { type PersistenceError, SaveFailed } from "../errors/PersistenceErrors.ts"
 
 /** One change: a request that, run in database `db`, repeats it. */
 export interface Change {
@@ -16,15 +18,37 @@ export interface Change {
   readonly argv: ReadonlyArray<string>
 }
 
+/** How data that is loaded goes where only the layers above can put it. Each returns why it could not, or nothing. */
+export interface Replay {
+  /** Runs a request of the log; SELECT is one of them, MULTI and EXEC are not. */
+  readonly command: (argv: ReadonlyArray<string>) => string | undefined
+  readonly functionLibrary: (source: string) => string | undefined
+}
+
+/** What persistence needs of the layers above it, once they are there. */
+export interface Attachment {
+  readonly replay: Replay
+  /** The sources of the function libraries, which snapshots hold. */
+  readonly functionLibraries: () => ReadonlyArray<string>
+}
+
+/** What becomes of work in the background that was asked for. */
+export type Accepted = "started" | "scheduled"
+
 export interface PersistenceService {
+  /** Loads what is there, then begins to keep what changes. Called once, when commands can be run. */
+  readonly start: (attachment: Attachment) => Effect.Effect<void, PersistenceError>
   /** Whether changes are to be appended at all; when false the dispatcher keeps no requests. */
   readonly active: () => boolean
   /** Notes changes that belong together: after a crash all of them are there or none. */
   readonly append: (changes: ReadonlyArray<Change>) => void
   /** True when replies must wait for `commit`: there are changes not yet on disk and the policy is `always`. */
   readonly mustCommit: () => boolean
-  /** Ends when all that was appended before is on disk; one sync serves all that wait. */
-  readonly commit: Effect.Effect<void>
+  /**
+   * Ends when all that was appended before is on disk; one sync serves all that wait. Fails when it cannot be brought there now: the
+   * changes are made and are written as soon as that is possible, but they must not be acknowledged.
+   */
+  readonly commit: Effect.Effect<void, CommandError>
   /** The error that commands which write get at the moment, if any (MISCONF). */
   readonly refusal: () => CommandError | undefined
   /** True while data is being read at start: commands get LOADING. */
@@ -33,33 +57,42 @@ export interface PersistenceService {
   readonly info: () => ReadonlyArray<readonly [name: string, value: string | number]>
   /** Unix seconds of the last snapshot that succeeded, or of the start. */
   readonly lastSave: () => number
+  /** SAVE: ends when a snapshot of the instant at which it began is on disk. */
+  readonly save: Effect.Effect<void, CommandError>
+  /** BGSAVE. `schedule`: wait for a rewrite that is under way instead of failing. */
+  readonly saveInBackground: (schedule: boolean) => Either.Either<Accepted, CommandError>
+  /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
+  readonly rewriteLog: () => Either.Either<Accepted, CommandError>
+  /** What happens to the data when the server stops: a last snapshot, none, or one if snapshots are configured. */
+  readonly saveAtEnd: (choice: "always" | "never" | "as configured") => void
 }
+
+/** For layers that keep no files. */
+const withoutFiles = {
+  start: () => Effect.void,
+  mustCommit: () => false,
+  commit: Effect.void,
+  refusal: () => undefined,
+  loading: () => false,
+  info: () => [],
+  lastSave: () => 0,
+  save: Effect.fail(SaveFailed.save),
+  saveInBackground: () => Either.left(SaveFailed.save),
+  rewriteLog: () => Either.left(SaveFailed.rewrite),
+  saveAtEnd: () => {},
+} satisfies Partial<PersistenceService>
 
 export class Persistence extends Context.Tag("tiny-redis/Persistence")<Persistence, PersistenceService>() {
   /** Nothing survives. */
-  static readonly layerNoop = Layer.succeed(this, {
-    active: () => false,
-    append: () => {},
-    mustCommit: () => false,
-    commit: Effect.void,
-    refusal: () => undefined,
-    loading: () => false,
-    info: () => [],
-    lastSave: () => 0,
-  })
+  static readonly layerNoop = Layer.succeed(this, { ...withoutFiles, active: () => false, append: () => {} })
 
   /** Keeps the changes in `log`, for tests. */
   static readonly layerMemory = (log: Array<Change>) =>
     Layer.succeed(this, {
+      ...withoutFiles,
       active: () => true,
       append: (changes) => {
         for (const change of changes) log.push(change)
       },
-      mustCommit: () => false,
-      commit: Effect.void,
-      refusal: () => undefined,
-      loading: () => false,
-      info: () => [],
-      lastSave: () => 0,
     })
 }

@@ -53,8 +53,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const { clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
   const decoder = codec.makeDecoder()
 
-  /** Encoded and not yet given to the transport. */
+  /** Encoded and not yet given to the transport, and how many replies that is. */
   let out = ""
+  let unsent = 0
   /** Set while the fiber runs or will run by itself, and flushes at the end. */
   let busy = true
   let closed = false
@@ -98,6 +99,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     stats.netOutputBytes += out.length
     const bytes = out
     out = ""
+    unsent = 0
     transport.write(bytes)
   }
 
@@ -134,8 +136,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   }
 
   const answer = (reply: Reply.Reply) => {
-    if (client.replyMode === "on") out += codec.encode(reply, client.protocol)
-    else if (client.replyMode === "skipNext") client.replyMode = "skip"
+    if (client.replyMode === "on") {
+      out += codec.encode(reply, client.protocol)
+      unsent++
+    } else if (client.replyMode === "skipNext") client.replyMode = "skip"
     else if (client.replyMode === "skip") client.replyMode = "on"
   }
 
@@ -227,13 +231,23 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       }),
     )
 
-  /** Replies to changes leave once the changes are on disk, where the policy says so. */
+  /**
+   * Replies to changes leave once the changes are on disk, where the policy says so. If they cannot be brought there, none of the
+   * batch is acknowledged: each of its requests is answered with the reason.
+   */
   const send = Effect.suspend(() => {
     if (!persistence.mustCommit()) {
       flush()
       return Effect.void
     }
-    return Effect.zipRight(persistence.commit, Effect.sync(flush))
+    return Effect.match(persistence.commit, {
+      onSuccess: flush,
+      onFailure: (error) => {
+        out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent)
+        stats.countError(error.code)
+        flush()
+      },
+    })
   })
 
   const step: Effect.Effect<void> = Effect.suspend(() => {

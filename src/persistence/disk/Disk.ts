@@ -58,6 +58,8 @@ export interface Disk {
   readonly replace: (path: string, bytes: Uint8Array) => Effect.Effect<void, DiskFailure>
   /** Renames and makes the new name last; both in the same directory. */
   readonly rename: (from: string, to: string) => Effect.Effect<void, DiskFailure>
+  /** Renames into another directory of the same parent, and makes both ends last. */
+  readonly move: (from: string, to: string) => Effect.Effect<void, DiskFailure>
   /** Cuts a file to `size` and makes that last. */
   readonly cut: (path: string, size: number) => Effect.Effect<void, DiskFailure>
   /** Removes a file; failing to is no failure. */
@@ -155,6 +157,7 @@ export const make = (fs: FileSystem.FileSystem): Disk => {
       )
     },
     rename,
+    move: (from, to) => Effect.zipRight(rename(from, to), syncDirectory(directoryOf(from))),
     cut: (path, size) =>
       Effect.acquireUseRelease(
         open(path, "r+", "open"),

@@ -120,14 +120,14 @@ export class AppendLog {
 
   /** Whether replies have to wait for `commit`. */
   get mustCommit(): boolean {
-    if (this.noted === this.synced) return false
+    // While writes are refused nothing new is noted that anybody asked for, and reads go on.
+    if (this.noted === this.synced || this.failed !== undefined) return false
     return (this.options.policy() === "always" && this.options.mayWait()) || this.waiting > waitingCharsMax
   }
 
   /** Ends when everything noted so far is as safe as the policy promises; fails when it cannot be made so now. */
   readonly commit: Effect.Effect<void, CommandError> = Effect.suspend(() => {
     if (!this.mustCommit) return Effect.void
-    if (this.failed !== undefined) return Effect.fail(this.failed)
     return Effect.async<void, CommandError>((resume) => {
       const waiter: Waiter = { position: this.noted, resume }
       this.waiters.push(waiter)

@@ -44,7 +44,7 @@ export interface StreamNodeData extends StreamIdData {
 
 export interface PendingData extends StreamIdData {
   readonly deliveredAtMs: number
-  readonly deliveries: number
+  readonly deliveries: Unsigned
 }
 
 export interface ConsumerData {

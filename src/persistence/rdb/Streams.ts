@@ -69,7 +69,7 @@ const readGroup = (reader: ByteReader, type: number): GroupData => {
   for (let count = reader.length(); count > 0; count--) {
     const id = readRawId(reader)
     const deliveredAtMs = reader.milliseconds()
-    pending.push({ ms: id.ms, seq: id.seq, deliveredAtMs, deliveries: reader.length() })
+    pending.push({ ms: id.ms, seq: id.seq, deliveredAtMs, deliveries: reader.number() })
   }
   const consumers: Array<ConsumerData> = []
   for (let count = reader.length(); count > 0; count--) {

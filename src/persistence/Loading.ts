@@ -1,0 +1,173 @@
+/**
+ * Brings the data back at the start: a snapshot straight into the store, a log by running its commands again.
+ *
+ * The idea to hold: a file is read in chunks, and a chunk is one synchronous slice, so a server that loads still answers (LOADING, and
+ * INFO with the progress). While it loads, deadlines do not pass: what expired before the crash is removed by what the log says, the
+ * rest when loading has ended.
+ */
+import * as Effect from "effect/Effect"
+import { DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
+import type { StoreService } from "../store/Store.ts"
+import type { Limits } from "../store/Value.ts"
+import type { Disk } from "./disk/Disk.ts"
+import type { Replay } from "./Persistence.ts"
+import { LogReader, type LogVisitor } from "./log/LogText.ts"
+import { Damaged } from "./rdb/Format.ts"
+import { type KeyAttributes, SnapshotReader, type SnapshotVisitor } from "./rdb/SnapshotReader.ts"
+import { toStore } from "./rdb/StoreDecoder.ts"
+
+/** What has been read, for INFO. */
+export interface Progress {
+  totalBytes: number
+  loadedBytes: number
+  keysLoaded: number
+  keysExpired: number
+}
+
+export interface Loading {
+  readonly disk: Disk
+  readonly store: StoreService
+  readonly limits: Limits
+  readonly replay: Replay
+  readonly progress: Progress
+  /** The setting `rdbchecksum`. */
+  readonly verify: boolean
+  /** Stop before the first change that was made later than this second. */
+  readonly until: number | undefined
+}
+
+/** Puts the keys of a snapshot into the store. */
+const visitor = (loading: Loading, dropBefore: number, warn: (text: string) => void): SnapshotVisitor & { offset: number } => {
+  const { store, limits, progress, replay } = loading
+  let db = store.databases[0]
+  const self: SnapshotVisitor & { offset: number } = {
+    offset: 0,
+    selectDatabase: (index) => {
+      const found = store.database(index)
+      if (found === undefined) throw new Damaged(self.offset, `database ${index} of a server with more databases than this one`)
+      db = found
+    },
+    key: (key, data, attributes: KeyAttributes) => {
+      if (typeof data === "object" && data.type === "module") return
+      const value = toStore(data, limits, self.offset)
+      if (value === undefined) {
+        warn(`key ${JSON.stringify(key)} of database ${db.index} was empty and has been passed over`)
+        return
+      }
+      const { expiresAtMs } = attributes
+      if (expiresAtMs !== -1 && expiresAtMs < dropBefore) {
+        progress.keysExpired++
+        return
+      }
+      if (!db.keyspace.put(key, value)) throw new Damaged(self.offset, `key ${JSON.stringify(key)} twice`)
+      if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
+      if (typeof value === "object" && value.nextDeadline !== undefined) db.scheduleElements(key, value)
+      progress.keysLoaded++
+    },
+    functionLibrary: (source) => {
+      const reason = replay.functionLibrary(source)
+      if (reason !== undefined) throw new Damaged(self.offset, `function library: ${reason}`)
+    },
+    aux: () => {},
+    skipped: warn,
+  }
+  return self
+}
+
+/** Runs a slice of reading; damage becomes the typed error that names the file. */
+const slice = (path: string, read: () => void): Effect.Effect<void, DamagedFile> =>
+  Effect.suspend(() => {
+    try {
+      read()
+      return Effect.void
+    } catch (cause) {
+      if (!(cause instanceof Damaged)) throw cause
+      return Effect.fail(new DamagedFile({ path, offset: cause.offset, reason: cause.message }))
+    }
+  })
+
+/** Collects warnings of a slice, to be logged after it. */
+const collector = (path: string) => {
+  const waiting: Array<string> = []
+  return {
+    add: (text: string) => void waiting.push(text),
+    log: Effect.suspend(() => Effect.forEach(waiting.splice(0), (text) => Effect.logWarning(`${path}: ${text}`), { discard: true })),
+  }
+}
+
+/** Loads a snapshot. False if there is no such file. Keys whose deadline lies before `now` are left out, as in redis-server. */
+export const loadSnapshot = (
+  loading: Loading,
+  path: string,
+  now: number,
+): Effect.Effect<boolean, DiskFailure | DamagedFile> =>
+  Effect.gen(function* () {
+    const size = yield* loading.disk.size(path)
+    if (size === undefined) return false
+    loading.progress.totalBytes += size
+    const warnings = collector(path)
+    const keys = visitor(loading, now, warnings.add)
+    const reader = new SnapshotReader(keys, loading.verify)
+    yield* loading.disk.read(path, (chunk, last) =>
+      Effect.zipRight(
+        slice(path, () => {
+          loading.progress.loadedBytes += chunk.length
+          if (reader.done) return
+          keys.offset = reader.offset
+          reader.feed(chunk, last)
+        }),
+        warnings.log,
+      ),
+    )
+    return true
+  })
+
+/** How reading a file of the log ended. */
+export interface LogEnd {
+  /** Bytes that are whole commands. */
+  readonly offset: number
+  readonly size: number
+  /** The wanted second was reached. */
+  readonly stopped: boolean
+}
+
+/** Runs a file of the log: commands, or a snapshot and then commands. What a crash has torn off at the end is the caller's business. */
+export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEnd, DiskFailure | DamagedFile> =>
+  Effect.gen(function* () {
+    const { replay, progress, until } = loading
+    const warnings = collector(path)
+    const keys = visitor(loading, -Infinity, warnings.add)
+    let log: LogReader | undefined
+    let snapshot: SnapshotReader | undefined
+    let size = 0
+    const commands: LogVisitor = {
+      command: (argv) => {
+        const reason = replay.command(argv)
+        if (reason !== undefined) throw new Damaged(log!.offset, reason)
+      },
+      timestamp: (second) => until === undefined || second <= until,
+    }
+    yield* loading.disk.read(path, (chunk, last) =>
+      Effect.zipRight(
+        slice(path, () => {
+          progress.loadedBytes += chunk.length
+          if (size === 0 && chunk.length > 0) {
+            if (chunk.latin1Slice(0, 5) === "REDIS") snapshot = new SnapshotReader(keys, loading.verify)
+            else log = new LogReader(commands)
+          }
+          size += chunk.length
+          if (snapshot !== undefined) {
+            keys.offset = snapshot.offset
+            snapshot.feed(chunk, last)
+            if (!snapshot.done) return
+            log = new LogReader(commands, snapshot.offset)
+            const { rest } = snapshot
+            snapshot = undefined
+            log.feed(rest)
+          } else log?.feed(chunk)
+        }),
+        warnings.log,
+      ),
+    )
+    return { offset: log?.offset ?? 0, size, stopped: log?.stopped ?? false }
+  })

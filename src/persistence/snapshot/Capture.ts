@@ -1,0 +1,86 @@
+/**
+ * The data of one instant, given out bit by bit while commands go on changing it.
+ *
+ * The idea to hold: the walk visits a slice of keys at a time, and a key that is about to change before the walk has come to it is
+ * given out first, as it is then. So what is given out is the state at the instant the capture began, and what it costs in memory is
+ * only what is given out early.
+ */
+import type { Database } from "../../store/Database.ts"
+import { listen } from "../../store/Events.ts"
+import type { Keyspace, Walk } from "../../store/Keyspace.ts"
+import type { StoreService } from "../../store/Store.ts"
+import type { Value } from "../../store/Value.ts"
+
+/** Takes one key; what it keeps of `value` it must copy, since the value changes after. */
+export type Sink = (db: number, key: string, value: Value, deadline: number | undefined) => void
+
+interface Part {
+  /** The number of the database when the capture began; SWAPDB may have given the keyspace another one since. */
+  readonly index: number
+  readonly keyspace: Keyspace
+  readonly walk: Walk
+}
+
+export class Capture {
+  /** Keys there were, and keys given out so far. */
+  readonly total: number
+  taken = 0
+  /** Set when all keys of a database went at once before they were given out: this instant cannot be captured any more. */
+  isLost = false
+  private readonly sink: Sink
+  private readonly parts: Array<Part> = []
+  private readonly ahead = new Map<Keyspace, Part>()
+  private readonly unlisten: ReadonlyArray<() => void>
+
+  /** Begins with the state of now. */
+  constructor(store: StoreService, sink: Sink) {
+    this.sink = sink
+    let total = 0
+    for (const { index, keyspace } of store.databases) {
+      if (keyspace.size === 0) continue
+      const part = { index, keyspace, walk: keyspace.walk() }
+      this.parts.push(part)
+      this.ahead.set(keyspace, part)
+      total += keyspace.size
+    }
+    this.total = total
+    this.unlisten = [
+      listen(store.events.beforeWrite, (db, key) => this.beforeWrite(db, key)),
+      listen(store.events.replacing, (db, other) => {
+        // SWAPDB exchanges keyspaces as they are, and the walks go with them.
+        if (other === undefined && this.ahead.has(db.keyspace) && db.keyspace.size > 0) this.isLost = true
+      }),
+    ]
+  }
+
+  private beforeWrite(db: Database, key: string): void {
+    const part = this.ahead.get(db.keyspace)
+    if (part === undefined || !part.walk.isAhead(key)) return
+    part.walk.skip(key)
+    this.give(part, key, part.keyspace.peek(key)!)
+  }
+
+  private give(part: Part, key: string, value: Value): void {
+    this.taken++
+    this.sink(part.index, key, value, part.keyspace.deadline(key))
+  }
+
+  /** Gives out up to `count` keys. False when all have been. */
+  next(count: number): boolean {
+    const part = this.parts[0]
+    if (part === undefined) return false
+    if (!part.walk.next(count, (key, value) => this.give(part, key, value))) {
+      this.parts.shift()
+      this.ahead.delete(part.keyspace)
+      part.walk.end()
+    }
+    return this.parts.length > 0
+  }
+
+  /** Must be called when the capture is no longer wanted. */
+  end(): void {
+    for (const stop of this.unlisten) stop()
+    for (const { walk } of this.parts.splice(0)) walk.end()
+    this.ahead.clear()
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Writes the data of one instant into a file, in slices, while commands go on. What the bytes are is the format's business (`Format`),
+ * what the instant is the capture's.
+ *
+ * The idea to hold: a slice is a number of keys, small enough to take well below a millisecond of small values, and between two slices
+ * the event loop turns. A file that could not be finished is removed; it never had the name of the real one.
+ */
+import * as Effect from "effect/Effect"
+import type { DiskFailure } from "../../errors/PersistenceErrors.ts"
+import type { StoreService } from "../../store/Store.ts"
+import type { Value } from "../../store/Value.ts"
+import type { Disk } from "../disk/Disk.ts"
+import { Capture } from "./Capture.ts"
+
+/** Turns keys into bytes. */
+export interface Format {
+  /** Bytes that wait to be taken. */
+  readonly size: number
+  readonly key: (db: number, key: string, value: Value, deadline: number | undefined) => void
+  readonly take: () => Buffer
+  /** The last bytes. */
+  readonly end: () => Buffer
+}
+
+/** All keys of a database went at once: there is no such instant any more. */
+export class CaptureLost {
+  readonly _tag = "CaptureLost"
+}
+
+export interface Writing {
+  readonly disk: Disk
+  readonly store: StoreService
+  /** The temporary name; renaming is the caller's. */
+  readonly path: string
+  /** Called at the very instant that the file will hold. */
+  readonly begin: (capture: Capture) => void
+  readonly format: Format
+}
+
+/** About 0.3 ms of small keys. */
+const keysASlice = 200
+/** Bytes that are written at once. */
+const pieceBytes = 256 * 1024
+
+/** Lets the event loop turn once: automatic yields of fibers are microtasks, which starve sockets and timers. */
+export const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const handle = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(handle))
+})
+
+/** Writes and syncs; returns the file's size. */
+export const write = ({ disk, store, path, begin, format }: Writing): Effect.Effect<number, DiskFailure | CaptureLost> =>
+  Effect.acquireUseRelease(
+    disk.append(path, true),
+    (file) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const capture = new Capture(store, (db, key, value, deadline) => format.key(db, key, value, deadline))
+          begin(capture)
+          return capture
+        }),
+        (capture) =>
+          Effect.gen(function* () {
+            let size = 0
+            for (;;) {
+              if (capture.isLost) return yield* Effect.fail(new CaptureLost())
+              const more = capture.next(keysASlice)
+              if (!more) break
+              if (format.size >= pieceBytes) {
+                const piece = format.take()
+                size += piece.length
+                yield* file.write(piece)
+              }
+              yield* pause
+            }
+            capture.end()
+            const piece = format.end()
+            yield* file.write(piece)
+            yield* file.sync
+            return size + piece.length
+          }),
+        (capture) => Effect.sync(() => capture.end()),
+      ),
+    (file) => file.close,
+  ).pipe(Effect.onError(() => disk.remove(path)))
