@@ -43,7 +43,7 @@ describe("a sorted set agrees with a sorted array", () => {
     member: fc.oneof(fc.nat(40).map(String), fc.string({ maxLength: 70, unit: "binary-ascii" })),
     score: fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(Infinity, -Infinity, 0.1, -0, 1e300)),
   })
-  it("after any changes of a small set", () => {
+  it("after any changes of a small set, except that a minus zero loses its sign", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const set = new SortedSet()
@@ -54,7 +54,7 @@ describe("a sorted set agrees with a sorted array", () => {
             const old = model.get(member)
             const outcome = old === undefined ? "added" : old === score ? "unchanged" : "updated"
             expect(set.put(member, score, limits)).toBe(outcome)
-            if (outcome !== "unchanged") model.set(member, score)
+            if (outcome !== "unchanged") model.set(member, score + 0)
           }
         }
         const expected = sorted(model)
@@ -138,14 +138,14 @@ describe("a sorted set agrees with a sorted array", () => {
 })
 
 describe("a sorted set", () => {
-  it("keeps a minus zero, and puts it where zero is", () => {
+  it("puts a minus zero where zero is, and keeps its sign in a skiplist only", () => {
     for (const filler of [0, 200]) {
       const set = new SortedSet()
       for (let i = 0; i < filler; i++) set.put(`f${i}`, 1, limits)
       set.put("b", -0, limits)
       set.put("a", 0, limits)
       expect(set.rank("a")).toBe(0)
-      expect(Object.is(set.score("b"), -0)).toBe(true)
+      expect(Object.is(set.score("b"), filler === 0 ? 0 : -0)).toBe(true)
       expect(set.put("b", 0, limits)).toBe("unchanged")
     }
   })

@@ -97,40 +97,24 @@ export class SortedSet implements Collection {
     return entry === -1 ? undefined : Packed.rankOf(inside, entry)
   }
 
-  /** Sets the score of `member`, which is added if it is not there. A score equal to the old one changes nothing. */
+  /**
+   * Sets the score of `member`, which is added if it is not there. A score equal to the old one changes nothing. A minus zero
+   * is kept by a skiplist and becomes zero in a listpack, as in Redis.
+   */
   put(member: string, score: number, limits: SortedSetLimits): "added" | "updated" | "unchanged" {
-    let inside = this.#inside
+    const inside = this.#inside
     if (typeof inside === "string") {
       const entry = Packed.find(inside, member)
-      if (entry !== -1) {
-        if (Packed.scoreOf(inside, entry) === score) return "unchanged"
-        this.#inside = Packed.insert(Packed.remove(inside, entry), member, score)
-        return "updated"
-      }
-      this.#size++
-      if (this.#size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue) {
-        this.#isSkiplist = true
-      }
-      if (this.#size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
-        this.#inside = Packed.insert(inside, member, score)
-        return "added"
-      }
-      inside = this.#index(inside, this.#size - 1)
-      inside.append(flat(member), score)
-      return "added"
-    }
-    const position = inside.table.find(member)
-    if (position !== -1) {
-      if (inside.table.score(position) === score) return "unchanged"
-      inside.setScore(position, score)
+      if (entry === -1) return this.#add(member, score, limits)
+      if (Packed.scoreOf(inside, entry) === score) return "unchanged"
+      this.#inside = Packed.insert(Packed.remove(inside, entry), member, this.#kept(score))
       return "updated"
     }
-    inside.append(flat(member), score)
-    this.#size++
-    if (this.#size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue) {
-      this.#isSkiplist = true
-    }
-    return "added"
+    const position = inside.table.find(member)
+    if (position === -1) return this.#add(member, score, limits)
+    if (inside.table.score(position) === score) return "unchanged"
+    inside.setScore(position, this.#kept(score))
+    return "updated"
   }
 
   /** Removes `member`; answers whether it was there. */
@@ -251,7 +235,25 @@ export class SortedSet implements Collection {
     return objectBytes + Math.round(this.#size * (average + indexBytes))
   }
 
-  /** Moves the first `size` members out of the string. */
+  #add(member: string, score: number, limits: SortedSetLimits): "added" {
+    const size = ++this.#size
+    if (size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue) {
+      this.#isSkiplist = true
+    }
+    const kept = this.#kept(score)
+    const inside = this.#inside
+    if (typeof inside !== "string") inside.append(flat(member), kept)
+    else if (size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
+      this.#inside = Packed.insert(inside, member, kept)
+    } else this.#index(inside, size - 1).append(flat(member), kept)
+    return "added"
+  }
+
+  #kept(score: number): number {
+    return this.#isSkiplist ? score : score + 0
+  }
+
+  /** Moves the `size` members of a string into an index. */
   #index(packed: string, size: number): IndexedScores {
     const indexed = new IndexedScores()
     Packed.visit(packed, 0, size, false, (member, score) => indexed.append(flat(member), score))

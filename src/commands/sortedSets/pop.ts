@@ -254,7 +254,11 @@ const bzmpop = Command.suspending({
     Arg.oneOf("where", [Arg.token("MIN"), Arg.token("MAX")]),
     Arg.integer("count", { token: "COUNT", optional: true }),
   ],
-  parse: (args) => ({ timeout: timeoutMs(args.next()), request: parseMany(args) }),
+  parse: (args) => {
+    const timeout = args.next()
+    const request = parseMany(args)
+    return { request, timeout: timeoutMs(timeout) }
+  },
   run: ({ timeout, request }, ctx) =>
     serveOrWait(request.keys, timeout, ctx, (key, set) => popFrom(key, set, request, ctx)),
 })
