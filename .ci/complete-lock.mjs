@@ -21,12 +21,12 @@ for (const [path, entry] of Object.entries(packages)) {
     const system = words.find((word) => systems.includes(word))
     const processor = words.find((word) => processors.includes(word))
     if (known || system === undefined || processor === undefined) continue
-    const libc = words.some((word) => word.startsWith("musl")) ? "musl" : "glibc"
+    const libc = words.find((word) => /^(gnu|musl)/.test(word))
     packages[`node_modules/${name}`] = {
       version,
       cpu: [processor],
       ...(entry.dev === true ? { dev: true } : {}),
-      ...(system === "linux" ? { libc: [libc] } : {}),
+      ...(system === "linux" && libc !== undefined ? { libc: [libc.startsWith("musl") ? "musl" : "glibc"] } : {}),
       license: entry.license,
       optional: true,
       os: [system],
