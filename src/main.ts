@@ -1,7 +1,33 @@
 #!/usr/bin/env node
-/** Starts a server: settings, layers, launch. */
+/** The command `tiny-redis`: settings from the command line, a server from the settings, until a signal or SHUTDOWN. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Start from "./cli/Start.ts"
+import { Config } from "./config/Config.ts"
+import * as Logging from "./config/Logging.ts"
+import * as Sources from "./config/Sources.ts"
 import * as Server from "./Server.ts"
+import { Listener } from "./socket/Listener.ts"
 
-Layer.launch(Server.layer({ port: Number(process.env["PORT"] ?? 6379) })).pipe(NodeRuntime.runMain)
+/** What the log says when the server serves: what of the settings was passed over, and where it listens. */
+const greeting = Layer.effectDiscard(
+  Effect.flatMap(Effect.all([Config, Listener]), ([{ warnings }, { addresses }]) =>
+    Effect.zipRight(
+      Effect.forEach(warnings, (warning) => Effect.logWarning(warning)),
+      Effect.logInfo(`Ready to accept connections on ${addresses.join(", ")}`),
+    ),
+  ),
+)
+
+const serve = (sources: Sources.Sources) =>
+  greeting.pipe(
+    Layer.provide(Server.layerFromConfig),
+    Layer.provide(Logging.layer),
+    Layer.provide(Sources.layer(sources)),
+    Layer.launch,
+  )
+
+Start.run(process.argv.slice(2), serve).pipe(
+  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true }),
+)

@@ -2,16 +2,21 @@
  * The command line: redis-server's grammar of flags, that @effect/cli, which answers questions like --help, reads the same
  * from it, and the server as it is started by its command.
  */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Arguments from "../src/cli/Arguments.ts"
 import * as Cli from "../src/cli/Cli.ts"
 import { Config, type ConfigService } from "../src/config/Config.ts"
+import { entries } from "../src/config/Settings.ts"
 import * as Sources from "../src/config/Sources.ts"
+import { connectTcp } from "./support/RealServer.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "tiny-redis-cli-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -135,5 +140,86 @@ describe("@effect/cli", () => {
     [[]],
   ])("reads the same settings from %j", async (argv) => {
     expect((await throughCli(argv)).current).toEqual(config(Arguments.parse(argv)).current)
+  })
+})
+
+describe("the command tiny-redis", () => {
+  const root = join(import.meta.dirname, "..")
+  const started = new Set<ChildProcess>()
+
+  // What is started is what is published: compiled JavaScript.
+  beforeAll(() => {
+    spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", "src"], { cwd: root })
+  }, 60_000)
+  afterAll(() => started.forEach((child) => child.kill("SIGKILL")))
+
+  interface Ended {
+    readonly code: number | null
+    readonly out: string
+    readonly err: string
+  }
+
+  const command = (argv: ReadonlyArray<string>, options: { readonly until?: RegExp; readonly cwd?: string } = {}) => {
+    const child = spawn(process.execPath, [join(root, "dist/main.js"), ...argv], { cwd: options.cwd ?? folder })
+    started.add(child)
+    let out = ""
+    let err = ""
+    child.stderr.on("data", (chunk) => (err += chunk))
+    const said = new Promise<RegExpExecArray>((resolve) =>
+      child.stdout.on("data", (chunk) => {
+        out += chunk
+        const found = options.until?.exec(out)
+        if (found) resolve(found)
+      }),
+    )
+    const ended = once(child, "close").then(([code]): Ended => ({ code, out, err }))
+    return { child, said, ended }
+  }
+
+  const serving = /Ready to accept connections on 127\.0\.0\.1:(\d+)/
+
+  it("serves with the settings of its flags until a signal ends it", async () => {
+    const { child, said, ended } = command(["--port", "0", "--save", "", "--timeout", "77"], { until: serving })
+    const port = Number((await said)[1])
+    const client = await connectTcp(port)
+    expect(await client.run("PING")).toMatchObject({ value: "PONG" })
+    expect(await client.run("CONFIG", "GET", "timeout")).toMatchObject({
+      values: [{ value: "timeout" }, { value: "77" }],
+    })
+    client.destroy()
+    child.kill("SIGTERM")
+    expect(await ended).toMatchObject({ code: 0, err: "" })
+  })
+
+  it("tells a taken port, an unusable directory, an unreadable file and a bad value in one line each, and ends with 1", async () => {
+    const taken = net.createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    const { port } = taken.address() as net.AddressInfo
+    const ends = await Promise.all(
+      [
+        ["--port", `${port}`],
+        ["--port", "0", "--dir", "/proc"],
+        ["missing.conf"],
+        ["--port", "abc"],
+        ["--port", "0", "--logfile", "/nonexistent/log"],
+      ].map((argv) => command(argv).ended),
+    )
+    taken.close()
+    expect(ends).toEqual(
+      [
+        `Cannot listen on 127.0.0.1:${port}: the address is already in use`,
+        'Invalid value "/proc" for dir (no file can be created in it): No such file or directory',
+        "Cannot read the settings file missing.conf: No such file or directory",
+        'Invalid value "abc" for port (--port): port takes an integer from 0 to 65535',
+        'Invalid value "/nonexistent/log" for logfile (the file is opened for writing): No such file or directory',
+      ].map((line) => ({ code: 1, out: "", err: `tiny-redis: ${line}\n` })),
+    )
+  })
+
+  it("answers --help with every setting, and --version", async () => {
+    const [help, version] = await Promise.all([command(["--help"]).ended, command(["-v"]).ended])
+    for (const { name } of entries) expect(help.out).toContain(`--${name}`)
+    expect(help.code).toBe(0)
+    expect(version).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^\d+\.\d+\.\d+\s*$/) })
   })
 })

@@ -10,7 +10,7 @@ import * as Options from "@effect/cli/Options"
 import * as Span from "@effect/cli/HelpDoc/Span"
 import type * as CliApp from "@effect/cli/CliApp"
 import type { ValidationError } from "@effect/cli/ValidationError"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { toUtf8 } from "../bytes/Bytes.ts"
 import type { Directive } from "../config/Directive.ts"
@@ -49,19 +49,21 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
  */
 export const run = <E, R>(
   argv: ReadonlyArray<string>,
-  start: (sources: Sources) => Effect.Effect<void, E, R>,
+  start: (sources: Sources) => Effect.Effect<unknown, E, R>,
 ): Effect.Effect<void, E | ValidationError, R | CliApp.CliApp.Environment> => {
   const command = Command.make("tiny-redis", { file, flags }, (given) =>
-    start({
-      file: Option.getOrUndefined(given.file),
-      flags: entries.flatMap((entry, i) =>
-        given.flags[i]!.map((value): Directive => ({
-          name: entry.name,
-          words: wordsOf(value),
-          origin: `--${entry.name}`,
-        })),
-      ),
-    }),
+    Effect.asVoid(
+      start({
+        file: Option.getOrUndefined(given.file),
+        flags: entries.flatMap((entry, i) =>
+          given.flags[i]!.map((value): Directive => ({
+            name: entry.name,
+            words: wordsOf(value),
+            origin: `--${entry.name}`,
+          })),
+        ),
+      }),
+    ),
   ).pipe(
     Command.withDescription(
       HelpDoc.p(

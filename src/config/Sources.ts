@@ -3,9 +3,13 @@
  * flags. Later sources count; only lines that add up (`save`) join those of the file with those of the flags, as they do
  * for redis-server.
  */
+import { closeSync, openSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Config, fromEnvironment, type StartError } from "./Config.ts"
+import { InvalidSetting } from "../errors/ConfigErrors.ts"
+import { Config, fromEnvironment, type StartError, type Values } from "./Config.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import type { Directive } from "./Directive.ts"
 
@@ -16,7 +20,10 @@ export interface Sources {
 }
 
 /** The settings of the sources together. Fails before anything else happens, with one line that says what and where. */
-export const layer = ({ file, flags }: Sources): Layer.Layer<Config, StartError> =>
+export const layer = (sources: Sources): Layer.Layer<Config, StartError> =>
+  Layer.tap(unchecked(sources), (context) => checkDirectory(Context.get(context, Config).current))
+
+const unchecked = ({ file, flags }: Sources): Layer.Layer<Config, StartError> =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const fromFile = file === undefined ? [] : yield* ConfigFile.read(file)
@@ -30,3 +37,22 @@ export const layer = ({ file, flags }: Sources): Layer.Layer<Config, StartError>
       })
     }),
   )
+
+/** Where data is to be kept, its directory must take files: better known now than when there is something to lose. */
+const checkDirectory = ({ appendonly, dir, save }: Values): Effect.Effect<void, InvalidSetting> => {
+  if (!appendonly && save.length === 0) return Effect.void
+  const probe = join(dir, `.tiny-redis-${process.pid}`)
+  return Effect.try({
+    try: () => {
+      closeSync(openSync(probe, "w"))
+      rmSync(probe)
+    },
+    catch: (cause) =>
+      new InvalidSetting({
+        setting: "dir",
+        value: dir,
+        origin: "no file can be created in it",
+        reason: ConfigFile.systemReason(cause),
+      }),
+  })
+}
