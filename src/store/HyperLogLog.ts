@@ -228,7 +228,7 @@ export const toDense = (value: StringBuffer): boolean => {
   let index = 0
   for (let at = headerLength; at < value.length; at += isLongZeroRun(bytes[at]) ? 2 : 1) {
     const end = index + runLengthWithin(value, at)
-    if (end > registerCount) break
+    if (end > registerCount) return false
     if (isValueRun(bytes[at])) for (; index < end; index++) raiseDense(grown, index, valueOf(bytes[at]))
     index = end
   }
@@ -266,7 +266,7 @@ export const mergeInto = (union: Registers, value: StringBuffer): boolean => {
   let index = 0
   for (let at = headerLength; at < value.length; at += isLongZeroRun(bytes[at]) ? 2 : 1) {
     const end = index + runLengthWithin(value, at)
-    if (end > registerCount) break
+    if (end > registerCount) return false
     if (isValueRun(bytes[at])) {
       const run = valueOf(bytes[at])
       for (; index < end; index++) if (run > union[index]) union[index] = run

@@ -129,7 +129,8 @@ const bitcount = Command.make({
   run: ({ key, words }, { db }) => {
     const found = db.readString(key)
     if (Either.isLeft(found)) return Either.left(found.left)
-    const value = found.right ?? ""
+    const value = found.right
+    if (value === undefined) return answerZero
     const length = Bits.lengthOf(value)
     if (words.length === 0) return Either.right(Reply.int(Bits.countBytes(Bits.readable(value), 0, length)))
     if (words.length !== 2 && words.length !== 3) return syntaxError
@@ -175,6 +176,9 @@ const bitpos = Command.make({
   run: ({ key, bit, words }, { db }) => {
     const found = db.readString(key)
     if (Either.isLeft(found)) return Either.left(found.left)
+    const value = found.right
+    // A missing key is an endless row of zeros, whatever the range.
+    if (value === undefined) return bit === 1 ? answerMinusOne : answerZero
     if (words.length > 3) return syntaxError
     const start = words.length > 0 ? parseInteger(words[0]) : 0
     if (start === undefined) return notInteger
@@ -182,9 +186,6 @@ const bitpos = Command.make({
     if (isBit === undefined) return syntaxError
     const end = words.length > 1 ? parseInteger(words[1]) : -1
     if (end === undefined) return notInteger
-    const value = found.right
-    // A missing key is an endless row of zeros, whatever the range.
-    if (value === undefined) return bit === 1 ? answerMinusOne : answerZero
     const length = Bits.lengthOf(value)
     const { first, last } = bitRange(start, end, isBit, length)
     if (first > last) return answerMinusOne

@@ -1,5 +1,7 @@
 /** The families of the fuzzer; a new one is a file here and a line in this list. */
 import type { Family } from "../Fuzz.ts"
+import { bitmaps } from "./bitmaps.ts"
+import { hyperLogLog } from "./hyperLogLog.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog]
