@@ -20,6 +20,8 @@ import { families } from "./commands/index.ts"
 import { Config, type Values } from "./config/Config.ts"
 import { Dispatcher } from "./dispatch/Dispatcher.ts"
 import { Persistence } from "./persistence/Persistence.ts"
+import * as Notifications from "./pubsub/Notifications.ts"
+import { PubSub } from "./pubsub/PubSub.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
 import { Socket } from "./socket/Socket.ts"
@@ -41,17 +43,17 @@ const socket = Layer.unwrapEffect(
       unixSocket: current.unixsocket,
       unixSocketPermission: current.unixsocketperm,
       backlog: current.tcpBacklog,
-      keepAliveSeconds: current.tcpKeepalive,
+      keepAliveSeconds: () => current.tcpKeepalive,
     }),
   ),
 )
 
 /** Everything between the sockets and the disk. Needs `Config`, `Socket`, `Persistence`. */
 const core = Listener.layer.pipe(
-  Layer.provideMerge(Expiry.layer),
+  Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
   Layer.provideMerge(Dispatcher.layer),
   Layer.provideMerge(Registry.layer(families)),
-  Layer.provideMerge(Watches.layer),
+  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer)),
   Layer.provideMerge(Layer.mergeAll(Memory.layerUnlimited, Codec.layerResp)),
   Layer.provideMerge(store),
   Layer.provideMerge(bookkeeping),

@@ -5,7 +5,9 @@ import { clientCommands } from "./connection/client.ts"
 import { connectionCommands } from "./connection/connection.ts"
 import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys.ts"
+import { pubsubCommands } from "./pubsub.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
 import { stringCommands } from "./strings/index.ts"
+import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, keyCommands, connectionCommands, clientCommands, configCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, pubsubCommands, transactionCommands, keyCommands, connectionCommands, clientCommands, configCommands]

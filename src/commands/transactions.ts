@@ -1,0 +1,115 @@
+/**
+ * Transactions: MULTI queues, EXEC runs the queue in one go, WATCH makes EXEC conditional.
+ *
+ * The idea to hold: queueing is the dispatcher's work (it knows what to refuse); EXEC is a plain loop over commands that cannot
+ * wait, so nothing comes between them.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Reply from "../codec/Reply.ts"
+import * as Arg from "../command/Arg.ts"
+import * as Command from "../command/Command.ts"
+import * as Key from "../command/Key.ts"
+import { Watches } from "../command/Watches.ts"
+import { ExecAbort } from "../errors/DispatchErrors.ts"
+import { TransactionError } from "../errors/TransactionErrors.ts"
+
+const multi = Command.make({
+  name: "multi",
+  summary: "Mark the start of a transaction block",
+  since: "1.2.0",
+  group: "transactions",
+  complexity: "O(1)",
+  arity: 1,
+  flags: "noscript loading stale fast allow_busy",
+  acl: "transaction",
+  parse: () => undefined,
+  run: (_, { client }) => {
+    if (client.transaction !== undefined) return Either.left(TransactionError.nested)
+    client.transaction = { queue: [], aborted: false }
+    return Either.right(Reply.ok)
+  },
+})
+
+/** MULTI, EXEC, DISCARD, WATCH and UNWATCH. */
+export const transactionCommands = Effect.map(Watches, (watches) => {
+  const exec = Command.make({
+    name: "exec",
+    summary: "Execute all commands issued after MULTI",
+    since: "1.2.0",
+    group: "transactions",
+    complexity: "Depends on commands in the transaction",
+    arity: 1,
+    flags: "noscript loading stale skip_slowlog",
+    acl: "transaction",
+    parse: () => undefined,
+    run: (_, ctx) => {
+      const { client } = ctx
+      const { transaction } = client
+      if (transaction === undefined) return Either.left(TransactionError.execWithoutMulti)
+      client.transaction = undefined
+      const broken = watches.isBroken(client)
+      watches.unwatch(client)
+      if (transaction.aborted) return Either.left(ExecAbort.error)
+      if (broken) return Either.right(Reply.nilArray)
+      // Each queued command is logged by itself; EXEC adds nothing.
+      ctx.propagateAs()
+      return Either.right(Reply.array(transaction.queue.map((argv) => ctx.call(argv))))
+    },
+  })
+
+  const discard = Command.make({
+    name: "discard",
+    summary: "Discard all commands issued after MULTI",
+    since: "2.0.0",
+    group: "transactions",
+    complexity: "O(N), when N is the number of queued commands",
+    arity: 1,
+    flags: "noscript loading stale fast allow_busy",
+    acl: "transaction",
+    parse: () => undefined,
+    run: (_, { client }) => {
+      if (client.transaction === undefined) return Either.left(TransactionError.discardWithoutMulti)
+      client.transaction = undefined
+      watches.unwatch(client)
+      return Either.right(Reply.ok)
+    },
+  })
+
+  const watch = Command.make({
+    name: "watch",
+    summary: "Watch the given keys to determine execution of the MULTI/EXEC block",
+    since: "2.2.0",
+    group: "transactions",
+    complexity: "O(1) for every key.",
+    arity: -2,
+    flags: "noscript loading stale fast allow_busy",
+    acl: "transaction",
+    keys: [Key.range(1, "RO", { last: -1 })],
+    args: [Arg.key("key", { multiple: true })],
+    parse: (args) => args.rest(),
+    run: (keys, { client }) => {
+      if (client.transaction !== undefined) return Either.left(TransactionError.watchInMulti)
+      for (const key of keys) watches.watch(client, key)
+      return Either.right(Reply.ok)
+    },
+  })
+
+  const unwatch = Command.make({
+    name: "unwatch",
+    summary: "Forget about all watched keys",
+    since: "2.2.0",
+    group: "transactions",
+    complexity: "O(1)",
+    arity: 1,
+    flags: "noscript loading stale fast allow_busy",
+    acl: "transaction",
+    parse: () => undefined,
+    run: (_, { client }) => {
+      watches.unwatch(client)
+      return Either.right(Reply.ok)
+    },
+  })
+
+  return [multi, exec, discard, watch, unwatch]
+})
