@@ -20,7 +20,10 @@ import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
 import { Socket } from "./Socket.ts"
 
-export class Listener extends Context.Tag("tiny-redis/Listener")<Listener, { readonly addresses: ReadonlyArray<string>; readonly port: number }>() {
+export class Listener extends Context.Tag("tiny-redis/Listener")<
+  Listener,
+  { readonly addresses: ReadonlyArray<string>; readonly port: number }
+>() {
   static readonly layer = Layer.scoped(
     this,
     Effect.gen(function* () {
@@ -59,6 +62,19 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<Listener, { rea
       })
       yield* Effect.forkScoped(idle.run)
 
+      const rebind = (reason: string, bind: ReadonlyArray<string>, port?: number) =>
+        socket.rebind(bind, port).pipe(
+          Effect.tapError((error) => Effect.logWarning(error.message)),
+          Effect.mapError(() => reason),
+        )
+      config.onChange(["port"], ({ port, bind }) =>
+        rebind("Unable to listen on this port. Check server logs.", bind, port),
+      )
+      config.onChange(["bind"], ({ bind, port }, before) =>
+        // Where the port changed as well, both were followed above.
+        port === before.port ? rebind("Failed to bind to specified addresses.", bind) : undefined,
+      )
+
       yield* socket.accept((transport) => {
         stats.connectionsReceived++
         if (clients.byId.size >= config.current.maxclients) {
@@ -69,9 +85,12 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<Listener, { rea
         }
         const connection = Connection.make(transport, services)
         if (config.current.timeout > 0) idle.add(clock.now() + config.current.timeout * 1000, connection.client)
-        runFork(Effect.catchAllCause(connection.run, (cause) => Effect.logError("connection ended by a defect", cause)), { scheduler })
+        runFork(
+          Effect.catchAllCause(connection.run, (cause) => Effect.logError("connection ended by a defect", cause)),
+          { scheduler },
+        )
       })
-      return { addresses: socket.addresses, port: socket.port }
+      return socket
     }),
   )
 }

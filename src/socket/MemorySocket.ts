@@ -43,6 +43,7 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
           () => Effect.sync(() => (accept = undefined)),
         ),
       addresses: ["memory"],
+      rebind: () => Effect.void,
       port: 0,
     }
     const connect = (): MemoryPeer => {

@@ -15,7 +15,10 @@ import type { Scope } from "effect/Scope"
 import type { Transport } from "./Transport.ts"
 
 /** An address that cannot be listened on, in words for the operator. */
-export class SocketError extends Data.TaggedError("SocketError")<{ readonly message: string; readonly cause?: unknown }> {}
+export class SocketError extends Data.TaggedError("SocketError")<{
+  readonly message: string
+  readonly cause?: unknown
+}> {}
 
 export interface SocketService {
   /** Hands each new connection to `accept` until the scope ends. Called once. */
@@ -24,19 +27,24 @@ export interface SocketService {
   readonly addresses: ReadonlyArray<string>
   /** The TCP port in use (also when 0 asked for a free one); 0 without TCP. */
   readonly port: number
+  /**
+   * Listens on these addresses instead, without touching connections; no address or port 0 ends listening on TCP, and an
+   * absent port is the one of before. After a failure the server listens where it did.
+   */
+  readonly rebind: (bind: ReadonlyArray<string>, port?: number) => Effect.Effect<void, SocketError>
 }
 
 export interface ListenOptions {
   /** 0 picks a free one; absent: no TCP. */
   readonly port?: number | undefined
-  /** Addresses to bind. A leading `-` means: not an error when it is not available. */
+  /** Addresses to bind, none for no TCP. A leading `-` means: not an error when it is not available. */
   readonly bind: ReadonlyArray<string>
   readonly unixSocket?: string | undefined
   /** File mode of the Unix socket. */
   readonly unixSocketPermission?: number | undefined
   readonly backlog: number
-  /** Seconds between keep-alive probes; 0: none. */
-  readonly keepAliveSeconds: number
+  /** Seconds between keep-alive probes of a new connection; 0: none. */
+  readonly keepAliveSeconds: () => number
 }
 
 export class Socket extends Context.Tag("tiny-redis/Socket")<Socket, SocketService>() {
@@ -44,41 +52,78 @@ export class Socket extends Context.Tag("tiny-redis/Socket")<Socket, SocketServi
   static readonly layerNet = (options: ListenOptions) => Layer.scoped(this, listenAll(options))
 }
 
+/** Servers by address. */
+type Servers = Map<string, net.Server>
+
 const listenAll = (options: ListenOptions) =>
   Effect.gen(function* () {
     let onConnection: ((socket: net.Socket) => void) | undefined
-    const servers: Array<net.Server> = []
-    const addresses: Array<string> = []
+    const tcp: Servers = new Map()
+    const unix: Servers = new Map()
     let port = options.port ?? 0
     const makeServer = () =>
       // A peer that has sent all its requests and half-closed still gets its answers.
       net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-        if (options.keepAliveSeconds > 0) socket.setKeepAlive(true, options.keepAliveSeconds * 1000)
+        const seconds = options.keepAliveSeconds()
+        if (seconds > 0) socket.setKeepAlive(true, seconds * 1000)
         if (onConnection === undefined) socket.destroy()
         else onConnection(socket)
       })
-    if (options.port !== undefined) {
-      for (const address of options.bind.length > 0 ? options.bind : ["*"]) {
-        const optional = address.startsWith("-")
-        const name = optional ? address.slice(1) : address
-        const host = name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name
+    // Connections are closed by their own fibers; here only the addresses are given back.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closeAll(tcp)
+        closeAll(unix)
+      }),
+    )
+
+    /** Listens where `tcp` does not yet; gives the port, which the first address picks if 0 asks for a free one. */
+    const openTcp = (bind: ReadonlyArray<string>, first: number) =>
+      Effect.reduce(bind, first, (port, address) => {
+        const { host, optional } = parseAddress(address)
+        if (tcp.has(formatAddress(host, port))) return Effect.succeed(port)
         const server = makeServer()
-        const listening = listen(server, { host, port, backlog: options.backlog, ipv6Only: host.includes(":") }, `${host}:${port}`)
-        const bound = yield* optional ? Effect.orElseSucceed(listening, () => false) : listening
-        if (!bound) continue
-        servers.push(server)
-        port = (server.address() as net.AddressInfo).port
-        addresses.push(formatAddress(host, port))
-      }
-    }
+        const listening = listen(
+          server,
+          { host, port, backlog: options.backlog, ipv6Only: host.includes(":") },
+          `${host}:${port}`,
+        )
+        const bound = Effect.map(listening, () => {
+          const used = (server.address() as net.AddressInfo).port
+          tcp.set(formatAddress(host, used), server)
+          return used
+        })
+        return optional ? Effect.orElseSucceed(bound, () => port) : bound
+      })
+
+    const rebind = (nextBind: ReadonlyArray<string>, given?: number): Effect.Effect<void, SocketError> =>
+      Effect.suspend(() => {
+        const nextPort = given ?? port
+        const wanted = new Set(
+          nextPort === 0 ? [] : nextBind.map((address) => formatAddress(parseAddress(address).host, nextPort)),
+        )
+        const before = [...tcp.keys()]
+        const beforePort = port
+        // Closed first, since an address may be part of a new one (127.0.0.1 of *).
+        closeAll(tcp, (address) => !wanted.has(address))
+        return Effect.matchEffect(nextPort === 0 ? Effect.succeed(0) : openTcp(nextBind, nextPort), {
+          onSuccess: (used) => Effect.sync(() => void (port = used)),
+          onFailure: (error) => {
+            closeAll(tcp, (address) => !before.includes(address))
+            const hosts = before.map((address) => address.slice(0, address.lastIndexOf(":")).replace(/[[\]]/g, ""))
+            return Effect.zipRight(Effect.ignore(openTcp(hosts, beforePort)), Effect.fail(error))
+          },
+        })
+      })
+
+    if (options.port !== undefined) port = yield* openTcp(options.bind, options.port)
     if (options.unixSocket !== undefined && options.unixSocket !== "") {
       const path = options.unixSocket
       yield* Effect.sync(() => fs.rmSync(path, { force: true }))
       const server = makeServer()
       yield* listen(server, { path, backlog: options.backlog }, path)
+      unix.set(path, server)
       if (options.unixSocketPermission) fs.chmodSync(path, options.unixSocketPermission)
-      servers.push(server)
-      addresses.push(path)
     }
     const service: SocketService = {
       accept: (accept) =>
@@ -88,23 +133,39 @@ const listenAll = (options: ListenOptions) =>
           }),
           () => Effect.sync(() => (onConnection = undefined)),
         ),
-      addresses,
-      port,
+      get addresses() {
+        return [...tcp.keys(), ...unix.keys()]
+      },
+      get port() {
+        return tcp.size === 0 ? 0 : port
+      },
+      rebind,
     }
     return service
   })
 
+const parseAddress = (address: string): { readonly host: string; readonly optional: boolean } => {
+  const optional = address.startsWith("-")
+  const name = optional ? address.slice(1) : address
+  return { host: name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name, optional }
+}
+
+const closeAll = (servers: Servers, which: (address: string) => boolean = () => true): void => {
+  for (const [address, server] of servers) {
+    if (!which(address)) continue
+    server.close()
+    servers.delete(address)
+  }
+}
+
 const listen = (server: net.Server, options: net.ListenOptions, name: string) =>
-  Effect.acquireRelease(
-    Effect.async<true, SocketError>((resume) => {
-      server.once("error", (cause: NodeJS.ErrnoException) =>
-        resume(Effect.fail(new SocketError({ message: `Cannot listen on ${name}: ${reasonOf(cause)}`, cause }))),
-      )
-      server.listen(options, () => resume(Effect.succeed(true)))
-    }),
-    // Connections are closed by their own fibers; here only the port is given back.
-    () => Effect.sync(() => server.close()),
-  )
+  Effect.async<void, SocketError>((resume) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      resume(Effect.fail(new SocketError({ message: `Cannot listen on ${name}: ${reasonOf(cause)}`, cause }))),
+    )
+    server.listen(options, () => resume(Effect.void))
+    return Effect.sync(() => server.close())
+  })
 
 const reasonOf = (cause: NodeJS.ErrnoException): string => {
   if (cause.code === "EADDRINUSE") return "the address is already in use"

@@ -1,0 +1,76 @@
+/** CONFIG SET port and bind: a running server listens elsewhere, keeps its connections, and stays where it was after a failure. */
+import { once } from "node:events"
+import * as net from "node:net"
+import { expect, it } from "vitest"
+import * as Effect from "effect/Effect"
+import * as Server from "../src/Server.ts"
+import { Listener } from "../src/socket/Listener.ts"
+import { connectTcp } from "./support/RealServer.ts"
+
+const withServer = (test: (listener: Listener["Type"]) => Promise<void>): Promise<void> =>
+  Effect.flatMap(Listener, (listener) => Effect.promise(() => test(listener))).pipe(
+    Effect.provide(Server.layer({ port: 0, save: [], bind: ["127.0.0.1"] })),
+    Effect.runPromise,
+  )
+
+const freePort = async (): Promise<number> => {
+  const server = net.createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+it("CONFIG SET port moves the server and keeps its connections", () =>
+  withServer(async (listener) => {
+    const before = listener.port
+    const client = await connectTcp(before)
+    const port = await freePort()
+    expect(await client.run("CONFIG", "SET", "port", `${port}`, "timeout", "7")).toMatchObject({ value: "OK" })
+    expect(listener.addresses).toEqual([`127.0.0.1:${port}`])
+    const other = await connectTcp(port)
+    expect(await other.run("CONFIG", "GET", "timeout")).toMatchObject({ values: [{}, { value: "7" }] })
+    expect(await client.run("PING")).toMatchObject({ value: "PONG" })
+    await expect(connectTcp(before)).rejects.toThrow("ECONNREFUSED")
+    client.destroy()
+    other.destroy()
+  }))
+
+it("CONFIG SET port to a taken one is refused as a whole, and the server listens where it did", () =>
+  withServer(async (listener) => {
+    const taken = net.createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    const client = await connectTcp(listener.port)
+    const { port } = taken.address() as net.AddressInfo
+    expect(await client.run("CONFIG", "SET", "timeout", "7", "port", `${port}`)).toMatchObject({
+      code: "ERR",
+      message:
+        "CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.",
+    })
+    expect(await client.run("CONFIG", "GET", "timeout")).toMatchObject({ values: [{}, { value: "0" }] })
+    const other = await connectTcp(listener.port)
+    expect(await other.run("PING")).toMatchObject({ value: "PONG" })
+    client.destroy()
+    other.destroy()
+    taken.close()
+  }))
+
+it("CONFIG SET bind adds and takes away addresses, and an impossible one changes nothing", () =>
+  withServer(async (listener) => {
+    const { port } = listener
+    const client = await connectTcp(port)
+    const bind = (addresses: string) => client.run("CONFIG", "SET", "bind", addresses)
+    expect(await bind("127.0.0.1 127.0.0.2")).toMatchObject({ value: "OK" })
+    expect(listener.addresses).toEqual([`127.0.0.1:${port}`, `127.0.0.2:${port}`])
+    expect(await bind("1.2.3.4")).toMatchObject({
+      message: "CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.",
+    })
+    expect(listener.addresses).toEqual([`127.0.0.1:${port}`, `127.0.0.2:${port}`])
+    expect(await bind("*")).toMatchObject({ value: "OK" })
+    expect(listener.addresses).toEqual([`0.0.0.0:${port}`])
+    expect(await bind("")).toMatchObject({ value: "OK" })
+    expect(listener.addresses).toEqual([])
+    expect(await bind("-1.2.3.4 127.0.0.1")).toMatchObject({ value: "OK" })
+    expect(listener.addresses).toEqual([`127.0.0.1:${port}`])
+    client.destroy()
+  }))
