@@ -13,7 +13,7 @@ import type { StreamId } from "../src/store/StreamId.ts"
 import * as Id from "../src/store/StreamId.ts"
 import { Entry, StreamNode } from "../src/store/StreamNode.ts"
 
-const limits = { "stream-node-max-bytes": 4096, "stream-node-max-entries": 100 }
+const limits = { "streamNodeMaxBytes": 4096, "streamNodeMaxEntries": 100 }
 const edges = [0n, 1n, 127n, 255n, 256n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]
 const half = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 20 }) },

@@ -53,6 +53,8 @@ export interface Waiting {
    * is announced and propagated as a command of its own.
    */
   readonly attempt: (key: string) => Either.Either<Reply | undefined, CommandError>
+  /** Whether what was at `key` has gone or is another value now: asked after each change, and then `attempt` is called too. */
+  readonly replaced?: (key: string) => boolean
   readonly onTimeout: Reply
 }
 

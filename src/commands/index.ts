@@ -7,7 +7,8 @@ import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys.ts"
 import { pubsubCommands } from "./pubsub.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
+import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, pubsubCommands, transactionCommands, keyCommands, connectionCommands, clientCommands, configCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, connectionCommands, clientCommands, configCommands]

@@ -48,6 +48,8 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
   const queues = new Map<Database, Map<string, Set<Waiter>>>()
   let ready: Array<{ readonly db: Database; readonly key: string }> = []
   let count = 0
+  /** How many of them also wait for their key to go. */
+  let countReplaced = 0
 
   const deadlines = Deadlines.make<Waiter>({
     clock,
@@ -61,12 +63,23 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
     if (count > 0 && queues.get(db)?.has(key) === true) ready.push({ db, key })
   })
   store.events.replaced.push(() => {
-    // After SWAPDB any awaited key may be there.
-    for (const [db, byKey] of queues) for (const key of byKey.keys()) if (db.has(key)) ready.push({ db, key })
+    // After SWAPDB any awaited key may be there, after FLUSHALL any may be gone.
+    for (const [db, byKey] of queues) for (const key of byKey.keys()) ready.push({ db, key })
+  })
+  store.events.modified.push((db, key) => {
+    if (countReplaced === 0) return
+    const queue = queues.get(db)?.get(key)
+    if (queue === undefined) return
+    for (const { waiting } of queue) {
+      if (waiting.replaced?.(key) !== true) continue
+      ready.push({ db, key })
+      return
+    }
   })
 
   const enqueue = (waiter: Waiter) => {
     count++
+    if (waiter.waiting.replaced !== undefined) countReplaced++
     let byKey = queues.get(waiter.db)
     if (byKey === undefined) queues.set(waiter.db, (byKey = new Map()))
     for (const key of waiter.waiting.keys) {
@@ -80,6 +93,7 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
     waiter.ended = true
     waiter.client.parked = undefined
     count--
+    if (waiter.waiting.replaced !== undefined) countReplaced--
     const byKey = queues.get(waiter.db)!
     for (const key of waiter.waiting.keys) {
       const queue = byKey.get(key)

@@ -43,6 +43,8 @@ export interface DispatcherService {
   /** Runs one request of a client. */
   readonly dispatch: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply | Suspended
   readonly blockedClients: () => number
+  /** Runs a request of the log that is loaded: no gate refuses it. */
+  readonly replay: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply
 }
 
 export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher, DispatcherService>() {
@@ -159,6 +161,11 @@ const make = Effect.gen(function* () {
     return answer
   }
 
+  // The expiry fiber removes keys outside of any command: those who wait for them are told at once.
+  store.events.modified.push(() => {
+    if (depth === 0 && blocking.isReady()) blocking.serve(runUnit)
+  })
+
   /** Runs a command that has passed the gates. */
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>, from: number): Reply.Reply | Suspended => {
     const { command } = entry
@@ -253,7 +260,14 @@ const make = Effect.gen(function* () {
     }),
   })
 
-  return { dispatch, blockedClients: blocking.count } satisfies DispatcherService
+  const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
+    store.at(clock.now())
+    const reply = call(client, argv)
+    endUnit()
+    return reply
+  }
+
+  return { dispatch, replay, blockedClients: blocking.count } satisfies DispatcherService
 })
 
 /** Run at once, and not queued, between MULTI and EXEC. */

@@ -182,6 +182,11 @@ export class Database {
     for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key)
   }
 
+  /** Counts `count` changes that WATCH and tracking do not see, as those of a stream's groups are. */
+  touched(count = 1): void {
+    this.#shared.dirty += count
+  }
+
   /** A keyspace event alone. */
   notify(eventClass: number, event: string, key: string): void {
     const { notified } = this.#shared.events

@@ -17,7 +17,7 @@ import type { Collection, Limits } from "./Value.ts"
 /** No node grows beyond this, whatever is configured; nor may the fields and values of one entry. */
 export const entryBytesMax = 1 << 30
 
-export type NodeLimits = Pick<Limits, "stream-node-max-bytes" | "stream-node-max-entries">
+export type NodeLimits = Pick<Limits, "streamNodeMaxBytes" | "streamNodeMaxEntries">
 
 /** What to trim: all but the last `length` entries, or all before `id`. */
 export interface Trim {
@@ -215,12 +215,12 @@ const consumerBytes = 300
 const pendingBytes = 140
 
 const isFull = (node: StreamNode, pairs: ReadonlyArray<string>, limits: NodeLimits): boolean => {
-  const configured = limits["stream-node-max-bytes"]
+  const configured = limits.streamNodeMaxBytes
   const bytesMax = configured === 0 || configured > entryBytesMax ? entryBytesMax : configured
   let added = 0
   for (let i = 0; i < pairs.length; i++) added += pairs[i]!.length
   if (node.listpackSize + added >= bytesMax) return true
-  const entriesMax = limits["stream-node-max-entries"]
+  const entriesMax = limits.streamNodeMaxEntries
   return entriesMax > 0 && node.entries + node.deleted >= entriesMax
 }
 

@@ -1,0 +1,39 @@
+/** The shapes in which stream commands answer: ids, entries, and entries by stream. */
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import type { CommandError } from "../../errors/CommandError.ts"
+import type { Stream } from "../../store/Stream.ts"
+import type { StreamId } from "../../store/StreamId.ts"
+import * as Id from "../../store/StreamId.ts"
+import type { Entry } from "../../store/StreamNode.ts"
+
+export type Answer = Either.Either<Reply.Reply, CommandError>
+
+export const zero: Answer = Either.right(Reply.zero)
+export const ok: Answer = Either.right(Reply.ok)
+export const nil: Answer = Either.right(Reply.nil)
+export const nilArray: Answer = Either.right(Reply.nilArray)
+export const emptyArray: Answer = Either.right(Reply.emptyArray)
+
+export const id = (value: StreamId): Reply.Reply => Reply.bulk(Id.format(value))
+
+export const entry = (value: Entry): Reply.Reply => Reply.array([id(value), Reply.bulks(value.pairs())])
+
+/** Entries from `start` to `end`, at most `count` of them (0: all). */
+export const entries = (stream: Stream, start: StreamId, end: StreamId, count = 0, backwards = false): Reply.Reply => {
+  const found: Array<Reply.Reply> = []
+  const walk = stream.walk(start, end, backwards)
+  for (let next = walk.next(); next !== undefined; next = walk.next()) {
+    found.push(entry(next))
+    if (found.length === count) break
+  }
+  return Reply.array(found)
+}
+
+/** Entries by stream: `keysAndEntries` alternates. RESP3 has a map; RESP2 not its flat form, but pairs. */
+export const byStream = (keysAndEntries: ReadonlyArray<Reply.Reply>, protocol: 2 | 3): Reply.Reply => {
+  if (protocol === 3) return Reply.map(keysAndEntries)
+  const pairs: Array<Reply.Reply> = []
+  for (let i = 0; i < keysAndEntries.length; i += 2) pairs.push(Reply.array(keysAndEntries.slice(i, i + 2)))
+  return Reply.array(pairs)
+}
