@@ -80,7 +80,7 @@ const measureRow = async (
   }
   for (const server of servers) {
     if (server.name !== "floor") await prepare(server, test, shape)
-    await run(server, Math.ceil(shape.requests / 5))
+    await run(server, Math.ceil(shape.requests / 3))
   }
   for (let round = 0; round < rounds && (round === 0 || mayGoOn()); round++) {
     for (const server of round % 2 === 0 ? servers : [...servers].reverse()) {
