@@ -90,7 +90,7 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
     case "Push":
       return aggregate(">", reply.values.length, reply.values, protocol)
     case "Double": {
-      const digits = formatDouble(reply.value)
+      const digits = reply.digits ?? formatDouble(reply.value)
       return protocol === 2 ? bulk(digits) : `,${digits}${end}`
     }
     case "Bool":

@@ -59,6 +59,8 @@ export interface Set {
 export interface Double {
   readonly _tag: "Double"
   readonly value: number
+  /** How it is printed, where that is not as a score is. */
+  readonly digits?: string
 }
 /** RESP3 `#t` or `#f`, in RESP2 `:1` or `:0`. */
 export interface Bool {
@@ -142,6 +144,8 @@ export const record = (fields: Record<string, Reply>): Reply =>
   map(Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]))
 export const set = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Set", values })
 export const double = (value: number): Reply => ({ _tag: "Double", value })
+/** A double in digits of its own: coordinates are printed as long doubles. */
+export const doubleAs = (value: number, digits: string): Reply => ({ _tag: "Double", value, digits })
 export const bool = (value: boolean): Reply => ({ _tag: "Bool", value })
 export const bigNumber = (value: string): Reply => ({ _tag: "BigNumber", value })
 export const verbatim = (format: string, value: string): Reply => ({ _tag: "Verbatim", format, value })
