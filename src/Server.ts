@@ -5,6 +5,7 @@
  * the reverse order of the layers: accepting ends, connections answer what they have begun and close, the log is synced.
  * Nothing is decided here that a service could decide; swapping a layer means writing this file's few lines again.
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Chance } from "./clock/Chance.ts"
@@ -19,6 +20,8 @@ import { Watches } from "./command/Watches.ts"
 import { families } from "./commands/index.ts"
 import { Config, type Values } from "./config/Config.ts"
 import { Dispatcher } from "./dispatch/Dispatcher.ts"
+import * as Replay from "./dispatch/Replay.ts"
+import * as Files from "./persistence/Files.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
@@ -48,20 +51,22 @@ const socket = Layer.unwrapEffect(
   ),
 )
 
-/** Everything between the sockets and the disk. Needs `Config`, `Socket`, `Persistence`. */
-const core = Listener.layer.pipe(
+/** Everything between the sockets and the disk. Needs `Config`, `Socket` and what `persistence` needs. */
+const coreWith = <E, R>(persistence: Layer.Layer<Persistence, E, R>) => Replay.layer.pipe(
+  Layer.provideMerge(Listener.layer),
   Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
   Layer.provideMerge(Dispatcher.layer),
   Layer.provideMerge(Registry.layer(families)),
   Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer)),
   Layer.provideMerge(Layer.mergeAll(Memory.layerUnlimited, Codec.layerResp)),
+  Layer.provideMerge(persistence),
   Layer.provideMerge(store),
   Layer.provideMerge(bookkeeping),
   Layer.provideMerge(Layer.mergeAll(Clock.layer, Chance.layer)),
 )
 
 /** A server on real sockets. Needs `Config`; fails when an address cannot be bound or data cannot be loaded. */
-export const layerFromConfig = core.pipe(Layer.provideMerge(socket), Layer.provide(Persistence.layerNoop))
+export const layerFromConfig = coreWith(Files.layer()).pipe(Layer.provideMerge(socket), Layer.provide(NodeFileSystem.layer))
 
 /** A server with these settings; the others have their defaults. */
 export const layer = (options: Partial<Values> = {}) => layerFromConfig.pipe(Layer.provideMerge(Config.layer(options)))
@@ -70,9 +75,8 @@ export const layer = (options: Partial<Values> = {}) => layerFromConfig.pipe(Lay
 export const layerConfig = layerFromConfig.pipe(Layer.provideMerge(Config.layerConfig))
 
 /** A server in memory: no network, no disk. Connect through `MemoryConnector`; under `TestClock` no time passes by itself. */
-export const layerTest = (options: Partial<Values> = {}) =>
-  core.pipe(
+export const layerTest = (options: Partial<Values> = {}, persistence: Layer.Layer<Persistence> = Persistence.layerNoop) =>
+  coreWith(persistence).pipe(
     Layer.provideMerge(layerSocketMemory),
-    Layer.provideMerge(Persistence.layerNoop),
     Layer.provideMerge(Config.layer(options)),
   )

@@ -48,24 +48,23 @@ export const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
   return Effect.sync(() => clearImmediate(handle))
 })
 
-/** Writes and syncs; returns the file's size. */
+/** Writes and syncs; returns the file's size. The instant is the one at which this effect begins to run. */
 export const write = ({ disk, store, path, begin, format }: Writing): Effect.Effect<number, DiskFailure | CaptureLost> =>
   Effect.acquireUseRelease(
-    disk.append(path, true),
-    (file) =>
+    Effect.sync(() => {
+      const capture = new Capture(store, (db, key, value, deadline) => format.key(db, key, value, deadline))
+      begin(capture)
+      return capture
+    }),
+    (capture) =>
       Effect.acquireUseRelease(
-        Effect.sync(() => {
-          const capture = new Capture(store, (db, key, value, deadline) => format.key(db, key, value, deadline))
-          begin(capture)
-          return capture
-        }),
-        (capture) =>
+        disk.append(path, true),
+        (file) =>
           Effect.gen(function* () {
             let size = 0
             for (;;) {
               if (capture.isLost) return yield* Effect.fail(new CaptureLost())
-              const more = capture.next(keysASlice)
-              if (!more) break
+              if (!capture.next(keysASlice)) break
               if (format.size >= pieceBytes) {
                 const piece = format.take()
                 size += piece.length
@@ -79,7 +78,7 @@ export const write = ({ disk, store, path, begin, format }: Writing): Effect.Eff
             yield* file.sync
             return size + piece.length
           }),
-        (capture) => Effect.sync(() => capture.end()),
+        (file) => file.close,
       ),
-    (file) => file.close,
+    (capture) => Effect.sync(() => capture.end()),
   ).pipe(Effect.onError(() => disk.remove(path)))

@@ -1,0 +1,58 @@
+/**
+ * Loads the data at the start: persistence reads the files, and what a log says is run here, as a client that nobody sees.
+ *
+ * The idea to hold: this layer is built when everything else is there, connections included, which get LOADING until it is done; so a
+ * server whose layers are built has its data, or has failed to start.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Clock } from "../clock/Clock.ts"
+import type * as Reply from "../codec/Reply.ts"
+import { Client } from "../command/Client.ts"
+import { Persistence } from "../persistence/Persistence.ts"
+import { Store } from "../store/Store.ts"
+import { Dispatcher } from "./Dispatcher.ts"
+
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const clock = yield* Clock
+    const dispatcher = yield* Dispatcher
+    const persistence = yield* Persistence
+    const store = yield* Store
+    const client = new Client({
+      id: 0,
+      address: "",
+      localAddress: "",
+      db: store.databases[0]!,
+      outbox: { push: () => {}, queuedBytes: () => 0, close: () => {} },
+      now: clock.now(),
+      authenticated: true,
+    })
+    const run = (argv: ReadonlyArray<string>) => dispatcher.replay(client, argv)
+    const reasonOf = (reply: Reply.Reply): string | undefined =>
+      reply._tag === "Failure" ? `${reply.code} ${reply.message}` : undefined
+
+    yield* persistence.start({
+      replay: {
+        // Redis loads a log although some of its commands fail, as they did when they were logged; it only stops at unknown ones.
+        command: (argv) => {
+          const reason = reasonOf(run(argv))
+          return reason?.startsWith("ERR unknown command") === true ? reason : undefined
+        },
+        functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
+      },
+      functionLibraries: () => librariesOf(run(["FUNCTION", "LIST", "WITHCODE"])),
+    })
+  }),
+)
+
+/** The sources in a reply of FUNCTION LIST WITHCODE: a map of names to values for each library. */
+const librariesOf = (reply: Reply.Reply): ReadonlyArray<string> => {
+  if (reply._tag !== "Array") return []
+  return reply.values.flatMap((library) => {
+    if (library._tag !== "Map") return []
+    const name = library.entries.findIndex((entry) => entry._tag === "Bulk" && entry.value === "library_code")
+    const code = library.entries[name + 1]
+    return name >= 0 && code?._tag === "Bulk" ? [code.value] : []
+  })
+}

@@ -1,0 +1,87 @@
+/**
+ * The base of a rewritten log as commands (`aof-use-rdb-preamble no`): for each key the fewest requests that make it again.
+ *
+ * The idea to hold: a request holds at most 64 elements, so that reading it back needs no more memory than that.
+ */
+import { formatDouble } from "../../bytes/Numbers.ts"
+import { SortedSet } from "../../store/SortedSet.ts"
+import { Stream } from "../../store/Stream.ts"
+import * as Id from "../../store/StreamId.ts"
+import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
+import * as LogText from "./LogText.ts"
+
+const elementsMax = 64
+
+export class CommandWriter {
+  private text = ""
+  private selected = -1
+
+  get size(): number {
+    return this.text.length
+  }
+
+  take(): Buffer {
+    const bytes = Buffer.from(this.text, "latin1")
+    this.text = ""
+    return bytes
+  }
+
+  end(): Buffer {
+    return this.take()
+  }
+
+  key(db: number, key: string, value: Value, deadline: number | undefined): void {
+    if (db !== this.selected) {
+      this.selected = db
+      this.text += LogText.select(db)
+    }
+    this.value(key, value)
+    if (deadline !== undefined) this.request("PEXPIREAT", key, String(deadline))
+  }
+
+  private request(...argv: ReadonlyArray<string>): void {
+    this.text += LogText.request(argv)
+  }
+
+  /** Requests of `name` with up to 64 groups of words each. */
+  private elements(name: string, key: string, words: ReadonlyArray<string>, wordsEach: number): void {
+    const step = elementsMax * wordsEach
+    for (let at = 0; at < words.length; at += step) this.request(name, key, ...words.slice(at, at + step))
+  }
+
+  private value(key: string, value: Value): void {
+    if (value instanceof SortedSet) {
+      const words: Array<string> = []
+      value.forEach((member, score) => words.push(formatDouble(score), member))
+      this.elements("ZADD", key, words, 2)
+    } else if (value instanceof Stream) this.stream(key, value)
+    else this.request("SET", key, bytesOf(value as StringValue))
+  }
+
+  private stream(key: string, stream: Stream): void {
+    const walk = stream.walk(Id.zero, Id.max, false)
+    for (let entry = walk.next(); entry !== undefined; entry = walk.next()) {
+      this.request("XADD", key, Id.format(entry), ...entry.pairs())
+    }
+    // An empty stream is made by adding an entry that is trimmed at once.
+    if (stream.length === 0) this.request("XADD", key, "MAXLEN", "0", "0-1", "x", "y")
+    this.request(
+      ...["XSETID", key, Id.format(stream.lastId)],
+      ...["ENTRIESADDED", String(stream.entriesAdded), "MAXDELETEDID", Id.format(stream.maxDeletedId)],
+    )
+    for (const group of stream.sortedGroups()) {
+      const { name, lastId, entriesRead } = group
+      const read = entriesRead === undefined ? "-1" : String(entriesRead)
+      this.request("XGROUP", "CREATE", key, name, Id.format(lastId), "ENTRIESREAD", read)
+      for (const consumer of group.sortedConsumers()) {
+        this.request("XGROUP", "CREATECONSUMER", key, name, consumer.name)
+        for (const entry of consumer.pending) {
+          this.request(
+            ...["XCLAIM", key, name, consumer.name, "0", Id.format(entry)],
+            ...["TIME", String(entry.deliveredMs), "RETRYCOUNT", String(entry.deliveries), "JUSTID", "FORCE"],
+          )
+        }
+      }
+    }
+  }
+}

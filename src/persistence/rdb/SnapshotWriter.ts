@@ -1,0 +1,86 @@
+/**
+ * A snapshot file as bytes: header, fields about the file, function libraries, keys, end and checksum. It fills a buffer that its
+ * owner empties into the file.
+ *
+ * The idea to hold: keys may come in any order of databases; the number of the database is written whenever it differs from the one
+ * before, which readers take anywhere.
+ */
+import { Crc64 } from "../../bytes/Crc64.ts"
+import type { Limits, Value } from "../../store/Value.ts"
+import { ByteWriter } from "./ByteWriter.ts"
+import { Opcode, versionWritten } from "./Format.ts"
+import { StoreEncoder } from "./StoreEncoder.ts"
+
+const capacity = 512 * 1024
+
+export interface SnapshotOptions {
+  /** The settings `rdbcompression` and `rdbchecksum`. */
+  readonly compression: boolean
+  readonly checksum: boolean
+  readonly limits: Limits
+}
+
+export class SnapshotWriter {
+  private readonly out: ByteWriter
+  private readonly encoder: StoreEncoder
+  private readonly checksum: Crc64 | undefined
+  private selected = -1
+
+  constructor({ compression, checksum, limits }: SnapshotOptions) {
+    this.out = new ByteWriter(capacity, compression)
+    this.encoder = new StoreEncoder(this.out, limits)
+    this.checksum = checksum ? new Crc64() : undefined
+  }
+
+  /** Bytes that wait to be taken. */
+  get size(): number {
+    return this.out.size
+  }
+
+  /** The bytes so far, which are the caller's from now on. */
+  take(): Buffer {
+    this.checksum?.update(this.out.bytes, 0, this.out.size)
+    const bytes = Buffer.from(this.out.written)
+    this.out.clear()
+    return bytes
+  }
+
+  header(fields: ReadonlyArray<readonly [name: string, value: string]>): void {
+    this.out.raw(Buffer.from(`REDIS${String(versionWritten).padStart(4, "0")}`, "latin1"))
+    for (const [name, value] of fields) {
+      this.out.byte(Opcode.aux)
+      this.out.string(name)
+      this.out.string(value)
+    }
+  }
+
+  functionLibrary(source: string): void {
+    this.out.byte(Opcode.function)
+    this.out.string(source)
+  }
+
+  key(db: number, key: string, value: Value, deadline: number | undefined): void {
+    const { out } = this
+    if (db !== this.selected) {
+      this.selected = db
+      out.byte(Opcode.selectDatabase)
+      out.length(db)
+    }
+    if (deadline !== undefined) {
+      out.byte(Opcode.expireMs)
+      out.milliseconds(deadline)
+    }
+    this.encoder.type(value)
+    out.string(key)
+    this.encoder.value(value)
+  }
+
+  /** Ends the file; what `take` gives after this are its last bytes. */
+  end(): Buffer {
+    this.out.byte(Opcode.end)
+    const bytes = this.take()
+    const footer = Buffer.alloc(8)
+    this.checksum?.write(footer, 0)
+    return Buffer.concat([bytes, footer])
+  }
+}

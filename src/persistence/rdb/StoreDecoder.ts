@@ -1,0 +1,85 @@
+/**
+ * Values of a snapshot as values of the store, checked on the way: what a file says must be what the classes of the store could have
+ * become, or it is damage.
+ *
+ * The idea to hold: an empty collection is no value. redis-server passes such keys by in files and refuses them in RESTORE; both get
+ * `undefined` from here.
+ */
+import { SortedSet } from "../../store/SortedSet.ts"
+import { Stream } from "../../store/Stream.ts"
+import { entriesUpTo, Group, Pending } from "../../store/StreamGroup.ts"
+import * as Id from "../../store/StreamId.ts"
+import { StreamNode } from "../../store/StreamNode.ts"
+import { type Limits, stored, type Value } from "../../store/Value.ts"
+import { Damaged } from "./Format.ts"
+import type { GroupData, ModuleData, SortedSetData, StreamData, ValueData } from "./Model.ts"
+
+/** The value, or absent where it would be empty. Throws `Damaged`; `offset` is where the value ends, for its text. */
+export const toStore = (
+  data: Exclude<ValueData, ModuleData>,
+  limits: Limits,
+  offset: number,
+): Value | undefined => {
+  if (typeof data === "string") return stored(data)
+  switch (data.type) {
+    case "zset":
+      return sortedSet(data, limits, offset)
+    case "stream":
+      return stream(data, offset)
+    default:
+      return undefined
+  }
+}
+
+const sortedSet = ({ members, scores }: SortedSetData, limits: Limits, offset: number): Value | undefined => {
+  const value = new SortedSet()
+  for (let i = 0; i < members.length; i++) {
+    if (value.put(members[i], scores[i], limits) !== "added") throw new Damaged(offset, "sorted set member twice")
+  }
+  return value.size === 0 ? undefined : value
+}
+
+const stream = (data: StreamData, offset: number): Value => {
+  const value = new Stream()
+  for (const { ms, seq, listpack } of data.nodes) {
+    const node = StreamNode.fromListpack({ ms, seq }, listpack)
+    if (node === undefined) throw new Damaged(offset, "stream node is not sound")
+    const last = value.nodes.last()
+    if (last !== undefined && Id.compare(last, node) >= 0) throw new Damaged(offset, "stream nodes out of order")
+    value.addNode(node)
+    value.length += node.entries
+  }
+  if (value.length !== data.length) throw new Damaged(offset, "stream with a wrong length")
+  value.lastId = data.lastId
+  value.maxDeletedId = data.maxDeletedId
+  value.entriesAdded = data.entriesAdded
+  value.firstId = data.firstId ?? value.edgeId(false)
+  for (const group of data.groups) {
+    if (value.groups.has(group.name)) throw new Damaged(offset, "consumer group twice")
+    value.groups.set(group.name, readGroup(group, value, offset))
+  }
+  return value
+}
+
+const readGroup = (data: GroupData, value: Stream, offset: number): Group => {
+  const lastId = Id.make(data.ms, data.seq)
+  const { entriesRead } = data
+  const group = new Group(
+    data.name,
+    lastId,
+    entriesRead === undefined ? entriesUpTo(value, lastId) : entriesRead === -1 ? undefined : entriesRead,
+  )
+  const pending = new Map(data.pending.map((entry) => [Id.format(entry), entry]))
+  if (pending.size !== data.pending.length) throw new Damaged(offset, "pending entry twice")
+  for (const { name, seenAtMs, pending: owned } of data.consumers) {
+    if (group.consumers.has(name)) throw new Damaged(offset, "consumer twice")
+    const consumer = group.addConsumer(name, seenAtMs)
+    for (const id of owned) {
+      const entry = pending.get(Id.format(id))
+      if (entry === undefined || group.pending.get(id) !== undefined) throw new Damaged(offset, "pending entry without its own")
+      group.addPending(new Pending(Id.make(id.ms, id.seq), consumer, entry.deliveredAtMs, entry.deliveries))
+    }
+  }
+  if (group.pending.size !== pending.size) throw new Damaged(offset, "pending entry without a consumer")
+  return group
+}
