@@ -1,8 +1,14 @@
-/** CONFIG SET port and bind: a running server listens elsewhere, keeps its connections, and stays where it was after a failure. */
+/**
+ * Where a server listens: CONFIG SET port and bind move a running one, which keeps its connections and stays where it was
+ * after a failure; and without a password strangers are refused.
+ */
 import { once } from "node:events"
 import * as net from "node:net"
+import { networkInterfaces } from "node:os"
 import { expect, it } from "vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
 import { connectTcp } from "./support/RealServer.ts"
@@ -10,6 +16,8 @@ import { connectTcp } from "./support/RealServer.ts"
 const withServer = (test: (listener: Listener["Type"]) => Promise<void>): Promise<void> =>
   Effect.flatMap(Listener, (listener) => Effect.promise(() => test(listener))).pipe(
     Effect.provide(Server.layer({ port: 0, save: [], bind: ["127.0.0.1"] })),
+    // What the server says about a refused address is for the person who runs it.
+    Logger.withMinimumLogLevel(LogLevel.None),
     Effect.runPromise,
   )
 
@@ -74,3 +82,30 @@ it("CONFIG SET bind adds and takes away addresses, and an impossible one changes
     expect(listener.addresses).toEqual([`127.0.0.1:${port}`])
     client.destroy()
   }))
+
+const ownAddress = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address
+
+it.skipIf(ownAddress === undefined)("protected-mode refuses clients of other machines until there is a password", () =>
+  withServer(async (listener) => {
+    const client = await connectTcp(listener.port)
+    await client.run("CONFIG", "SET", "bind", "*")
+    const said = (): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = net.connect(listener.port, ownAddress)
+        socket.on("data", (chunk) => {
+          resolve(`${chunk}`)
+          socket.destroy()
+        })
+        socket.on("error", () => {})
+        socket.write("PING\r\n")
+      })
+    expect(await said()).toMatch(/^-DENIED .*\r\n$/)
+    await client.run("CONFIG", "SET", "requirepass", "secret")
+    expect(await said()).toMatch(/^-NOAUTH /)
+    await client.run("CONFIG", "SET", "requirepass", "", "protected-mode", "no")
+    expect(await said()).toBe("+PONG\r\n")
+    client.destroy()
+  }),
+)

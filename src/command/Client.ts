@@ -59,6 +59,10 @@ export interface ClientOptions {
   readonly unixSocket?: boolean
 }
 
+/** Whether the other end of a connection is on this machine, by its address as `ClientOptions` has it. */
+export const isLocal = (connection: { readonly address: string; readonly unixSocket: boolean }): boolean =>
+  connection.unixSocket || /^(127\.|\[::1\]:|\[::ffff:127\.)/.test(connection.address)
+
 export class Client {
   readonly id: number
   /** `ip:port`, or the path with `:0` for a Unix socket. */

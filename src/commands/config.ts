@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
-import type { Client } from "../command/Client.ts"
+import { isLocal } from "../command/Client.ts"
 import * as Command from "../command/Command.ts"
 import { Registry, type RegistryService } from "../command/Registry.ts"
 import { Stats, type StatsService } from "../command/Stats.ts"
@@ -16,8 +16,6 @@ import { SyntaxError } from "../errors/CommandError.ts"
 /** An `Either` stays one, so that the answer needs no fiber. */
 const okAfter = <E>(done: Effect.Effect<void, E>): Effect.Effect<Reply.Reply, E> =>
   Either.isEither(done) ? Either.map(done as Either.Either<void, E>, () => Reply.ok) : Effect.as(done, Reply.ok)
-
-const isLocal = (client: Client): boolean => client.unixSocket || /^(127\.|\[?::1\]?:)/.test(client.address)
 
 const get = (config: ConfigService) =>
   Command.make({

@@ -57,10 +57,14 @@ export const settings = {
     default: 6379,
     about: "TCP port to listen on; at the start, 0 picks a free one.",
   }),
-  // Differs: redis-server listens on every interface and refuses strangers by protected-mode; here nobody is let in unasked.
+  // Differs: redis-server without a settings file listens on every interface; here, as its settings file says, on this machine's.
   bind: setting(Kind.wordList("addresses, as 127.0.0.1 ::1", 16, "Too many bind addresses specified."), {
     default: ["127.0.0.1", "-::1"],
     about: "Addresses to listen on: * and ::* stand for all of IPv4 and IPv6, and one after a - may be missing.",
+  }),
+  "protected-mode": setting(Kind.boolean, {
+    default: true,
+    about: "Refuse clients of other machines as long as there is no password.",
   }),
   "tcp-backlog": setting(count, {
     default: 511,
@@ -401,6 +405,7 @@ export const find = (name: string): Entry | undefined => byName.get(name.toLower
  * would weaken safety if it were ignored is not among them, and is an unknown setting.
  */
 export const withoutEffect: ReadonlySet<string> = new Set([
+  "acllog-max-len",
   "activedefrag",
   "active-defrag-cycle-max",
   "active-defrag-cycle-min",
@@ -417,6 +422,7 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "bio_cpulist",
   "crash-log-enabled",
   "crash-memcheck-enabled",
+  "daemonize",
   "disable-thp",
   "dynamic-hz",
   "hz",
@@ -427,6 +433,7 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "maxmemory-eviction-tenacity",
   "oom-score-adj",
   "oom-score-adj-values",
+  "pidfile",
   "proc-title-template",
   "rdb-del-sync-files",
   "rdb-save-incremental-fsync",
@@ -445,4 +452,5 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "set-proc-title",
   "shutdown-on-sigint",
   "shutdown-on-sigterm",
+  "supervised",
 ])

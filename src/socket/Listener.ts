@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import { Clock } from "../clock/Clock.ts"
 import * as Deadlines from "../clock/Deadlines.ts"
 import { Codec } from "../codec/Codec.ts"
-import type { Client } from "../command/Client.ts"
+import { type Client, isLocal } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import { Stats } from "../command/Stats.ts"
 import { Config } from "../config/Config.ts"
@@ -19,6 +19,12 @@ import { Store } from "../store/Store.ts"
 import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
 import { Socket } from "./Socket.ts"
+import type { Transport } from "./Transport.ts"
+
+/** Differs: after DENIED, redis-server explains at length; clients look at the first word. */
+const protectedRefusal =
+  "-DENIED this server has no password and protected-mode is on, so it serves only clients of its own machine. " +
+  "Set requirepass, or set protected-mode to no if nobody else can reach it.\r\n"
 
 export class Listener extends Context.Tag("tiny-redis/Listener")<
   Listener,
@@ -75,12 +81,18 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         port === before.port ? rebind("Failed to bind to specified addresses.", bind) : undefined,
       )
 
+      const refusalOf = ({ remoteAddress: address, unixSocket }: Transport): string | undefined => {
+        const { maxclients, protectedMode, requirepass } = config.current
+        if (clients.byId.size >= maxclients) return "-ERR max number of clients reached\r\n"
+        return protectedMode && requirepass === "" && !isLocal({ address, unixSocket }) ? protectedRefusal : undefined
+      }
       yield* socket.accept((transport) => {
         stats.connectionsReceived++
-        if (clients.byId.size >= config.current.maxclients) {
+        const refusal = refusalOf(transport)
+        if (refusal !== undefined) {
           stats.connectionsRejected++
           transport.start({ data: () => {}, end: () => {}, closed: () => {}, drain: () => {} })
-          transport.write("-ERR max number of clients reached\r\n")
+          transport.write(refusal)
           return transport.end()
         }
         const connection = Connection.make(transport, services)
