@@ -28,7 +28,7 @@ describe("transcripts in memory", () => {
         }),
       )
       expect(formatTranscript(played)).toBe(formatTranscript(steps))
-    }).pipe(Effect.provide(TestServer.layer())),
+    }).pipe(Effect.provide(TestServer.layer()), TestServer.atStartTime),
   )
 })
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
 import type { Reply } from "../../src/codec/Reply.ts"
 import { encodeRequest } from "../../src/codec/Encoder.ts"
 import type { Values } from "../../src/config/Config.ts"
@@ -93,6 +94,13 @@ export const connect: Effect.Effect<TestClient & { readonly peer: MemoryPeer }, 
   },
 )
 
+/** Where the virtual clock begins: at 0, times that are long past in the real world would lie ahead. */
+export const startTimeMs = Date.UTC(2024, 0, 1)
+
+/** Runs `self` with the virtual clock at `startTimeMs`. */
+export const atStartTime = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.zipRight(TestClock.setTime(startTimeMs), self)
+
 /** Settings that tests want: no snapshots by themselves, DEBUG allowed. */
 export const testSettings = { enableDebugCommand: "yes", save: [] } satisfies Partial<Values>
 
@@ -103,7 +111,7 @@ export const layer = (options: Partial<Values> = {}) => Server.layerTest({ ...te
 export const withServer = <A, E>(
   body: (client: TestClient) => Effect.Effect<A, E, Layer.Layer.Success<ReturnType<typeof layer>>>,
   options: Partial<Values> = {},
-) => Effect.flatMap(connect, body).pipe(Effect.provide(layer(options)))
+) => Effect.flatMap(connect, body).pipe(Effect.provide(layer(options)), atStartTime)
 
 /** `client.run` as an effect. */
 export const run = (client: TestClient, ...argv: ReadonlyArray<string>) => Effect.promise(() => client.run(...argv))
