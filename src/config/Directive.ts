@@ -61,13 +61,13 @@ const invalid = (entry: Entry, directive: Directive, refusal: string | undefined
 export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded, InvalidSetting | UnknownSetting> => {
   const values = defaults()
   const given = new Map<string, Directive>()
-  const warnings: Array<string> = []
+  const idle: Array<string> = []
   for (const directive of directives) {
     const entry = find(directive.name)
     if (entry === undefined) {
       const { name, origin } = directive
       if (!withoutEffect.has(name.toLowerCase())) return Either.left(new UnknownSetting({ setting: name, origin }))
-      warnings.push(`The setting ${name.toLowerCase()} has no effect in this server (${origin})`)
+      idle.push(name.toLowerCase())
       continue
     }
     const { property, setting } = entry
@@ -84,6 +84,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
     const refusal = directive && entry.setting.type.check?.(values[entry.property])
     if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry, directive, refusal))
   }
+  const warnings = idle.length === 0 ? [] : [`Settings that have no effect in this server: ${idle.join(", ")}`]
   return Either.right({ values: values as Values, warnings })
 }
 
