@@ -2,6 +2,7 @@
 import type { Family } from "../Fuzz.ts"
 import { bitmaps } from "./bitmaps.ts"
 import { hyperLogLog } from "./hyperLogLog.ts"
+import { streamsFamily } from "./streams.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog, streamsFamily]
