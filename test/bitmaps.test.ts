@@ -46,9 +46,11 @@ describe("counting and finding", () => {
 })
 
 describe("combining", () => {
+  type Operation = "AND" | "OR" | "XOR"
+  const operation = fc.constantFrom<[Operation, ...Array<Operation>]>("AND", "OR", "XOR")
   const apply = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b, XOR: (a: number, b: number) => a ^ b }
 
-  it.prop("combines byte by byte", [fc.constantFrom("AND", "OR", "XOR"), bytes, bytes], ([operation, a, b]) => {
+  it.prop("combines byte by byte", [operation, bytes, bytes], ([operation, a, b]) => {
     const length = Math.max(a.length, b.length)
     const target = Buffer.alloc(length)
     target.set(a)

@@ -33,14 +33,13 @@ describe("HyperLogLog", () => {
     const dense = HyperLogLog.make()
     HyperLogLog.toDense(dense)
     for (const item of items) HyperLogLog.add(dense, item, sparseBytesMax)
-    expect(registers(sparse)).toEqual(registers(dense))
+    expect(Buffer.compare(registers(sparse), registers(dense))).toBe(0)
     expect(HyperLogLog.count(sparse)).toBe(HyperLogLog.count(dense))
     expect(HyperLogLog.countUnion(registers(sparse))).toBe(HyperLogLog.count(dense))
     HyperLogLog.toDense(sparse)
     expect(sparse.toString().slice(16)).toBe(dense.toString().slice(16))
-    for (let index = 0; index < HyperLogLog.registerCount; index += 97) {
-      expect(HyperLogLog.register(dense, index)).toBe(registers(dense)[index])
-    }
+    const all = registers(dense)
+    expect(all.every((register, index) => HyperLogLog.register(dense, index) === register)).toBe(true)
   })
 
   it.prop("says of an addition whether it changed anything", [elements, element], ([items, item]) => {
@@ -54,7 +53,7 @@ describe("HyperLogLog", () => {
   it.prop("merges to what one that saw everything is", [elements, elements], ([some, others]) => {
     const target = of(some)
     HyperLogLog.mergeFrom(target, registers(of(others)), sparseBytesMax)
-    expect(registers(target)).toEqual(registers(of([...some, ...others])))
+    expect(Buffer.compare(registers(target), registers(of([...some, ...others])))).toBe(0)
     expect(HyperLogLog.cached(target)).toBeUndefined()
   })
 

@@ -88,11 +88,15 @@ export const add = (value: StringBuffer, element: string, sparseBytesMax: number
 
 const trailingZeros = (bits: number): number => 31 - Math.clz32(bits & -bits)
 
-/** Makes a register at least `count`: 1 when it changed, 0 when not, -1 when the value is damaged. */
-export const raise = (value: StringBuffer, index: number, count: number, sparseBytesMax: number): number =>
-  value.bytes[encodingOffset] === dense
-    ? raiseDense(value.bytes, index, count)
-    : raiseSparse(value, index, count, sparseBytesMax)
+/** Makes a register at least `count`: 1 when it changed, and the cardinality is out of date; 0 when not, -1 when damaged. */
+export const raise = (value: StringBuffer, index: number, count: number, sparseBytesMax: number): number => {
+  const changed =
+    value.bytes[encodingOffset] === dense
+      ? raiseDense(value.bytes, index, count)
+      : raiseSparse(value, index, count, sparseBytesMax)
+  if (changed === 1) invalidate(value)
+  return changed
+}
 
 const readDense = (bytes: Uint8Array, index: number): number => {
   const bit = index * registerBits
@@ -174,7 +178,6 @@ const raiseSparse = (value: StringBuffer, index: number, count: number, sparseBy
     value.length = end + longer
   }
   mergeRuns(value, previous < 0 ? headerLength : previous)
-  invalidate(value)
   return 1
 }
 
