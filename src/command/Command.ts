@@ -26,6 +26,8 @@ export interface Ctx {
   readonly store: StoreService
   /** The instant of this command, Unix ms. */
   readonly now: number
+  /** Unix time in microseconds, read anew. */
+  readonly nowMicros: () => number
   /** The request as it came, the command's name first. */
   readonly argv: ReadonlyArray<string>
   /** Encoding thresholds as configured. */

@@ -91,6 +91,9 @@ const make = Effect.gen(function* () {
     get now() {
       return store.now
     }
+    get nowMicros() {
+      return clock.nowMicros
+    }
     get limits() {
       return config.current
     }

@@ -1,0 +1,121 @@
+/**
+ * The databases as a whole: how large, emptied, exchanged; and the time.
+ */
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import * as Arg from "../../command/Arg.ts"
+import type { Args } from "../../command/Args.ts"
+import * as Command from "../../command/Command.ts"
+import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
+import { ClientError } from "../../errors/ConnectionErrors.ts"
+
+/** ASYNC and SYNC are both at once here: dropping a map takes no time that grows with it, the collector frees it later. */
+const flushMode = (args: Args): void => {
+  if (args.more && !args.option("ASYNC") && !args.option("SYNC")) args.fail(SyntaxError.error)
+  args.end()
+}
+
+const dbsize = Command.make({
+  name: "dbsize",
+  summary: "Return the number of keys in the selected database",
+  since: "1.0.0",
+  group: "server",
+  complexity: "O(1)",
+  arity: 1,
+  flags: "readonly fast",
+  acl: "keyspace",
+  tips: ["request_policy:all_shards", "response_policy:agg_sum"],
+  parse: () => undefined,
+  run: (_, { db }) => Either.right(Reply.int(db.size)),
+})
+
+const flushdb = Command.make({
+  name: "flushdb",
+  summary: "Remove all keys from the current database",
+  since: "1.0.0",
+  group: "server",
+  complexity: "O(N) where N is the number of keys in the selected database",
+  history: [["4.0.0", "Added the `ASYNC` flushing mode modifier."], ["6.2.0", "Added the `SYNC` flushing mode modifier."]],
+  arity: -1,
+  flags: "write",
+  acl: "keyspace dangerous",
+  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+  args: [
+    Arg.oneOf("async", [
+      Arg.token("ASYNC", { since: "4.0.0" }),
+      Arg.token("SYNC", { since: "6.2.0" }),
+    ], { optional: true }),
+  ],
+  parse: flushMode,
+  run: (_, { db, store }) => {
+    // Redis logs it even when there was nothing to remove.
+    store.dirty += Math.max(1, db.clear())
+    return Either.right(Reply.ok)
+  },
+})
+
+const flushall = Command.make({
+  name: "flushall",
+  summary: "Remove all keys from all databases",
+  since: "1.0.0",
+  group: "server",
+  complexity: "O(N) where N is the total number of keys in all databases",
+  history: [["4.0.0", "Added the `ASYNC` flushing mode modifier."], ["6.2.0", "Added the `SYNC` flushing mode modifier."]],
+  arity: -1,
+  flags: "write",
+  acl: "keyspace dangerous",
+  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+  args: [
+    Arg.oneOf("async", [
+      Arg.token("ASYNC", { since: "4.0.0" }),
+      Arg.token("SYNC", { since: "6.2.0" }),
+    ], { optional: true }),
+  ],
+  parse: flushMode,
+  run: (_, { store }) => {
+    store.dirty += Math.max(1, store.databases.reduce((sum, db) => sum + (db.size > 0 ? db.clear() : 0), 0))
+    return Either.right(Reply.ok)
+  },
+})
+
+const invalidFirst = new InvalidArgument("invalid first DB index")
+const invalidSecond = new InvalidArgument("invalid second DB index")
+
+const swapdb = Command.make({
+  name: "swapdb",
+  summary: "Swaps two Redis databases",
+  since: "4.0.0",
+  group: "server",
+  complexity: "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+  arity: 3,
+  flags: "write fast",
+  acl: "keyspace dangerous",
+  args: [Arg.integer("index1"), Arg.integer("index2")],
+  parse: (args) => ({ first: args.int(invalidFirst), second: args.int(invalidSecond) }),
+  run: ({ first, second }, { store }) => {
+    const one = store.database(first)
+    const other = store.database(second)
+    if (one === undefined || other === undefined) return Either.left(ClientError.noSuchDatabase)
+    if (one !== other) one.swap(other)
+    store.dirty++
+    return Either.right(Reply.ok)
+  },
+})
+
+const time = Command.make({
+  name: "time",
+  summary: "Return the current server time",
+  since: "2.6.0",
+  group: "server",
+  complexity: "O(1)",
+  arity: 1,
+  flags: "loading stale fast",
+  tips: ["nondeterministic_output"],
+  parse: () => undefined,
+  run: (_, { nowMicros }) => {
+    const micros = nowMicros()
+    return Either.right(Reply.bulks([String(Math.floor(micros / 1e6)), String(Math.floor(micros % 1e6))]))
+  },
+})
+
+export const databaseCommands = [dbsize, flushdb, flushall, swapdb, time]
