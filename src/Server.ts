@@ -75,7 +75,10 @@ export const layer = (options: Partial<Values> = {}) => layerFromConfig.pipe(Lay
 export const layerConfig = layerFromConfig.pipe(Layer.provideMerge(Config.layerConfig))
 
 /** A server in memory: no network, no disk. Connect through `MemoryConnector`; under `TestClock` no time passes by itself. */
-export const layerTest = (options: Partial<Values> = {}, persistence: Layer.Layer<Persistence> = Persistence.layerNoop) =>
+export const layerTest = <E = never, R = never>(
+  options: Partial<Values> = {},
+  persistence: Layer.Layer<Persistence, E, R> = Persistence.layerNoop,
+) =>
   coreWith(persistence).pipe(
     Layer.provideMerge(layerSocketMemory),
     Layer.provideMerge(Config.layer(options)),

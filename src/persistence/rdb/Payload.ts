@@ -3,11 +3,12 @@
  * checksum over all of it in eight.
  */
 import { Crc64 } from "../../bytes/Crc64.ts"
+import type { Limits, Value } from "../../store/Value.ts"
 import { ByteReader } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 import { Damaged, Type, versionReadMax, versionWritten } from "./Format.ts"
-import type { ValueData } from "./Model.ts"
 import { readValue } from "./ReadValue.ts"
+import { toStore } from "./StoreDecoder.ts"
 
 const footerSize = 10
 
@@ -30,13 +31,14 @@ export const open = (payload: string): Buffer | undefined => {
 }
 
 /** The value in the bytes of an opened payload, `undefined` where they are not one. */
-export const read = (bytes: Buffer): ValueData | undefined => {
+export const read = (bytes: Buffer, limits: Limits): Value | undefined => {
   try {
     const reader = new ByteReader(bytes)
     const type = reader.byte()
     if (type > Type.hashListpackDeadlines) return undefined
-    const value = readValue(reader, type)
-    return typeof value === "object" && value.type === "module" ? undefined : value
+    const data = readValue(reader, type)
+    if (reader.position !== bytes.length) return undefined
+    return typeof data === "object" && data.type === "module" ? undefined : toStore(data, limits, reader.offset)
   } catch (cause) {
     if (cause instanceof Damaged) return undefined
     throw cause
