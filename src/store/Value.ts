@@ -57,11 +57,7 @@ const embeddedLengthMax = 44
 export const encodingOf = (value: Value): string => {
   if (typeof value === "object") return value.encoding
   if (typeof value === "number") return "int"
-  if (value.length >= storedNumberLengthMax && value.length <= 20) {
-    // What `stored` would have made a number, INCRBYFLOAT wrote: Redis, too, keeps its answers as text.
-    const integer = parseInteger(value)
-    if (typeof integer === "bigint" || (integer !== undefined && value.length > storedNumberLengthMax)) return "int"
-  }
+  if (value.length <= 20 && parseInteger(value) !== undefined) return "int"
   return value.length <= embeddedLengthMax ? "embstr" : "raw"
 }
 

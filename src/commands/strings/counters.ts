@@ -14,6 +14,7 @@ import { NotFloat } from "../../errors/CommandError.ts"
 import { SumOutOfRange } from "../../errors/StringErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
+import { IntegerText } from "../../store/IntegerText.ts"
 import { bytesOf } from "../../store/Value.ts"
 import { type Answer, isString, notInteger, wrongType } from "./answers.ts"
 
@@ -123,7 +124,7 @@ const incrbyfloat = Command.make({
     const sum = addLongDouble(value, amount)
     if (sum === undefined) return infinite
     const text = formatLongDouble(sum)
-    db.put(key, text)
+    db.put(key, parseInteger(text) === undefined ? text : new IntegerText(text))
     db.changed(key, EventClass.string, "incrbyfloat")
     propagateAs(["SET", key, text, "KEEPTTL"])
     return Either.right(Reply.bulk(text))

@@ -65,6 +65,6 @@ export const bitmaps: Family = {
     argv("BITFIELD", key, operation),
     argv("BITFIELD_RO", key, operations(2)),
     argv("BITFIELD_RO", key, "GET", type, fieldOffset),
-    argv("LPUSH", key, "x"),
+    argv("ZADD", key, "1", "x"),
   ),
 }

@@ -32,7 +32,7 @@ export const hyperLogLog: Family = {
     { weight: 1, arbitrary: argv("SET", key, forged) },
     { weight: 1, arbitrary: argv("SETRANGE", key, fc.constantFrom("8", "15", "16", "17", "18"), fc.constantFrom("\x00", "\x80", "\xff", "\x7f")) },
     { weight: 1, arbitrary: argv("APPEND", key, value) },
-    { weight: 1, arbitrary: argv("LPUSH", key, "x") },
+    { weight: 1, arbitrary: argv("ZADD", key, "1", "x") },
     { weight: 1, arbitrary: argv("CONFIG", "SET", "hll-sparse-max-bytes", fc.constantFrom("3000", "3000", "100", "0", "16000")) },
   ),
 }

@@ -54,6 +54,7 @@ export const strings: Family = {
     argv("MGET", many(key)),
     argv("MSET", fc.array(pair, { minLength: 1, maxLength: 3 }).map((words) => words.flat()), maybe("odd")),
     argv("MSETNX", fc.array(pair, { minLength: 1, maxLength: 2 }).map((words) => words.flat())),
+    argv("ZADD", key, "1", "x"),
     argv("LCS", key, key, options(lcsOption, 3)),
   ),
 }
