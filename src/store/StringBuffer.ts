@@ -7,13 +7,17 @@
  * 1 MiB, then 1 MiB more), so a million small APPENDs cost a few copies. A large growth is never filled by hand: the memory
  * comes zeroed from the system, so SETBIT k 4294967295 1 touches two pages, not 512 MiB.
  */
+import { constants } from "node:buffer"
 import { bytesOf, type Collection, type StringValue } from "./Value.ts"
 
 /** Above this many bytes, growing reserves a fixed amount ahead instead of doubling. */
 const preallocatedMax = 1024 * 1024
 
 /** The longest string that V8 can make, in chars; 24 bytes less than Redis's longest value. */
-export const stringLengthMax = 0x1fffffe8
+export const stringLengthMax = constants.MAX_STRING_LENGTH
+
+/** The longest one that still fits with a bulk string's header and line ends around it. */
+export const bulkLengthMax = stringLengthMax - 32
 
 export class StringBuffer implements Collection {
   readonly type = "string"

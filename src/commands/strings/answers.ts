@@ -4,7 +4,7 @@ import * as Reply from "../../codec/Reply.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
 import { NotInteger, WrongType } from "../../errors/CommandError.ts"
 import { StringTooLong } from "../../errors/StringErrors.ts"
-import { stringLengthMax } from "../../store/StringBuffer.ts"
+import { bulkLengthMax } from "../../store/StringBuffer.ts"
 import type { StringValue, Value } from "../../store/Value.ts"
 
 export type Answer = Either.Either<Reply.Reply, CommandError>
@@ -24,8 +24,8 @@ export const bulk = (value: Value | undefined): Answer => {
   if (typeof value === "string") return Either.right(Reply.bulk(value))
   if (typeof value === "number") return Either.right(Reply.bulk(String(value)))
   if (value.type !== "string") return wrongType
-  // Differs: SETRANGE and SETBIT can make strings 24 bytes longer than V8 can hand out at once.
-  return value.size > stringLengthMax ? tooLong : Either.right(Reply.bulk(value.toString()))
+  // Differs: SETRANGE and SETBIT can make strings up to 56 bytes longer than V8 can hand out as one reply.
+  return value.size > bulkLengthMax ? tooLong : Either.right(Reply.bulk(value.toString()))
 }
 
 export const isString = (value: Value): value is StringValue => typeof value !== "object" || value.type === "string"

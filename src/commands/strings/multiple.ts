@@ -14,7 +14,7 @@ import * as Key from "../../command/Key.ts"
 import { WrongArity } from "../../errors/CommandError.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
-import { stringLengthMax } from "../../store/StringBuffer.ts"
+import { bulkLengthMax } from "../../store/StringBuffer.ts"
 import { bytesOf, stored } from "../../store/Value.ts"
 import { isString, ok, one, tooLong, zero } from "./answers.ts"
 
@@ -37,7 +37,7 @@ const mget = Command.make({
       const value = db.read(keys[n])
       if (typeof value === "string") values[n] = value
       else if (value === undefined || !isString(value)) values[n] = undefined
-      else if (typeof value === "object" && value.size > stringLengthMax) return tooLong
+      else if (typeof value === "object" && value.size > bulkLengthMax) return tooLong
       else values[n] = bytesOf(value)
     }
     return Either.right(Reply.bulks(values))

@@ -15,7 +15,7 @@ import { OutOfRange } from "../../errors/CommandError.ts"
 import { lengthOf } from "../../store/Bits.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
-import { growable, StringBuffer, stringLengthMax } from "../../store/StringBuffer.ts"
+import { growable, StringBuffer, bulkLengthMax } from "../../store/StringBuffer.ts"
 import { stored } from "../../store/Value.ts"
 import { type Answer, empty, isString, tooLong, wrongType, zero } from "./answers.ts"
 
@@ -87,8 +87,8 @@ const readPart = ({ key, start, end }: Part, db: Database): Answer => {
   const to = Math.min(length - 1, Math.max(0, end < 0 ? Number(end) + length : Number(end)))
   if (from > to) return empty
   if (!(value instanceof StringBuffer)) return Either.right(Reply.bulk(String(value).slice(from, to + 1)))
-  // Differs: V8 cannot hand out the last 24 bytes of what Redis can.
-  return to + 1 - from > stringLengthMax ? tooLong : Either.right(Reply.bulk(value.slice(from, to + 1)))
+  // Differs: as in `bulk`, the longest strings can only be handed out in parts.
+  return to + 1 - from > bulkLengthMax ? tooLong : Either.right(Reply.bulk(value.slice(from, to + 1)))
 }
 
 const getrange = Command.make({
