@@ -161,8 +161,14 @@ export const make = <Params>(definition: Definition<Params, Either.Either<Reply,
 export const suspending = <Params>(definition: Definition<Params, Result>): Command => define(definition, true)
 
 /** A command that is only a name for its subcommands (CONFIG GET, CONFIG SET). */
-export const container = (definition: Meta & { readonly subcommands: ReadonlyArray<Command> }): Command => {
-  const { subcommands, ...meta } = definition
+export const container = (
+  definition: Meta & {
+    readonly subcommands: ReadonlyArray<Command>
+    /** The answer to the name alone, for the one container that has one (COMMAND). */
+    readonly bare?: () => Either.Either<Reply, CommandError>
+  },
+): Command => {
+  const { subcommands, bare, ...meta } = definition
   return {
     ...meta,
     mask: maskOf(meta.flags),
@@ -171,6 +177,7 @@ export const container = (definition: Meta & { readonly subcommands: ReadonlyArr
     keysOf: undefined,
     // The dispatcher resolves subcommands before it executes anything.
     execute: () => {
+      if (bare !== undefined) return bare()
       throw new Error(`${meta.name} has no form without a subcommand`)
     },
   }
