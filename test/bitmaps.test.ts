@@ -6,7 +6,10 @@ import { growable, StringBuffer } from "../src/store/StringBuffer.ts"
 
 /** Lengths around and far beyond those where whole words are looked at, with long runs of equal bytes. */
 const bytes = fc
-  .array(fc.tuple(fc.constantFrom(0, 255, 0, 255, 1, 128, 90), fc.integer({ min: 1, max: 60 })), { minLength: 1, maxLength: 6 })
+  .array(fc.tuple(fc.constantFrom(0, 255, 0, 255, 1, 128, 90), fc.integer({ min: 1, max: 60 })), {
+    minLength: 1,
+    maxLength: 6,
+  })
   .map((runs) => Buffer.concat(runs.map(([byte, length]) => Buffer.alloc(length, byte))))
 const model = (input: Uint8Array): string => Array.from(input, (byte) => byte.toString(2).padStart(8, "0")).join("")
 const range = fc.tuple(bytes, fc.nat(), fc.nat()).map(([input, a, b]) => {
@@ -16,7 +19,11 @@ const range = fc.tuple(bytes, fc.nat(), fc.nat()).map(([input, a, b]) => {
 
 describe("counting and finding", () => {
   it.prop("counts what a range has", [range], ([{ input, first, last }]) => {
-    expect(Bits.countBits(input, first, last)).toBe(model(input).slice(first, last + 1).replaceAll("0", "").length)
+    expect(Bits.countBits(input, first, last)).toBe(
+      model(input)
+        .slice(first, last + 1)
+        .replaceAll("0", "").length,
+    )
   })
 
   it.prop("counts from any byte to any byte", [range], ([{ input, first, last }]) => {
@@ -24,10 +31,16 @@ describe("counting and finding", () => {
     expect(Bits.countBytes(input, start, end)).toBe(model(input.subarray(start, end)).replaceAll("0", "").length)
   })
 
-  it.prop("finds the first bit of a value in a range", [range, fc.constantFrom(0, 1)], ([{ input, first, last }, bit]) => {
-    const found = model(input).slice(0, last + 1).indexOf(String(bit), first)
-    expect(Bits.findBit(input, bit, first, last)).toBe(found)
-  })
+  it.prop(
+    "finds the first bit of a value in a range",
+    [range, fc.constantFrom(0, 1)],
+    ([{ input, first, last }, bit]) => {
+      const found = model(input)
+        .slice(0, last + 1)
+        .indexOf(String(bit), first)
+      expect(Bits.findBit(input, bit, first, last)).toBe(found)
+    },
+  )
 
   it("works where memory does not begin at a word", () => {
     const input = Buffer.alloc(301, 0xff).subarray(1)
@@ -48,7 +61,11 @@ describe("counting and finding", () => {
 describe("combining", () => {
   type Operation = "AND" | "OR" | "XOR"
   const operation = fc.constantFrom<[Operation, ...Array<Operation>]>("AND", "OR", "XOR")
-  const apply = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b, XOR: (a: number, b: number) => a ^ b }
+  const apply = {
+    AND: (a: number, b: number) => a & b,
+    OR: (a: number, b: number) => a | b,
+    XOR: (a: number, b: number) => a ^ b,
+  }
 
   it.prop("combines byte by byte", [operation, bytes, bytes], ([operation, a, b]) => {
     const length = Math.max(a.length, b.length)
@@ -70,22 +87,28 @@ describe("fields", () => {
   const field = fc.tuple(bytes, fc.nat({ max: 300 }), fc.integer({ min: 1, max: 64 }))
 
   it.prop("reads an integer of any width at any bit, zeros behind the end", [field], ([[input, offset, width]]) => {
-    const bits = model(input).padEnd(offset + width, "0").slice(offset, offset + width)
+    const bits = model(input)
+      .padEnd(offset + width, "0")
+      .slice(offset, offset + width)
     expect(BigInt(Bits.readBits(input, input.length, offset, width))).toBe(BigInt(`0b${bits}`))
   })
 
-  it.prop("writes only the bits of the field", [field, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })], ([[input, offset, width], value]) => {
-    const target = Buffer.concat([input, Buffer.alloc(64)])
-    const before = model(target)
-    const wide = Buffer.from(target)
-    const written = BigInt.asIntN(width, value)
-    Bits.writeBits(wide, offset, width, written)
-    if (width <= 46) Bits.writeBits(target, offset, width, Number(written))
-    else Bits.writeBits(target, offset, width, written)
-    const digits = BigInt.asUintN(width, written).toString(2).padStart(width, "0")
-    expect(model(wide)).toBe(before.slice(0, offset) + digits + before.slice(offset + width))
-    expect(target).toEqual(wide)
-  })
+  it.prop(
+    "writes only the bits of the field",
+    [field, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })],
+    ([[input, offset, width], value]) => {
+      const target = Buffer.concat([input, Buffer.alloc(64)])
+      const before = model(target)
+      const wide = Buffer.from(target)
+      const written = BigInt.asIntN(width, value)
+      Bits.writeBits(wide, offset, width, written)
+      if (width <= 46) Bits.writeBits(target, offset, width, Number(written))
+      else Bits.writeBits(target, offset, width, written)
+      const digits = BigInt.asUintN(width, written).toString(2).padStart(width, "0")
+      expect(model(wide)).toBe(before.slice(0, offset) + digits + before.slice(offset + width))
+      expect(target).toEqual(wide)
+    },
+  )
 })
 
 describe("StringBuffer", () => {
@@ -95,7 +118,10 @@ describe("StringBuffer", () => {
       fc.array(
         fc.oneof(
           fc.record({ append: fc.string({ unit: "binary-ascii", maxLength: 40 }) }),
-          fc.record({ at: fc.nat({ max: 100 }), set: fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 20 }) }),
+          fc.record({
+            at: fc.nat({ max: 100 }),
+            set: fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 20 }),
+          }),
           fc.record({ bit: fc.nat({ max: 900 }), on: fc.boolean() }),
         ),
         { maxLength: 30 },

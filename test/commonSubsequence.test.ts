@@ -40,8 +40,24 @@ describe("CommonSubsequence", () => {
   it.each([
     ["abcabcabc", "bcabca", "bcabca", [[1, 6, 0, 5]]],
     ["abab", "baba", "bab", [[1, 3, 0, 2]]],
-    ["axbyc", "xaybz", "xy", [[3, 3, 2, 2], [1, 1, 0, 0]]],
-    ["ohmytext", "mynewtext", "mytext", [[4, 7, 5, 8], [2, 3, 0, 1]]],
+    [
+      "axbyc",
+      "xaybz",
+      "xy",
+      [
+        [3, 3, 2, 2],
+        [1, 1, 0, 0],
+      ],
+    ],
+    [
+      "ohmytext",
+      "mynewtext",
+      "mytext",
+      [
+        [4, 7, 5, 8],
+        [2, 3, 0, 1],
+      ],
+    ],
   ])("chooses as Redis between %s and %s", (a, b, subsequence, places) => {
     const found = CommonSubsequence.find(a, b)
     expect(CommonSubsequence.subsequence(a, found)).toBe(subsequence)

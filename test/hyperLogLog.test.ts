@@ -8,7 +8,9 @@ const sparseBytesMax = 3000
 const element = fc.string({ unit: "binary-ascii", maxLength: 20 })
 const elements = fc.oneof(
   fc.array(element, { maxLength: 50 }),
-  fc.tuple(fc.nat({ max: 1000 }), fc.nat({ max: 1500 })).map(([from, count]) => Array.from({ length: count }, (_, n) => `${from + n}`)),
+  fc
+    .tuple(fc.nat({ max: 1000 }), fc.nat({ max: 1500 }))
+    .map(([from, count]) => Array.from({ length: count }, (_, n) => `${from + n}`)),
 )
 
 const of = (items: ReadonlyArray<string>, bytesMax = sparseBytesMax): StringBuffer => {

@@ -19,12 +19,16 @@ const multiply = (h: number, l: number): number => {
   const l1 = l >>> 16
   const upper = (Math.imul(l1, 0xe995) >>> 0) + (Math.imul(l0, 0xe995) >>> 16)
   const middle = (upper & 0xffff) + (Math.imul(l0, 0x5bd1) >>> 0)
-  high = (Math.imul(l1, 0x5bd1) + (upper >>> 16) + (middle >>> 16) + Math.imul(l, factorHigh) + Math.imul(h, factorLow)) | 0
+  high =
+    (Math.imul(l1, 0x5bd1) + (upper >>> 16) + (middle >>> 16) + Math.imul(l, factorHigh) + Math.imul(h, factorLow)) | 0
   return Math.imul(l, factorLow)
 }
 
 const word = (bytes: string, at: number): number =>
-  bytes.charCodeAt(at) | (bytes.charCodeAt(at + 1) << 8) | (bytes.charCodeAt(at + 2) << 16) | (bytes.charCodeAt(at + 3) << 24)
+  bytes.charCodeAt(at) |
+  (bytes.charCodeAt(at + 1) << 8) |
+  (bytes.charCodeAt(at + 2) << 16) |
+  (bytes.charCodeAt(at + 3) << 24)
 
 /** Hashes `bytes` with a 32-bit `seed`; `into[0]` receives the low and `into[1]` the high half. */
 export const murmurHash64A = (bytes: string, seed: number, into: Int32Array): void => {

@@ -14,7 +14,7 @@ import { CorruptHyperLogLog, HyperLogLogDebug, NotHyperLogLog, SelfTestFailed } 
 import type { Database } from "../store/Database.ts"
 import { EventClass } from "../store/Events.ts"
 import * as HyperLogLog from "../store/HyperLogLog.ts"
-import { growable, StringBuffer } from "../store/StringBuffer.ts"
+import { growable, type StringBuffer } from "../store/StringBuffer.ts"
 import { asString, type Limits, type Value } from "../store/Value.ts"
 
 type Answer = Either.Either<Reply.Reply, CommandError>
@@ -36,7 +36,11 @@ const asHyperLogLog = (value: Value | undefined): Either.Either<StringBuffer | u
 }
 
 /** The HyperLogLog at `key`, stored in a form that may be changed in place. */
-const changeable = (db: Database, key: string, value: Value | undefined): Either.Either<StringBuffer | undefined, CommandError> => {
+const changeable = (
+  db: Database,
+  key: string,
+  value: Value | undefined,
+): Either.Either<StringBuffer | undefined, CommandError> => {
   const found = asHyperLogLog(value)
   if (Either.isRight(found) && found.right !== undefined && found.right !== value) db.put(key, found.right)
   return found
@@ -113,11 +117,17 @@ const pfcount = Command.make({
   summary: "Return the approximated cardinality of the set(s) observed by the HyperLogLog at key(s).",
   since: "2.8.9",
   group: "hyperloglog",
-  complexity: "O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.",
+  complexity:
+    "O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.",
   arity: -2,
   flags: "readonly",
   acl: "hyperloglog",
-  keys: [Key.range(1, "RW access", { last: -1, notes: "RW because it may change the internal representation of the key, and propagate to replicas" })],
+  keys: [
+    Key.range(1, "RW access", {
+      last: -1,
+      notes: "RW because it may change the internal representation of the key, and propagate to replicas",
+    }),
+  ],
   args: [Arg.key("key", { multiple: true })],
   parse: (args) => args.rest(),
   run: (keys, { db }) =>
@@ -166,7 +176,8 @@ const debug = (subcommand: string, value: StringBuffer, promoted: () => void): A
         promoted()
       }
       const registers = Array.from({ length: HyperLogLog.registerCount }, (_, index) =>
-        Reply.int(HyperLogLog.register(value, index)))
+        Reply.int(HyperLogLog.register(value, index)),
+      )
       return Either.right(Reply.array(registers))
     }
     case "DECODE":

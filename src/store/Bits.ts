@@ -154,7 +154,7 @@ export const readBits = (bytes: Uint8Array, length: number, offset: number, widt
 export const writeBits = (bytes: Uint8Array, offset: number, width: number, value: number | bigint): void => {
   if (typeof value === "bigint") return writeWide(bytes, offset, width, value)
   let rest = value < 0 ? value + 2 ** width : value
-  for (let left = width; left > 0; ) {
+  for (let left = width; left > 0;) {
     const taken = Math.min(left, ((offset + left - 1) & 7) + 1)
     writePart(bytes, offset + left - 1, taken, rest % 256)
     rest = Math.floor(rest / 2 ** taken)
@@ -164,7 +164,7 @@ export const writeBits = (bytes: Uint8Array, offset: number, width: number, valu
 
 const writeWide = (bytes: Uint8Array, offset: number, width: number, value: bigint): void => {
   let rest = BigInt.asUintN(width, value)
-  for (let left = width; left > 0; ) {
+  for (let left = width; left > 0;) {
     const taken = Math.min(left, ((offset + left - 1) & 7) + 1)
     writePart(bytes, offset + left - 1, taken, Number(rest & 0xffn))
     rest >>= BigInt(taken)

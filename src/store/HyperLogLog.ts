@@ -82,7 +82,8 @@ export const add = (value: StringBuffer, element: string, sparseBytesMax: number
   const high = hash[1]
   // The position of the first 1 among the upper 50 bits, counted from 1; 51 when there is none.
   const rest = low >>> indexBits
-  const count = rest !== 0 ? trailingZeros(rest) + 1 : high !== 0 ? trailingZeros(high) + 33 - indexBits : patternBits + 1
+  const count =
+    rest !== 0 ? trailingZeros(rest) + 1 : high !== 0 ? trailingZeros(high) + 33 - indexBits : patternBits + 1
   return raise(value, low & (registerCount - 1), count, sparseBytesMax)
 }
 
@@ -331,7 +332,7 @@ const estimate = (): number | bigint => {
   let z = registerCount * tau((registerCount - histogram[patternBits + 1]) / registerCount)
   for (let value = patternBits; value >= 1; value--) z = (z + histogram[value]) * 0.5
   z += registerCount * sigma(histogram[0] / registerCount)
-  const estimated = Math.round((0.721347520444481703680 * registerCount * registerCount) / z)
+  const estimated = Math.round((0.7213475204444817 * registerCount * registerCount) / z)
   if (estimated <= Number.MAX_SAFE_INTEGER) return estimated
   // Only a forged value gets here; its count does not fit, or is infinite, and reads as Redis's conversion leaves it.
   return estimated < 2 ** 63 ? BigInt(estimated) : -(2n ** 63n)
@@ -342,7 +343,7 @@ const sigma = (start: number): number => {
   let x = start
   let y = 1
   let z = start
-  for (let before = NaN; z !== before; ) {
+  for (let before = NaN; z !== before;) {
     x *= x
     before = z
     z += x * y
@@ -356,7 +357,7 @@ const tau = (start: number): number => {
   let x = start
   let y = 1
   let z = 1 - start
-  for (let before = NaN; z !== before; ) {
+  for (let before = NaN; z !== before;) {
     x = Math.sqrt(x)
     before = z
     y *= 0.5

@@ -98,11 +98,14 @@ const fitNumber = ({ signed, width, overflow }: Operation, sum: number): Fitted 
 
 /** The same with bigints. `tooLarge` says on which side a sum is that does not fit. */
 const fitWide = ({ signed, width, overflow }: Operation, sum: bigint, tooLarge = sum > 0n): Fitted => {
-  const value = signed ? BigInt.asIntN(width, sum) : BigInt.asUintN(width, sum)
-  if (value === sum) return { value, overflowed: false }
-  if (overflow !== "SAT") return { value, overflowed: true }
-  const max = signed ? (1n << BigInt(width - 1)) - 1n : (1n << BigInt(width)) - 1n
-  return { value: tooLarge ? max : signed ? -max - 1n : 0n, overflowed: true }
+  let value = signed ? BigInt.asIntN(width, sum) : BigInt.asUintN(width, sum)
+  const overflowed = value !== sum
+  if (overflowed && overflow === "SAT") {
+    const max = signed ? (1n << BigInt(width - 1)) - 1n : (1n << BigInt(width)) - 1n
+    value = tooLarge ? max : signed ? -max - 1n : 0n
+  }
+  // In the form in which a field of this width is read, so that the two compare.
+  return { value: width <= numberWidthMax ? Number(value) : value, overflowed }
 }
 
 /** What SET or INCRBY makes of a field that holds `old`. */
@@ -129,16 +132,23 @@ const read = (bytes: Uint8Array, length: number, { signed, width, offset }: Oper
 }
 
 /** Runs one operation on a value that is long enough for it. The answer is undefined where FAIL forbids the change. */
-const apply = (value: StringBuffer, operation: Operation): { readonly answer: number | bigint | undefined; readonly changed: boolean } => {
+const apply = (
+  value: StringBuffer,
+  operation: Operation,
+): { readonly answer: number | bigint | undefined; readonly changed: boolean } => {
   const old = read(value.bytes, value.length, operation)
   if (operation.name === "GET") return { answer: old, changed: false }
   const fitted = fit(operation, old)
   if (fitted.overflowed && operation.overflow === "FAIL") return { answer: undefined, changed: false }
   Bits.writeBits(value.bytes, operation.offset, operation.width, fitted.value)
-  return { answer: operation.name === "SET" ? old : fitted.value, changed: old != fitted.value }
+  return { answer: operation.name === "SET" ? old : fitted.value, changed: old !== fitted.value }
 }
 
-const runReads = (key: string, operations: ReadonlyArray<Operation>, { db }: Ctx): Either.Either<Reply.Reply, CommandError> =>
+const runReads = (
+  key: string,
+  operations: ReadonlyArray<Operation>,
+  { db }: Ctx,
+): Either.Either<Reply.Reply, CommandError> =>
   Either.map(db.readString(key), (found) => {
     const value = found ?? ""
     const bytes = Bits.readable(value)
@@ -146,7 +156,11 @@ const runReads = (key: string, operations: ReadonlyArray<Operation>, { db }: Ctx
     return Reply.array(operations.map((operation) => Reply.int(read(bytes, length, operation))))
   })
 
-const runWrites = (key: string, operations: ReadonlyArray<Operation>, { db }: Ctx): Either.Either<Reply.Reply, CommandError> => {
+const runWrites = (
+  key: string,
+  operations: ReadonlyArray<Operation>,
+  { db }: Ctx,
+): Either.Either<Reply.Reply, CommandError> => {
   const found = db.writeString(key)
   if (Either.isLeft(found)) return Either.left(found.left)
   let last = 0
@@ -174,31 +188,36 @@ export const bitfield = Command.make({
   arity: -2,
   flags: "write denyoom",
   acl: "bitmap",
-  keys: [Key.at(1, "RW access update variable_flags", { notes: "This command allows both access and modification of the key" })],
+  keys: [
+    Key.at(1, "RW access update variable_flags", {
+      notes: "This command allows both access and modification of the key",
+    }),
+  ],
   args: [
     Arg.key("key"),
-    Arg.oneOf("operation", [
-      Arg.block("encoding_offset", [Arg.string("encoding"), Arg.integer("offset")], { token: "GET" }),
-      Arg.block("write", [
-        Arg.oneOf("wrap_sat_fail", [
-          Arg.token("WRAP"),
-          Arg.token("SAT"),
-          Arg.token("FAIL"),
-        ], { token: "OVERFLOW", optional: true }),
-        Arg.oneOf("write_operation", [
-          Arg.block("encoding_offset_value", [
-            Arg.string("encoding"),
-            Arg.integer("offset"),
-            Arg.integer("value"),
-          ], { token: "SET" }),
-          Arg.block("encoding_offset_increment", [
-            Arg.string("encoding"),
-            Arg.integer("offset"),
-            Arg.integer("increment"),
-          ], { token: "INCRBY" }),
+    Arg.oneOf(
+      "operation",
+      [
+        Arg.block("encoding_offset", [Arg.string("encoding"), Arg.integer("offset")], { token: "GET" }),
+        Arg.block("write", [
+          Arg.oneOf("wrap_sat_fail", [Arg.token("WRAP"), Arg.token("SAT"), Arg.token("FAIL")], {
+            token: "OVERFLOW",
+            optional: true,
+          }),
+          Arg.oneOf("write_operation", [
+            Arg.block("encoding_offset_value", [Arg.string("encoding"), Arg.integer("offset"), Arg.integer("value")], {
+              token: "SET",
+            }),
+            Arg.block(
+              "encoding_offset_increment",
+              [Arg.string("encoding"), Arg.integer("offset"), Arg.integer("increment")],
+              { token: "INCRBY" },
+            ),
+          ]),
         ]),
-      ]),
-    ], { optional: true, multiple: true }),
+      ],
+      { optional: true, multiple: true },
+    ),
   ],
   parse: (args, { limits }) => ({ key: args.key(), operations: parseOperations(args, limits) }),
   run: ({ key, operations }, ctx) =>
@@ -217,10 +236,12 @@ export const bitfieldRo = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [
     Arg.key("key"),
-    Arg.block("encoding_offset", [
-      Arg.string("encoding"),
-      Arg.integer("offset"),
-    ], { token: "GET", optional: true, multiple: true, multipleToken: true }),
+    Arg.block("encoding_offset", [Arg.string("encoding"), Arg.integer("offset")], {
+      token: "GET",
+      optional: true,
+      multiple: true,
+      multipleToken: true,
+    }),
   ],
   parse: (args, { limits }) => {
     const key = args.key()

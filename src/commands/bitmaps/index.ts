@@ -88,12 +88,7 @@ interface BitRange {
 }
 
 /** Reads `start end [BYTE|BIT]`, of which the last two words may be absent. The order of its checks is Redis's. */
-const bitRange = (
-  start: number | bigint,
-  end: number | bigint,
-  isBit: boolean,
-  length: number,
-): BitRange => {
+const bitRange = (start: number | bigint, end: number | bigint, isBit: boolean, length: number): BitRange => {
   const total = isBit ? length * 8 : length
   const first = fromStart(start, total)
   const last = Math.min(fromStart(end, total), total - 1)
@@ -119,11 +114,15 @@ const bitcount = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [
     Arg.key("key"),
-    Arg.block("index", [
-      Arg.integer("start"),
-      Arg.integer("end"),
-      Arg.oneOf("index_unit", [Arg.token("BYTE"), Arg.token("BIT")], { optional: true, since: "7.0.0" }),
-    ], { optional: true }),
+    Arg.block(
+      "index",
+      [
+        Arg.integer("start"),
+        Arg.integer("end"),
+        Arg.oneOf("index_unit", [Arg.token("BYTE"), Arg.token("BIT")], { optional: true, since: "7.0.0" }),
+      ],
+      { optional: true },
+    ),
   ],
   parse: (args) => ({ key: args.key(), words: args.rest() }),
   run: ({ key, words }, { db }) => {
@@ -159,13 +158,21 @@ const bitpos = Command.make({
   args: [
     Arg.key("key"),
     Arg.integer("bit"),
-    Arg.block("index", [
-      Arg.integer("start"),
-      Arg.block("end_index", [
-        Arg.integer("end"),
-        Arg.oneOf("index_unit", [Arg.token("BYTE"), Arg.token("BIT")], { optional: true, since: "7.0.0" }),
-      ], { optional: true }),
-    ], { optional: true }),
+    Arg.block(
+      "index",
+      [
+        Arg.integer("start"),
+        Arg.block(
+          "end_index",
+          [
+            Arg.integer("end"),
+            Arg.oneOf("index_unit", [Arg.token("BYTE"), Arg.token("BIT")], { optional: true, since: "7.0.0" }),
+          ],
+          { optional: true },
+        ),
+      ],
+      { optional: true },
+    ),
   ],
   parse: (args) => {
     const key = args.key()
@@ -221,7 +228,10 @@ const parseOperation = (word: string): Operation => {
 }
 
 /** The values of all keys, or the error that one of them is not a string. */
-const readStrings = (db: Database, keys: ReadonlyArray<string>): Either.Either<Array<StringValue | undefined>, CommandError> => {
+const readStrings = (
+  db: Database,
+  keys: ReadonlyArray<string>,
+): Either.Either<Array<StringValue | undefined>, CommandError> => {
   const values: Array<StringValue | undefined> = []
   for (const key of keys) {
     const value = asString(db.read(key))

@@ -4,8 +4,9 @@ import * as Reply from "../../codec/Reply.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
 import { NotInteger, WrongType } from "../../errors/CommandError.ts"
 import { StringTooLong } from "../../errors/StringErrors.ts"
+import { lengthOf } from "../../store/Bits.ts"
 import { bulkLengthMax } from "../../store/StringBuffer.ts"
-import type { StringValue, Value } from "../../store/Value.ts"
+import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
 
 export type Answer = Either.Either<Reply.Reply, CommandError>
 
@@ -21,12 +22,11 @@ export const tooLong: Answer = Either.left(StringTooLong.error)
 /** A value as a bulk string; absent is nil, and what is no string is WRONGTYPE. */
 export const bulk = (value: Value | undefined): Answer => {
   if (value === undefined) return nil
-  if (typeof value === "string") return Either.right(Reply.bulk(value))
+  if (typeof value === "string" && value.length <= bulkLengthMax) return Either.right(Reply.bulk(value))
   if (typeof value === "number") return Either.right(Reply.bulk(String(value)))
-  if (value.type !== "string") return wrongType
+  if (!isString(value)) return wrongType
   // Differs: SETRANGE and SETBIT can make strings up to 56 bytes longer than V8 can hand out as one reply.
-  return value.size > bulkLengthMax ? tooLong : Either.right(Reply.bulk(value.toString()))
+  return lengthOf(value) > bulkLengthMax ? tooLong : Either.right(Reply.bulk(bytesOf(value)))
 }
 
 export const isString = (value: Value): value is StringValue => typeof value !== "object" || value.type === "string"
-

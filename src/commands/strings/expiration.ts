@@ -39,7 +39,8 @@ export const parseOptions = (args: Args, command: "set" | "getex"): Readonly<Opt
   if (!args.more) return none
   const options: Options = { ...none }
   while (args.more) {
-    const taken = command === "set" ? takeCondition(args, options) || takeKeepTtl(args, options) : takePersist(args, options)
+    const taken =
+      command === "set" ? takeCondition(args, options) || takeKeepTtl(args, options) : takePersist(args, options)
     if (!taken && !takeUnit(args, options)) args.fail(SyntaxError.error)
   }
   return options
@@ -80,7 +81,12 @@ const instantMax = 9223372036854775807n
 const thousand = 1000n
 
 /** The instant, Unix ms, that `amount` of a unit names for `command`. */
-export const deadlineOf = (unit: Unit, amount: string, now: number, command: string): Either.Either<number, CommandError> => {
+export const deadlineOf = (
+  unit: Unit,
+  amount: string,
+  now: number,
+  command: string,
+): Either.Either<number, CommandError> => {
   const parsed = parseInteger(amount)
   if (parsed === undefined) return Either.left(NotInteger.error)
   if (parsed <= 0) return Either.left(InvalidExpireTime.of(command))

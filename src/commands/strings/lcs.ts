@@ -22,11 +22,7 @@ const cellBytes = 4
 const range = (start: number, end: number): Reply.Reply => Reply.array([Reply.int(start), Reply.int(end)])
 
 /** The answer to IDX: the stretches of at least `lengthMin` bytes, from the last to the first, and the whole length. */
-const indexes = (
-  found: CommonSubsequence.CommonSubsequence,
-  lengthMin: number,
-  withLengths: boolean,
-): Reply.Reply => {
+const indexes = (found: CommonSubsequence.CommonSubsequence, lengthMin: number, withLengths: boolean): Reply.Reply => {
   const matches: Array<Reply.Reply> = []
   for (const { firstStart, firstEnd, secondStart, secondEnd } of found.matches) {
     const length = firstEnd - firstStart + 1

@@ -24,7 +24,8 @@ const append = Command.make({
   summary: "Append a value to a key",
   since: "2.0.0",
   group: "string",
-  complexity: "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
+  complexity:
+    "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
   arity: 3,
   flags: "write denyoom fast",
   acl: "string",
@@ -96,7 +97,8 @@ const getrange = Command.make({
   summary: "Get a substring of the string stored at a key",
   since: "2.4.0",
   group: "string",
-  complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+  complexity:
+    "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
   arity: 4,
   flags: "readonly",
   acl: "string",
@@ -111,7 +113,8 @@ const substr = Command.make({
   summary: "Get a substring of the string stored at a key",
   since: "1.0.0",
   group: "string",
-  complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+  complexity:
+    "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
   docFlags: "deprecated",
   deprecatedSince: "2.0.0",
   replacedBy: "`GETRANGE`",
@@ -129,7 +132,8 @@ const setrange = Command.make({
   summary: "Overwrite part of a string at key starting at the specified offset",
   since: "2.2.0",
   group: "string",
-  complexity: "O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
+  complexity:
+    "O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
   arity: 4,
   flags: "write denyoom",
   acl: "string",

@@ -62,7 +62,12 @@ const set = Command.make({
   since: "1.0.0",
   group: "string",
   complexity: "O(1)",
-  history: [["2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."], ["6.0.0", "Added the `KEEPTTL` option."], ["6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."], ["7.0.0", "Allowed the `NX` and `GET` options to be used together."]],
+  history: [
+    ["2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."],
+    ["6.0.0", "Added the `KEEPTTL` option."],
+    ["6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."],
+    ["7.0.0", "Allowed the `NX` and `GET` options to be used together."],
+  ],
   arity: -3,
   flags: "write denyoom",
   acl: "string",
@@ -72,13 +77,17 @@ const set = Command.make({
     Arg.string("value"),
     Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX")], { optional: true, since: "2.6.12" }),
     Arg.token("GET", { optional: true, since: "6.2.0" }),
-    Arg.oneOf("expiration", [
-      Arg.integer("seconds", { token: "EX", since: "2.6.12" }),
-      Arg.integer("milliseconds", { token: "PX", since: "2.6.12" }),
-      Arg.unixTime("unix-time-seconds", { token: "EXAT", since: "6.2.0" }),
-      Arg.unixTime("unix-time-milliseconds", { token: "PXAT", since: "6.2.0" }),
-      Arg.token("KEEPTTL", { since: "6.0.0" }),
-    ], { optional: true }),
+    Arg.oneOf(
+      "expiration",
+      [
+        Arg.integer("seconds", { token: "EX", since: "2.6.12" }),
+        Arg.integer("milliseconds", { token: "PX", since: "2.6.12" }),
+        Arg.unixTime("unix-time-seconds", { token: "EXAT", since: "6.2.0" }),
+        Arg.unixTime("unix-time-milliseconds", { token: "PXAT", since: "6.2.0" }),
+        Arg.token("KEEPTTL", { since: "6.0.0" }),
+      ],
+      { optional: true },
+    ),
   ],
   parse: (args) => ({ key: args.key(), value: stored(args.owned()), options: parseOptions(args, "set") }),
   run: ({ key, value, options }, ctx) => {
@@ -227,13 +236,17 @@ const getex = Command.make({
   keys: [Key.at(1, "RW access update", { notes: "RW and UPDATE because it changes the TTL" })],
   args: [
     Arg.key("key"),
-    Arg.oneOf("expiration", [
-      Arg.integer("seconds", { token: "EX" }),
-      Arg.integer("milliseconds", { token: "PX" }),
-      Arg.unixTime("unix-time-seconds", { token: "EXAT" }),
-      Arg.unixTime("unix-time-milliseconds", { token: "PXAT" }),
-      Arg.token("PERSIST"),
-    ], { optional: true }),
+    Arg.oneOf(
+      "expiration",
+      [
+        Arg.integer("seconds", { token: "EX" }),
+        Arg.integer("milliseconds", { token: "PX" }),
+        Arg.unixTime("unix-time-seconds", { token: "EXAT" }),
+        Arg.unixTime("unix-time-milliseconds", { token: "PXAT" }),
+        Arg.token("PERSIST"),
+      ],
+      { optional: true },
+    ),
   ],
   parse: (args) => ({ key: args.key(), options: parseOptions(args, "getex") }),
   run: ({ key, options }, ctx) => {

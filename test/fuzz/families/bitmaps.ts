@@ -3,8 +3,12 @@ import * as fc from "fast-check"
 import { argv, type Family, integer, key, many, value } from "../Fuzz.ts"
 
 const bytes = fc.oneof(
-  fc.array(fc.constantFrom(0, 255, 255, 0, 1, 128, 170), { maxLength: 12 }).map((codes) => String.fromCharCode(...codes)),
-  fc.tuple(fc.constantFrom("\x00", "\xff"), fc.integer({ min: 60, max: 200 })).map(([char, length]) => char.repeat(length)),
+  fc
+    .array(fc.constantFrom(0, 255, 255, 0, 1, 128, 170), { maxLength: 12 })
+    .map((codes) => String.fromCharCode(...codes)),
+  fc
+    .tuple(fc.constantFrom("\x00", "\xff"), fc.integer({ min: 60, max: 200 }))
+    .map(([char, length]) => char.repeat(length)),
   value,
 )
 const offset = fc.oneof(
@@ -35,19 +39,43 @@ const type = fc.tuple(fc.constantFrom("i", "i", "u", "u", "U"), width).map(([sig
 const fieldOffset = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 200 }).map(String) },
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 6 }).map((index) => `#${index}`) },
-  { weight: 1, arbitrary: fc.constantFrom("-1", "#-1", "#", "##1", "x", "4294967296", "#9223372036854775807", "#2305843009213693952") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "-1",
+      "#-1",
+      "#",
+      "##1",
+      "x",
+      "4294967296",
+      "#9223372036854775807",
+      "#2305843009213693952",
+    ),
+  },
 )
 const operand = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: -300, max: 300 }).map(String) },
   { weight: 3, arbitrary: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom(1n, -1n), fc.integer({ min: 0, max: 62 }), fc.constantFrom(-1n, 0n, 1n)).map(([sign, power, step]) => String(sign * 2n ** BigInt(power) + step)) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom(1n, -1n), fc.integer({ min: 0, max: 62 }), fc.constantFrom(-1n, 0n, 1n))
+      .map(([sign, power, step]) => String(sign * 2n ** BigInt(power) + step)),
+  },
   { weight: 1, arbitrary: integer },
 )
 const operation = fc.oneof(
   argv(fc.constantFrom("GET", "get"), type, fieldOffset),
   argv("SET", type, fieldOffset, operand),
   argv("INCRBY", type, fieldOffset, operand),
-  argv("OVERFLOW", fc.constantFrom("WRAP", "SAT", "FAIL", "sat", "NONE"), fc.constantFrom("SET", "INCRBY"), type, fieldOffset, operand),
+  argv(
+    "OVERFLOW",
+    fc.constantFrom("WRAP", "SAT", "FAIL", "sat", "NONE"),
+    fc.constantFrom("SET", "INCRBY"),
+    type,
+    fieldOffset,
+    operand,
+  ),
 )
 const operations = (max: number) => fc.array(operation, { maxLength: max }).map((words) => words.flat())
 

@@ -15,9 +15,14 @@ const forged = fc
   .tuple(
     fc.constantFrom("\x01", "\x01", "\x00", "\x02"),
     fc.constantFrom("\x00", "\x80"),
-    fc.array(fc.constantFrom("\x7f\xff", "\x40\x00", "\x7f", "\x00", "\x3f", "\x80", "\xff", "\x84", "\x7f\xfe"), { maxLength: 6 }),
+    fc.array(fc.constantFrom("\x7f\xff", "\x40\x00", "\x7f", "\x00", "\x3f", "\x80", "\xff", "\x84", "\x7f\xfe"), {
+      maxLength: 6,
+    }),
   )
-  .map(([encoding, stale, opcodes]) => `HYLL${encoding}\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00${stale}${opcodes.join("")}`)
+  .map(
+    ([encoding, stale, opcodes]) =>
+      `HYLL${encoding}\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00${stale}${opcodes.join("")}`,
+  )
 
 export const hyperLogLog: Family = {
   name: "hyperLogLog",
@@ -28,11 +33,25 @@ export const hyperLogLog: Family = {
     { weight: 3, arbitrary: argv("PFCOUNT", many(key, 3)) },
     { weight: 3, arbitrary: argv("PFMERGE", many(key, 3)) },
     { weight: 2, arbitrary: argv("GET", key) },
-    { weight: 2, arbitrary: argv("PFDEBUG", fc.constantFrom("DECODE", "ENCODING", "TODENSE", "GETREG", "decode", "FOO"), key) },
+    {
+      weight: 2,
+      arbitrary: argv("PFDEBUG", fc.constantFrom("DECODE", "ENCODING", "TODENSE", "GETREG", "decode", "FOO"), key),
+    },
     { weight: 1, arbitrary: argv("SET", key, forged) },
-    { weight: 1, arbitrary: argv("SETRANGE", key, fc.constantFrom("8", "15", "16", "17", "18"), fc.constantFrom("\x00", "\x80", "\xff", "\x7f")) },
+    {
+      weight: 1,
+      arbitrary: argv(
+        "SETRANGE",
+        key,
+        fc.constantFrom("8", "15", "16", "17", "18"),
+        fc.constantFrom("\x00", "\x80", "\xff", "\x7f"),
+      ),
+    },
     { weight: 1, arbitrary: argv("APPEND", key, value) },
     { weight: 1, arbitrary: argv("ZADD", key, "1", "x") },
-    { weight: 1, arbitrary: argv("CONFIG", "SET", "hll-sparse-max-bytes", fc.constantFrom("3000", "3000", "100", "0", "16000")) },
+    {
+      weight: 1,
+      arbitrary: argv("CONFIG", "SET", "hll-sparse-max-bytes", fc.constantFrom("3000", "3000", "100", "0", "16000")),
+    },
   ),
 }
