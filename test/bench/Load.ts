@@ -123,6 +123,8 @@ export interface Measured {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly p999Ms: number
+  /** The whole distribution: this percentage of replies came within these milliseconds. */
+  readonly distribution: ReadonlyArray<readonly [percent: number, milliseconds: number]>
 }
 
 const runLimitMs = 90_000
@@ -154,13 +156,10 @@ const number = (text: string, pattern: RegExp): number => {
   return Number(match[1])
 }
 
-/** The first percentile of the distribution at or above 99.9. */
-const percentile999 = (report: string): number => {
-  for (const [, percent, milliseconds] of report.matchAll(/([\d.]+)% <= ([\d.]+) milliseconds/g)) {
-    if (Number(percent) >= 99.9) return Number(milliseconds)
-  }
-  return Number.NaN
-}
+const distributionIn = (report: string): Measured["distribution"] =>
+  [...report.slice(0, report.indexOf("Cumulative distribution")).matchAll(/([\d.]+)% <= ([\d.]+) milliseconds/g)].map(
+    ([, percent, milliseconds]) => [Number(percent), Number(milliseconds)] as const,
+  )
 
 /** One run of redis-benchmark against one server, with the CPU time that the server used meanwhile. */
 export const measure = async (server: Server, test: LoadTest, shape: Shape): Promise<Measured> => {
@@ -170,12 +169,14 @@ export const measure = async (server: Server, test: LoadTest, shape: Shape): Pro
   const before = server.process?.cpuSeconds()
   const report = await redisBenchmark([...flags.map(String), ...what])
   const after = server.process?.cpuSeconds()
+  const distribution = distributionIn(report)
   const latency = String.raw`latency summary[^\n]*\n[^\n]*\n`
   return {
     requestsPerSecond: number(report, /throughput summary: ([\d.]+)/),
     cpuMicros: before === undefined || after === undefined ? undefined : ((after - before) * 1e6) / shape.requests,
     p50Ms: number(report, new RegExp(String.raw`${latency}\s+[\d.]+\s+[\d.]+\s+([\d.]+)`)),
     p99Ms: number(report, new RegExp(String.raw`${latency}\s+(?:[\d.]+\s+){4}([\d.]+)`)),
-    p999Ms: percentile999(report.slice(0, report.indexOf("Cumulative"))),
+    p999Ms: distribution.find(([percent]) => percent >= 99.9)?.[1] ?? Number.NaN,
+    distribution,
   }
 }

@@ -7,7 +7,7 @@
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
- *   npm run bench -- complexity | memory | snapshot | stall | connections | start | profile TEST
+ *   npm run bench -- complexity | memory | snapshot | stall | connections | start | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -120,6 +120,9 @@ const run = async (): Promise<number> => {
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
     case "start":
       return measureStart({ main: values.ours, rounds: whole(values.rounds, 7) })
+    case "plots":
+      // Loaded only here: the drawing library takes longer to load than all the rest.
+      return (await import("./Plots.ts")).makePlots({ ...plan(), keys: whole(values.keys, 1_000_000) })
     case "profile":
       return profile({ ...plan(), test: testsNamed([first ?? "set"])[0]!, pipeline: whole(values.pipelines, 1) })
     default:
