@@ -1,0 +1,148 @@
+/**
+ * A set: distinct byte strings. Set algebra, options and errors are the commands' business.
+ *
+ * The idea to hold: a small set of integers is one packed string in ascending order, the only order a client can see; any
+ * other set is a `MemberTable`. As in Redis the first member that is no integer, or one integer too many, turns the one
+ * (`intset`) into the other (`hashtable`), and nothing turns it back.
+ */
+import { parseInteger } from "../bytes/Numbers.ts"
+import { MemberTable } from "./MemberTable.ts"
+import * as Integers from "./PackedIntegers.ts"
+import type { Collection, Limits } from "./Value.ts"
+
+/** The threshold of the setting. */
+export type SetLimits = Pick<Limits, "setMaxIntsetEntries">
+
+/** More integers than this are never one string, whatever the setting says. */
+const integersMax = 1 << 30
+
+export class SetValue implements Collection {
+  #inside: string | MemberTable = Integers.empty
+
+  get type(): "set" {
+    return "set"
+  }
+
+  get encoding(): "intset" | "hashtable" {
+    return typeof this.#inside === "string" ? "intset" : "hashtable"
+  }
+
+  get size(): number {
+    const inside = this.#inside
+    return typeof inside === "string" ? Integers.count(inside) : inside.size
+  }
+
+  has(member: string): boolean {
+    const inside = this.#inside
+    if (typeof inside !== "string") return inside.find(member) !== -1
+    const value = parseInteger(member)
+    return value !== undefined && Integers.find(inside, value) >= 0
+  }
+
+  /** Adds a copy of `member`; answers whether it is new. */
+  add(member: string, limits: SetLimits): boolean {
+    const inside = this.#inside
+    if (typeof inside !== "string") return inside.add(member)
+    const value = parseInteger(member)
+    if (value === undefined) return this.#toTable(inside).add(member)
+    const found = Integers.find(inside, value)
+    if (found >= 0) return false
+    const packed = Integers.insert(inside, value, -1 - found)
+    this.#inside = packed
+    if (Integers.count(packed) > Math.min(limits.setMaxIntsetEntries, integersMax)) this.#toTable(packed)
+    return true
+  }
+
+  /** Removes `member`; answers whether it was there. */
+  remove(member: string): boolean {
+    const inside = this.#inside
+    if (typeof inside !== "string") {
+      const position = inside.find(member)
+      if (position === -1) return false
+      inside.remove(position)
+      return true
+    }
+    const value = parseInteger(member)
+    const index = value === undefined ? -1 : Integers.find(inside, value)
+    if (index < 0) return false
+    this.#inside = Integers.remove(inside, index)
+    return true
+  }
+
+  /** The member at a position, 0 <= position < size: ascending in an intset, otherwise in no order. */
+  at(position: number): string {
+    const inside = this.#inside
+    return typeof inside === "string" ? String(Integers.at(inside, position)) : inside.at(position)
+  }
+
+  /** Removes the member at a position, which the last one may take, and returns it. */
+  removeAt(position: number): string {
+    const inside = this.#inside
+    const member = this.at(position)
+    if (typeof inside === "string") this.#inside = Integers.remove(inside, position)
+    else inside.remove(position)
+    return member
+  }
+
+  /** All members, by position. */
+  members(): Array<string> {
+    const members: Array<string> = []
+    const { size } = this
+    for (let position = 0; position < size; position++) members.push(this.at(position))
+    return members
+  }
+
+  /** The members, by position. The set must not change meanwhile. */
+  *[Symbol.iterator](): IterableIterator<string> {
+    for (let position = 0; position < this.size; position++) yield this.at(position)
+  }
+
+  /**
+   * Visits at least `count` members from `cursor` (0 begins), and returns the next cursor (0: done). A member that is there
+   * from start to end is visited, whatever is added and removed between the calls; an intset comes whole.
+   */
+  scan(cursor: number, count: number, visitor: (member: string) => void): number {
+    const inside = this.#inside
+    const { size } = this
+    if (typeof inside === "string") {
+      for (let position = 0; position < size; position++) visitor(this.at(position))
+      return 0
+    }
+    // The cursor is the position after the next one to visit, see MemberTable.
+    let next = cursor === 0 ? size : Math.min(cursor, size)
+    for (let left = count; left > 0 && next > 0; left--) visitor(inside.at(--next))
+    return next
+  }
+
+  copy(): SetValue {
+    const copy = new SetValue()
+    const inside = this.#inside
+    copy.#inside = typeof inside === "string" ? inside : inside.copy()
+    return copy
+  }
+
+  memoryUsage(samples: number): number {
+    const inside = this.#inside
+    if (typeof inside === "string") return objectBytes + stringBytes(inside.length)
+    const sampled = samples === 0 ? inside.size : Math.min(samples, inside.size)
+    let bytes = 0
+    for (let position = 0; position < sampled; position++) bytes += stringBytes(inside.at(position).length)
+    const average = sampled === 0 ? 0 : bytes / sampled
+    return objectBytes + tableBytes + Math.round(inside.size * (average + memberBytes))
+  }
+
+  #toTable(packed: string): MemberTable {
+    const table = new MemberTable()
+    const size = Integers.count(packed)
+    for (let index = 0; index < size; index++) table.add(String(Integers.at(packed, index)))
+    this.#inside = table
+    return table
+  }
+}
+
+/** Heap bytes of the object itself, of an empty table, and of a string of `length` bytes. */
+const objectBytes = 32
+const tableBytes = 200
+const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
+/** Heap bytes of a member in a table beside its string: reference and index. */
+const memberBytes = 22
