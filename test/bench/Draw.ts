@@ -30,8 +30,7 @@ export interface Axis {
   readonly label?: string
 }
 
-const servers = ["ours", "redis", "floor"]
-const colours = ["#d62728", "#1f77b4", "#9e9e9e"]
+const colours: Readonly<Record<string, string>> = { ours: "#d62728", redis: "#1f77b4", floor: "#9e9e9e" }
 
 const axis = ({ title, logarithmic, values, label }: Axis) => ({
   type: "quantitative" as const,
@@ -44,6 +43,8 @@ const axis = ({ title, logarithmic, values, label }: Axis) => ({
 })
 
 export const svg = (plot: Plot): Promise<string> => {
+  const domain = Object.keys(colours).filter((name) => plot.points.some((point) => point.server === name))
+  const range = domain.map((name) => colours[name]!)
   const { spec } = vegaLite.compile({
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     background: "white",
@@ -56,7 +57,7 @@ export const svg = (plot: Plot): Promise<string> => {
     encoding: {
       x: { field: "x", ...axis(plot.x) },
       y: { field: "y", ...axis(plot.y) },
-      color: { field: "server", type: "nominal", title: null, scale: { domain: servers, range: colours } },
+      color: { field: "server", type: "nominal", title: null, scale: { domain, range } },
       ...(plot.points.some((point) => point.panel !== undefined)
         ? { column: { field: "panel", type: "nominal" as const, title: null, sort: null } }
         : {}),
