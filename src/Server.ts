@@ -15,6 +15,7 @@ import { Clients } from "./command/Clients.ts"
 import { Memory } from "./command/Memory.ts"
 import { Observers } from "./command/Observers.ts"
 import { Registry } from "./command/Registry.ts"
+import { Shutdown } from "./command/Shutdown.ts"
 import { Stats } from "./command/Stats.ts"
 import { Watches } from "./command/Watches.ts"
 import { families } from "./commands/index.ts"
@@ -35,7 +36,7 @@ import { Store } from "./store/Store.ts"
 const store = Layer.unwrapEffect(Effect.map(Config, ({ current }) => Store.layerMemory({ databases: current.databases })))
 
 /** What holds no data and needs nothing but time: counters, clients, watches, observers. */
-const bookkeeping = Layer.mergeAll(Stats.layer, Clients.layer, Observers.layer)
+const bookkeeping = Layer.mergeAll(Stats.layer, Clients.layer, Observers.layer, Shutdown.layer)
 
 /** TCP and Unix sockets as configured. */
 const socket = Layer.unwrapEffect(
@@ -82,4 +83,10 @@ export const layerTest = <E = never, R = never>(
   coreWith(persistence).pipe(
     Layer.provideMerge(layerSocketMemory),
     Layer.provideMerge(Config.layer(options)),
+  )
+
+/** Runs a server until SHUTDOWN asks it to stop or it is interrupted, then takes it down in order. */
+export const launch = <E, R>(server: Layer.Layer<Shutdown, E, R>): Effect.Effect<void, E, R> =>
+  Effect.scoped(
+    Effect.flatMap(Layer.build(server), (context) => Effect.flatMap(Shutdown, ({ requested }) => requested).pipe(Effect.provide(context))),
   )

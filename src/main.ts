@@ -22,10 +22,10 @@ const greeting = Layer.effectDiscard(
 
 const serve = (sources: Sources.Sources) =>
   greeting.pipe(
-    Layer.provide(Server.layerFromConfig),
+    Layer.provideMerge(Server.layerFromConfig),
     Layer.provide(Logging.layer),
     Layer.provide(Sources.layer(sources)),
-    Layer.launch,
+    Server.launch,
   )
 
 Start.run(process.argv.slice(2), serve).pipe(

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Command, Flag } from "./Command.ts"
+import type { Histogram } from "./Histogram.ts"
 
 /** A group of commands, with `R` the services they close over. */
 export type Family<R = never> = ReadonlyArray<Command> | Effect.Effect<ReadonlyArray<Command>, never, R>
@@ -26,6 +27,8 @@ export interface Entry {
   rejected: number
   /** Answered with an error while running. */
   failed: number
+  /** Times of its calls; made at the first call that is measured. */
+  histogram: Histogram | undefined
 }
 
 export interface RegistryService {
@@ -69,6 +72,7 @@ const entryOf = (command: Command): Entry => ({
   micros: 0,
   rejected: 0,
   failed: 0,
+  histogram: undefined,
 })
 
 const make = (): { readonly registry: RegistryService; readonly add: (command: Command) => void } => {
@@ -94,6 +98,7 @@ const make = (): { readonly registry: RegistryService; readonly add: (command: C
     resetStats: () => {
       const reset = (entry: Entry) => {
         entry.calls = entry.micros = entry.rejected = entry.failed = 0
+        entry.histogram = undefined
         entry.subcommands.forEach(reset)
       }
       entries.forEach(reset)

@@ -12,9 +12,11 @@ import { persistenceCommands } from "./persistence.ts"
 import { pubsubCommands } from "./pubsub.ts"
 import { commandCommands } from "./server/command.ts"
 import { databaseCommands } from "./server/databases.ts"
+import { infoCommands } from "./server/info.ts"
+import { shutdownCommands } from "./server/shutdown.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
 import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]

@@ -20,6 +20,7 @@ import { Args } from "../command/Args.ts"
 import type { Client } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import { type Ctx, Flag, type Result, type Waiting } from "../command/Command.ts"
+import { Histogram } from "../command/Histogram.ts"
 import { Memory } from "../command/Memory.ts"
 import { Observers } from "../command/Observers.ts"
 import { type Entry, Registry } from "../command/Registry.ts"
@@ -195,6 +196,7 @@ const make = Effect.gen(function* () {
     const micros = clock.nowMicros() - startedAt
     entry.calls++
     entry.micros += micros
+    if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
     stats.commandsProcessed++
     if (!Either.isEither(result)) {
       return {

@@ -161,7 +161,7 @@ const xclaim = Command.make({
 })
 
 /** Redis allots 16 bytes for each id it may have to report, in a 64-bit size. */
-const countMax = 2 ** 63 / 16 - 1
+const countMax = 2n ** 63n / 16n - 1n
 const countWithoutOption = 100
 /** For each entry wanted so many are looked at. */
 const attemptsPerEntry = 10
@@ -197,8 +197,11 @@ const xautoclaim = Command.make({
     let count = countWithoutOption
     let justId = false
     while (args.more) {
-      if (args.optionWith("COUNT", 1)) count = args.intIn(1, countMax, InvalidGroupArgument.count, InvalidGroupArgument.count)
-      else if (args.option("JUSTID")) justId = true
+      if (args.optionWith("COUNT", 1)) {
+        const wanted = args.int64(InvalidGroupArgument.count)
+        if (wanted < 1 || wanted > countMax) args.fail(InvalidGroupArgument.count)
+        count = Number(wanted)
+      } else if (args.option("JUSTID")) justId = true
       else args.fail(SyntaxError.error)
     }
     return { key, groupName, consumer, minIdleMs, start, count, justId }

@@ -1,0 +1,296 @@
+/**
+ * INFO: what the server knows of itself, section by section. Every figure is read from where it is counted; fields of things
+ * this server does not have (forks, an allocator, replicas) have the value they would have in a redis-server without them.
+ */
+import { randomBytes } from "node:crypto"
+import { arch, release, totalmem } from "node:os"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { fromUtf8 } from "../../bytes/Bytes.ts"
+import { Clock } from "../../clock/Clock.ts"
+import * as Reply from "../../codec/Reply.ts"
+import * as Arg from "../../command/Arg.ts"
+import { Clients } from "../../command/Clients.ts"
+import * as Command from "../../command/Command.ts"
+import { type Entry, Registry } from "../../command/Registry.ts"
+import { Stats } from "../../command/Stats.ts"
+import { redisVersion, serverName } from "../../command/Version.ts"
+import { Config } from "../../config/Config.ts"
+import { Persistence } from "../../persistence/Persistence.ts"
+import { PubSub } from "../../pubsub/PubSub.ts"
+import { lruStamp } from "../../store/Access.ts"
+import { Store } from "../../store/Store.ts"
+
+type Fields = ReadonlyArray<readonly [name: string, value: string | number]>
+
+/** Bytes as Redis shows them to people: 1.50M. */
+export const human = (bytes: number): string => {
+  const units = ["B", "K", "M", "G", "T", "P"]
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return unit === 0 ? `${value}B` : `${value.toFixed(2)}${units[unit]}`
+}
+
+const percent = (part: number, whole: number): string => `${((part / Math.max(1, whole)) * 100).toFixed(2)}%`
+
+/** What INFO shows without an argument; `all` adds the sections after it. */
+const defaultSections = [
+  ...["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "errorstats", "cluster", "keyspace"],
+]
+const furtherSections = ["commandstats", "latencystats"]
+
+export const infoCommands = Effect.gen(function* () {
+  const clients = yield* Clients
+  const clock = yield* Clock
+  const config = yield* Config
+  const persistence = yield* Persistence
+  const pubsub = yield* PubSub
+  const registry = yield* Registry
+  const stats = yield* Stats
+  const store = yield* Store
+  const runId = randomBytes(20).toString("hex")
+  const replicationId = randomBytes(20).toString("hex")
+  let peak = 0
+
+  const memory = () => {
+    const { heapUsed, external, heapTotal, rss } = process.memoryUsage()
+    const used = heapUsed + external
+    peak = Math.max(peak, used)
+    return { used, total: heapTotal + external, rss }
+  }
+  const startedWith = memory().used
+
+  const server = (): Fields => {
+    const uptime = Math.floor((clock.now() - stats.startedAtMs) / 1000)
+    return [
+      ["redis_version", redisVersion],
+      ["server_name", serverName],
+      ["redis_git_sha1", "00000000"],
+      ["redis_git_dirty", 0],
+      ["redis_build_id", "0"],
+      ["redis_mode", "standalone"],
+      ["os", `${process.platform === "linux" ? "Linux" : process.platform} ${release()} ${arch()}`],
+      ["arch_bits", 64],
+      ["monotonic_clock", "process.hrtime"],
+      ["multiplexing_api", "libuv"],
+      ["node_version", process.versions.node],
+      ["process_id", process.pid],
+      ["process_supervised", "no"],
+      ["run_id", runId],
+      ["tcp_port", config.current.port],
+      ["server_time_usec", Math.floor(clock.nowMicros())],
+      ["uptime_in_seconds", uptime],
+      ["uptime_in_days", Math.floor(uptime / 86400)],
+      ["lru_clock", lruStamp(clock.now())],
+      ["executable", fromUtf8(process.argv[1] ?? "")],
+      ["config_file", fromUtf8(config.file ?? "")],
+    ]
+  }
+
+  const clientFields = (): Fields => {
+    const all = [...clients.byId.values()]
+    return [
+      ["connected_clients", all.length],
+      ["cluster_connections", 0],
+      ["maxclients", config.current.maxclients],
+      ["client_recent_max_input_buffer", all.reduce((most, client) => Math.max(most, client.queryBufferBytes()), 0)],
+      ["client_recent_max_output_buffer", all.reduce((most, client) => Math.max(most, client.outbox.queuedBytes()), 0)],
+      ["blocked_clients", all.filter((client) => client.parked !== undefined).length],
+      ["tracking_clients", all.filter((client) => client.tracking !== undefined).length],
+      ["clients_in_timeout_table", all.filter((client) => client.parked !== undefined).length],
+    ]
+  }
+
+  const memoryFields = (): Fields => {
+    const { used, total, rss } = memory()
+    const { maxmemory, maxmemoryPolicy } = config.current
+    const dataset = Math.max(0, used - startedWith)
+    return [
+      ["used_memory", used],
+      ["used_memory_human", human(used)],
+      ["used_memory_rss", rss],
+      ["used_memory_rss_human", human(rss)],
+      ["used_memory_peak", peak],
+      ["used_memory_peak_human", human(peak)],
+      ["used_memory_peak_perc", percent(used, peak)],
+      ["used_memory_overhead", used - dataset],
+      ["used_memory_startup", startedWith],
+      ["used_memory_dataset", dataset],
+      ["used_memory_dataset_perc", percent(dataset, used - Math.min(startedWith, used))],
+      ["allocator_allocated", used],
+      ["allocator_active", total],
+      ["allocator_resident", rss],
+      ["total_system_memory", totalmem()],
+      ["total_system_memory_human", human(totalmem())],
+      ["maxmemory", maxmemory],
+      ["maxmemory_human", human(maxmemory)],
+      ["maxmemory_policy", maxmemoryPolicy],
+      ["allocator_frag_ratio", (total / used).toFixed(2)],
+      ["allocator_frag_bytes", total - used],
+      ["allocator_rss_ratio", (rss / total).toFixed(2)],
+      ["allocator_rss_bytes", rss - total],
+      ["mem_fragmentation_ratio", (rss / used).toFixed(2)],
+      ["mem_fragmentation_bytes", rss - used],
+      ["mem_clients_slaves", 0],
+      ["mem_clients_normal", [...clients.byId.values()].reduce((sum, client) => sum + client.outbox.queuedBytes(), 0)],
+      ["mem_allocator", "v8"],
+      ["active_defrag_running", 0],
+      ["lazyfree_pending_objects", 0],
+      ["lazyfreed_objects", 0],
+    ]
+  }
+
+  // Rates are between two looks: what Redis samples ten times a second would cost a timer that never rests.
+  let lastLook = { atMs: clock.now(), commands: 0, input: 0, output: 0 }
+  const rates = () => {
+    const now = clock.now()
+    const seconds = Math.max(0.001, (now - lastLook.atMs) / 1000)
+    const per = (value: number) => Math.max(0, value) / seconds
+    const result = {
+      commands: Math.round(per(stats.commandsProcessed - lastLook.commands)),
+      input: (per(stats.netInputBytes - lastLook.input) / 1024).toFixed(2),
+      output: (per(stats.netOutputBytes - lastLook.output) / 1024).toFixed(2),
+    }
+    lastLook = { atMs: now, commands: stats.commandsProcessed, input: stats.netInputBytes, output: stats.netOutputBytes }
+    return result
+  }
+
+  const statsFields = (): Fields => {
+    const rate = rates()
+    return [
+      ["total_connections_received", stats.connectionsReceived],
+      ["total_commands_processed", stats.commandsProcessed],
+      ["instantaneous_ops_per_sec", rate.commands],
+      ["total_net_input_bytes", stats.netInputBytes],
+      ["total_net_output_bytes", stats.netOutputBytes],
+      ["total_net_repl_input_bytes", 0],
+      ["total_net_repl_output_bytes", 0],
+      ["instantaneous_input_kbps", rate.input],
+      ["instantaneous_output_kbps", rate.output],
+      ["rejected_connections", stats.connectionsRejected],
+      ["sync_full", 0],
+      ["sync_partial_ok", 0],
+      ["sync_partial_err", 0],
+      ["expired_keys", store.counters.expired],
+      ["expired_stale_perc", "0.00"],
+      ["expired_time_cap_reached_count", 0],
+      ["evicted_keys", store.counters.evicted],
+      ["evicted_clients", 0],
+      ["total_eviction_exceeded_time", 0],
+      ["current_eviction_exceeded_time", 0],
+      ["keyspace_hits", store.counters.hits],
+      ["keyspace_misses", store.counters.misses],
+      ["pubsub_channels", [...pubsub.active("channel")].length],
+      ["pubsub_patterns", pubsub.patternCount()],
+      ["pubsubshard_channels", [...pubsub.active("shard")].length],
+      ["latest_fork_usec", 0],
+      ["total_forks", 0],
+      ["migrate_cached_sockets", 0],
+      ["slave_expires_tracked_keys", 0],
+      ["unexpected_error_replies", 0],
+      ["total_error_replies", stats.errorReplies],
+      ["client_output_buffer_limit_disconnections", stats.outputLimitDisconnections],
+    ]
+  }
+
+  const replication = (): Fields => [
+    ["role", "master"],
+    ["connected_slaves", 0],
+    ["master_failover_state", "no-failover"],
+    ["master_replid", replicationId],
+    ["master_replid2", "0".repeat(40)],
+    ["master_repl_offset", 0],
+    ["second_repl_offset", -1],
+    ["repl_backlog_active", 0],
+    ["repl_backlog_size", 0],
+    ["repl_backlog_first_byte_offset", 0],
+    ["repl_backlog_histlen", 0],
+  ]
+
+  const cpu = (): Fields => {
+    const { system, user } = process.cpuUsage()
+    return [
+      ["used_cpu_sys", (system / 1e6).toFixed(6)],
+      ["used_cpu_user", (user / 1e6).toFixed(6)],
+      ["used_cpu_sys_children", "0.000000"],
+      ["used_cpu_user_children", "0.000000"],
+    ]
+  }
+
+  const entries = (): ReadonlyArray<Entry> => registry.entries.flatMap((entry) => [entry, ...entry.subcommands.values()])
+
+  const commandStats = (): Fields =>
+    entries()
+      .filter((entry) => entry.calls + entry.rejected + entry.failed > 0)
+      .map(({ command, calls, micros, rejected, failed }) => {
+        const perCall = calls === 0 ? 0 : micros / calls
+        const counted = `calls=${calls},usec=${Math.round(micros)},usec_per_call=${perCall.toFixed(2)}`
+        return [`cmdstat_${command.name}`, `${counted},rejected_calls=${rejected},failed_calls=${failed}`]
+      })
+
+  const latencyStats = (): Fields =>
+    entries().flatMap(({ command, histogram }) => {
+      if (histogram === undefined) return []
+      const percentiles = config.current.latencyTrackingInfoPercentiles.map(
+        (p) => `p${p}=${histogram.percentile(p).toFixed(3)}`,
+      )
+      return [[`latency_percentiles_usec_${command.name}`, percentiles.join(",")] as const]
+    })
+
+  const keyspace = (): Fields =>
+    store.databases
+      .filter((db) => db.size > 0)
+      .map((db) => [`db${db.index}`, `keys=${db.size},expires=${db.volatileSize},avg_ttl=0`])
+
+  const sections: Record<string, () => Fields> = {
+    server,
+    clients: clientFields,
+    memory: memoryFields,
+    persistence: persistence.info,
+    stats: statsFields,
+    replication,
+    cpu,
+    modules: () => [],
+    commandstats: commandStats,
+    errorstats: () => [...stats.errors].sort().map(([code, count]) => [`errorstat_${code}`, `count=${count}`]),
+    latencystats: latencyStats,
+    cluster: () => [["cluster_enabled", 0]],
+    keyspace,
+  }
+
+  const heading = (name: string) => `# ${name === "cpu" ? "CPU" : name.charAt(0).toUpperCase() + name.slice(1)}\r\n`
+  const print = (name: string): string =>
+    heading(name) + sections[name]!().map(([field, value]) => `${field}:${value}\r\n`).join("")
+
+  const info = Command.make({
+    name: "info",
+    summary: "Get information and statistics about the server",
+    since: "1.0.0",
+    group: "server",
+    complexity: "O(1)",
+    history: [["7.0.0", "Added support for taking multiple section arguments."]],
+    arity: -1,
+    flags: "loading stale",
+    acl: "dangerous",
+    tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    args: [Arg.string("section", { optional: true, multiple: true })],
+    parse: (args) => args.rest().map((word) => word.toLowerCase()),
+    run: (asked) => {
+      const wanted = new Set(
+        (asked.length === 0 ? ["default"] : asked).flatMap((word) =>
+          word === "default" ? defaultSections
+          : word === "all" || word === "everything" ? [...defaultSections, ...furtherSections]
+          : [word],
+        ),
+      )
+      const printed = Object.keys(sections).filter((name) => wanted.has(name)).map(print)
+      return Either.right(Reply.verbatim("txt", printed.join("\r\n")))
+    },
+  })
+
+  return [info]
+})

@@ -1,0 +1,108 @@
+/**
+ * The end of the server, and two commands that look at it from far away: WAIT (there are no replicas) and LOLWUT.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import * as Arg from "../../command/Arg.ts"
+import * as Command from "../../command/Command.ts"
+import { Shutdown } from "../../command/Shutdown.ts"
+import { redisVersion } from "../../command/Version.ts"
+import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
+import { Persistence } from "../../persistence/Persistence.ts"
+
+const noShutdown = new InvalidArgument("No shutdown in progress.")
+const cannotShutdown = new InvalidArgument("Errors trying to SHUTDOWN. Check logs.")
+const timeoutNotInteger = new InvalidArgument("timeout is not an integer or out of range")
+const timeoutNegative = new InvalidArgument("timeout is negative")
+
+const lolwut = Command.make({
+  name: "lolwut",
+  summary: "Display some computer art and the Redis version",
+  since: "5.0.0",
+  group: "server",
+  arity: -1,
+  flags: "readonly fast",
+  args: [Arg.integer("version", { token: "VERSION", optional: true })],
+  parse: (args) => {
+    if (args.optionWith("VERSION", 1)) args.int()
+  },
+  // Differs: no computer art, which would have to be Redis's own; the last line, which clients read, is there.
+  run: () => Either.right(Reply.verbatim("txt", `Redis ver. ${redisVersion}\n`)),
+})
+
+const wait = Command.suspending({
+  name: "wait",
+  summary: "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
+  since: "3.0.0",
+  group: "generic",
+  complexity: "O(1)",
+  arity: 3,
+  flags: "noscript",
+  acl: "connection",
+  tips: ["request_policy:all_shards", "response_policy:agg_min"],
+  args: [Arg.integer("numreplicas"), Arg.integer("timeout")],
+  parse: (args) => {
+    const replicas = args.int()
+    const timeoutMs = args.int(timeoutNotInteger)
+    if (timeoutMs < 0) args.fail(timeoutNegative)
+    return { replicas, timeoutMs }
+  },
+  run: ({ replicas, timeoutMs }, ctx) => {
+    // No replica will ever acknowledge: nought are enough, or the time has to pass.
+    if (replicas <= 0) return Either.right(Reply.zero)
+    return ctx.wait({ keys: [], timeoutMs, attempt: () => Either.right(undefined), onTimeout: Reply.zero })
+  },
+})
+
+/** SHUTDOWN, WAIT and LOLWUT. */
+export const shutdownCommands = Effect.gen(function* () {
+  const persistence = yield* Persistence
+  const stop = yield* Shutdown
+
+  const shutdown = Command.suspending({
+    name: "shutdown",
+    summary: "Synchronously save the dataset to disk and then shut down the server",
+    since: "1.0.0",
+    group: "server",
+    complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    history: [["7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."]],
+    arity: -1,
+    flags: "admin noscript loading stale no_multi allow_busy",
+    args: [
+      Arg.oneOf("nosave_save", [Arg.token("NOSAVE"), Arg.token("SAVE")], { optional: true }),
+      Arg.token("NOW", { optional: true, since: "7.0.0" }),
+      Arg.token("FORCE", { optional: true, since: "7.0.0" }),
+      Arg.token("ABORT", { optional: true, since: "7.0.0" }),
+    ],
+    parse: (args) => {
+      const words = args.rest().map((word) => word.toUpperCase())
+      const has = (word: string) => words.includes(word)
+      const known = words.every((word) => ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"].includes(word))
+      if (!known || (has("SAVE") && has("NOSAVE")) || (has("ABORT") && words.length > 1)) args.fail(SyntaxError.error)
+      return {
+        abort: has("ABORT"),
+        force: has("FORCE"),
+        save: has("SAVE") ? "always" as const : has("NOSAVE") ? "never" as const : "as configured" as const,
+      }
+    },
+    run: ({ abort, force, save }) => {
+      // It has stopped before anybody could ask it not to.
+      if (abort) return Either.left(noShutdown)
+      const saved =
+        save === "always"
+          ? Effect.catchAll(persistence.save, (error) =>
+              force ? Effect.logWarning("stopping without a snapshot", error) : Effect.fail(cannotShutdown),
+            )
+          : Effect.void
+      return saved.pipe(
+        Effect.zipRight(Effect.sync(() => persistence.saveAtEnd(save === "always" ? "never" : save))),
+        Effect.zipRight(stop.request),
+        // The connection ends with the server; there is no reply.
+        Effect.zipRight(Effect.never),
+      )
+    },
+  })
+  
+  return [lolwut, wait, shutdown]
+})
