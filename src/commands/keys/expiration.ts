@@ -42,6 +42,9 @@ const parse = (args: Args): Request => {
   return { key, time: args.int64(), conditions }
 }
 
+/** The latest instant that a number can hold and 64 bits can, too: what is logged must be readable again. */
+const deadlineMax = 2 ** 63 - 1024
+
 /**
  * Unix ms of `time` in units of `unit` ms after `base`; absent when 64 bits do not hold it.
  * Differs: beyond 2^53 ms (the year 287396) a deadline is rounded to what a double holds.
@@ -51,7 +54,7 @@ const toUnixMs = (time: number | bigint, unit: number, base: number): number | u
   if (Number.isSafeInteger(ms)) return ms
   const exact = BigInt(time) * BigInt(unit) + BigInt(base)
   return BigInt.asIntN(64, exact) === exact && BigInt.asIntN(64, BigInt(time) * BigInt(unit)) === BigInt(time) * BigInt(unit)
-    ? Number(exact)
+    ? Math.min(Number(exact), deadlineMax)
     : undefined
 }
 

@@ -78,9 +78,14 @@ const takeUnit = (args: Args, options: Options): boolean => {
 }
 
 const instantMax = 9223372036854775807n
+/** The latest instant that a number can hold and 64 bits can, too: what is logged must be readable again. */
+const deadlineMax = 2 ** 63 - 1024
 const thousand = 1000n
 
-/** The instant, Unix ms, that `amount` of a unit names for `command`. */
+/**
+ * The instant, Unix ms, that `amount` of a unit names for `command`.
+ * Differs: beyond 2^53 ms (the year 287396) it is rounded to what a double holds.
+ */
 export const deadlineOf = (
   unit: Unit,
   amount: string,
@@ -98,5 +103,7 @@ export const deadlineOf = (
   }
   const milliseconds = BigInt(parsed) * (inSeconds ? thousand : 1n)
   const instant = isRelative ? BigInt(now) + milliseconds : milliseconds
-  return instant > instantMax ? Either.left(InvalidExpireTime.of(command)) : Either.right(Number(instant))
+  return instant > instantMax
+    ? Either.left(InvalidExpireTime.of(command))
+    : Either.right(Math.min(Number(instant), deadlineMax))
 }
