@@ -1,0 +1,477 @@
+/**
+ * One Lua state made into what a Redis script sees: the libraries, the tables no script may change, and the clock that ends
+ * a script which does not end by itself.
+ *
+ * Lua 5.1 has no read-only tables. A protected table is therefore two: the real one, hidden, and an empty one in front of it
+ * that reads through and refuses writes by its metatable; the base functions that go past metatables (`next`, `rawset`, ...)
+ * are replaced by ones that know the pairs (see BaseLibrary).
+ * Scripts run as a coroutine, because only a coroutine can be left in the middle and continued: that is how a slow script
+ * lets other clients be told BUSY.
+ * The invariant: after `VmBroken`, or an exception that is no Lua error, the state is not touched again.
+ */
+import { base } from "./BaseLibrary.ts"
+import { bit } from "./BitLibrary.ts"
+import { cjson } from "./CjsonLibrary.ts"
+import { cmsgpack } from "./CmsgpackLibrary.ts"
+import { math } from "./MathLibrary.ts"
+import { libraryRedis, redis, type RedisHost } from "./RedisLibrary.ts"
+import { string } from "./StringLibrary.ts"
+import { struct } from "./StructLibrary.ts"
+import { Random } from "./Random.ts"
+import { globalsIndex, registryIndex, type State, Status, VmBroken, Wasm } from "./Wasm.ts"
+
+export type Library = Readonly<Record<string, (L: State) => number>>
+
+export interface VmLimits {
+  readonly memoryBytesMax: number
+  /** A script that has run so long is ended, whatever it catches: in Lua instructions, for a clock that stands still. */
+  readonly instructionsMax: number
+}
+
+export type Mode = "script" | "function"
+
+/** A coroutine that runs one script after the other. */
+interface Thread {
+  /** Registry reference of the protected table that its code has as globals. */
+  readonly globals: number
+  state: State
+  ref: number
+}
+
+/** How long a running script may take. */
+export interface Watch {
+  readonly startedAtMs: number
+  readonly timeMsMax: number
+  /** The message of the end when it took longer. */
+  readonly timeout: string
+  /** Unix ms from which on the script is asked to pause; Infinity when it must not. */
+  pauseAtMs: number
+}
+
+/** Ends a script for good: thrown through all Lua frames. */
+export class ScriptEnded extends Error {
+  readonly _tag = "ScriptEnded"
+  readonly position: Position
+  constructor(message: string, position: Position) {
+    super(message)
+    this.position = position
+  }
+}
+
+/** Where a script was: the chunk's name as given, and the line. */
+export interface Position {
+  readonly source: string
+  readonly line: number
+}
+
+/** The hook runs after so many instructions (about 10 us). */
+const hookInstructions = 2000
+/** Offsets in `lua_State` as wasm32 lays it out; `pausable` checks them before they are believed. */
+const callDepthOffset = 52
+const baseCallDepthOffset = 54
+const hookMaskOffset = 56
+/** `LUA_MASKCOUNT` */
+const countMask = 8
+/** Offsets in `lua_Debug`. */
+const whatOffset = 12
+const sourceOffset = 16
+const lineOffset = 20
+const recordBytes = 128
+
+export class Vm {
+  readonly wasm: Wasm
+  readonly random = new Random()
+  /** The main state; scripts run in `thread`. */
+  readonly L: State
+  /** Hidden tables by the pointer of the protected table in front of them. */
+  private readonly hidden = new Map<number, number>()
+  /** Registry reference of the hidden global table. */
+  readonly globals: number
+  /** Pointers of the protected global tables, and references of what `getmetatable` shows for them and for strings. */
+  readonly globalTables = new Set<number>()
+  globalsMetatable = 0
+  stringMetatable = 0
+  /** The thread of EVAL scripts, that of functions (their globals are others), and the one in use. */
+  private readonly threads: Readonly<Record<Mode, Thread>>
+  private thread: Thread
+  /** What the globals of a library are, one while it is loaded and another when its functions run. */
+  private libraryMetatable = 0
+  private loadingGlobals = 0
+  private functionGlobals = 0
+  private readonly hook: number
+  private readonly record: number
+  private readonly now: () => number
+  private readonly limits: VmLimits
+  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, timeout: "", pauseAtMs: Infinity }
+  private instructions = 0
+  private canPause = false
+  private readonly readonlyError: number
+  /** The C function that complains about a global that is not there. */
+  private readonly missing: number
+
+  constructor(host: RedisHost, limits: VmLimits, now: () => number) {
+    this.limits = limits
+    this.now = now
+    const wasm = (this.wasm = new Wasm({ memoryBytesMax: limits.memoryBytesMax }))
+    const { lua } = wasm
+    const L = (this.L = lua.luaL_newstate())
+    if (L === 0) throw new VmBroken("no memory for a Lua state")
+    this.record = wasm.allocate(recordBytes)
+    this.hook = wasm.addHook((state, record) => this.onHook(state, record))
+    this.readonlyError = wasm.addFunctions([(state) => wasm.raise(state, readonlyMessage)])
+    lua.luaopen_base(L)
+    lua.luaopen_table(L)
+    lua.luaopen_string(L)
+    lua.luaopen_math(L)
+    lua.lua_settop(L, 0)
+    lua.lua_pushvalue(L, globalsIndex)
+    this.globals = lua.luaL_ref(L, registryIndex)
+    for (const name of withheld) this.setGlobal(name, () => lua.lua_pushnil(L))
+    base(this)
+    this.extend("string", string(this))
+    this.extend("math", math(this))
+    this.addTable("bit", bit(this))
+    this.addTable("struct", struct(this))
+    cmsgpack(this)
+    cjson(this)
+    redis(this, host)
+    for (const name of protectedLibraries) this.protectLibrary(name)
+    this.missing = wasm.addFunctions([(state) => wasm.raise(state, unknownGlobal(wasm.toString(state, 2) ?? "(null)"))])
+    lua.lua_sethook(L, this.hook, countMask, hookInstructions)
+    const script = this.protectGlobals()
+    const library = this.makeLibraryGlobals(host)
+    this.showMetatables()
+    this.threads = { script: { globals: script, state: 0, ref: 0 }, function: { globals: library, state: 0, ref: 0 } }
+    for (const thread of Object.values(this.threads)) this.renew(thread)
+    this.thread = this.threads.script
+    this.canPause = this.checkPausable()
+  }
+
+  /** Sets a field of the hidden global table to what `push` pushes. */
+  setGlobal(name: string, push: () => void): void {
+    const { lua } = this.wasm
+    lua.lua_rawgeti(this.L, registryIndex, this.globals)
+    this.setField(name, push)
+    lua.lua_settop(this.L, -2)
+  }
+
+  /** Sets a field of the table on top of the stack, past metatables. */
+  setField(name: string, push: () => void): void {
+    this.wasm.pushString(this.L, name)
+    push()
+    this.wasm.lua.lua_rawset(this.L, -3)
+  }
+
+  /** Adds JavaScript functions to the table on top of the stack. */
+  setFunctions(library: Library): void {
+    const first = this.wasm.addFunctions(Object.values(library))
+    Object.keys(library).forEach((name, index) =>
+      this.setField(name, () => this.wasm.lua.lua_pushcclosure(this.L, first + index, 0))
+    )
+  }
+
+  /** Adds to, or replaces in, a library that Lua brought. */
+  extend(name: string, library: Library): void {
+    this.pushGlobal(name)
+    this.setFunctions(library)
+    this.wasm.lua.lua_settop(this.L, -2)
+  }
+
+  /** A new global library. `more` may add fields that are no functions. */
+  addTable(name: string, library: Library, more?: () => void): void {
+    this.setGlobal(name, () => {
+      this.wasm.lua.lua_createtable(this.L, 0, 0)
+      this.setFunctions(library)
+      more?.()
+    })
+  }
+
+  /** Pushes a field of the hidden global table. */
+  pushGlobal(name: string): void {
+    const { lua } = this.wasm
+    lua.lua_rawgeti(this.L, registryIndex, this.globals)
+    this.wasm.pushString(this.L, name)
+    lua.lua_rawget(this.L, -2)
+    lua.lua_remove(this.L, -2)
+  }
+
+  /** The C function behind a field of a library that Lua brought. */
+  original(library: string | undefined, name: string): (L: State) => number {
+    const { lua } = this.wasm
+    if (library === undefined) this.pushGlobal(name)
+    else {
+      this.pushGlobal(library)
+      this.wasm.pushString(this.L, name)
+      lua.lua_rawget(this.L, -2)
+      lua.lua_remove(this.L, -2)
+    }
+    const pointer = lua.lua_tocfunction(this.L, -1)
+    lua.lua_settop(this.L, -2)
+    return this.wasm.cFunction(pointer)
+  }
+
+  /** Replaces the table on top of the stack with a protected one in front of it. */
+  protect(): void {
+    const { lua } = this.wasm
+    const L = this.L
+    lua.lua_createtable(L, 0, 0)
+    this.hidden.set(lua.lua_topointer(L, -1), 0)
+    lua.lua_createtable(L, 0, 2)
+    this.setField("__index", () => lua.lua_pushvalue(L, -4))
+    this.setField("__newindex", () => lua.lua_pushcclosure(L, this.readonlyError, 0))
+    lua.lua_setmetatable(L, -2)
+    const pointer = lua.lua_topointer(L, -1)
+    // Anchored for good, so that the pointer keeps its meaning.
+    lua.lua_pushvalue(L, -1)
+    lua.luaL_ref(L, registryIndex)
+    lua.lua_insert(L, -2)
+    this.hidden.set(pointer, lua.luaL_ref(L, registryIndex))
+  }
+
+  /** The registry reference of the hidden table, when the value at `index` is a protected one. */
+  hiddenOf(L: State, index: number): number | undefined {
+    return this.hidden.get(this.wasm.lua.lua_topointer(L, index))
+  }
+
+  /** The value at `index` refuses changes: complains, without a position, as the functions that go past metatables do. */
+  refuseProtected(L: State, index: number): void {
+    if (this.hidden.has(this.wasm.lua.lua_topointer(L, index))) {
+      this.wasm.pushString(L, readonlyMessage)
+      this.wasm.throwTop(L)
+    }
+  }
+
+  private protectLibrary(name: string): void {
+    this.pushGlobal(name)
+    this.protect()
+    const ref = this.wasm.lua.luaL_ref(this.L, registryIndex)
+    this.setGlobal(name, () => this.wasm.lua.lua_rawgeti(this.L, registryIndex, ref))
+  }
+
+  /** Pushes a metatable whose `__index` complains. */
+  private pushComplaining(): void {
+    this.wasm.lua.lua_createtable(this.L, 0, 1)
+    this.setField("__index", () => this.wasm.lua.lua_pushcclosure(this.L, this.missing, 0))
+  }
+
+  /** Protects the table on top of the stack as a table of globals; gives the reference of what stands in front of it. */
+  private protectAsGlobals(): number {
+    const { lua } = this.wasm
+    this.pushComplaining()
+    lua.lua_setmetatable(this.L, -2)
+    this.protect()
+    this.globalTables.add(lua.lua_topointer(this.L, -1))
+    return lua.luaL_ref(this.L, registryIndex)
+  }
+
+  private protectGlobals(): number {
+    const { lua } = this.wasm
+    lua.lua_rawgeti(this.L, registryIndex, this.globals)
+    const ref = this.protectAsGlobals()
+    this.setGlobal("_G", () => lua.lua_rawgeti(this.L, registryIndex, ref))
+    return ref
+  }
+
+  /**
+   * The globals of function libraries: while a library is loaded only `redis` with `register_function` and logging, later
+   * what scripts have, except what is about replication of whole scripts and debugging.
+   */
+  private makeLibraryGlobals(host: RedisHost): number {
+    const { lua } = this.wasm
+    const L = this.L
+    lua.lua_createtable(L, 0, 0)
+    lua.lua_rawgeti(L, registryIndex, this.globals)
+    lua.lua_pushnil(L)
+    while (lua.lua_next(L, -2) !== 0) {
+      lua.lua_pushvalue(L, -2)
+      lua.lua_insert(L, -2)
+      lua.lua_rawset(L, -5)
+    }
+    lua.lua_settop(L, -2)
+    this.setField("redis", () => {
+      this.pushGlobal("redis")
+      const ref = this.hiddenOf(L, -1)!
+      lua.lua_settop(L, -2)
+      lua.lua_createtable(L, 0, 0)
+      lua.lua_rawgeti(L, registryIndex, ref)
+      lua.lua_pushnil(L)
+      while (lua.lua_next(L, -2) !== 0) {
+        lua.lua_pushvalue(L, -2)
+        lua.lua_insert(L, -2)
+        lua.lua_rawset(L, -5)
+      }
+      lua.lua_settop(L, -2)
+      for (const name of onlyInScripts) this.setField(name, () => lua.lua_pushnil(L))
+      this.protect()
+    })
+    lua.lua_pushvalue(L, -1)
+    this.functionGlobals = lua.luaL_ref(L, registryIndex)
+    const front = this.protectAsGlobals()
+    lua.lua_rawgeti(L, registryIndex, this.functionGlobals)
+    this.setField("_G", () => lua.lua_rawgeti(L, registryIndex, front))
+    lua.lua_settop(L, -2)
+
+    lua.lua_createtable(L, 0, 0)
+    this.setField("redis", () => {
+      lua.lua_createtable(L, 0, 0)
+      libraryRedis(this, host)
+      this.pushComplaining()
+      lua.lua_setmetatable(L, -2)
+      this.protect()
+    })
+    this.pushComplaining()
+    lua.lua_setmetatable(L, -2)
+    this.loadingGlobals = lua.luaL_ref(L, registryIndex)
+    lua.lua_rawgeti(L, registryIndex, front)
+    lua.lua_getmetatable(L, -1)
+    this.libraryMetatable = lua.luaL_ref(L, registryIndex)
+    lua.lua_settop(L, -2)
+    return front
+  }
+
+  /** Lets library code see what there is while it is loaded, or what its functions see. */
+  setLoading(loading: boolean): void {
+    const { lua } = this.wasm
+    lua.lua_rawgeti(this.L, registryIndex, this.libraryMetatable)
+    this.setField("__index", () =>
+      lua.lua_rawgeti(this.L, registryIndex, loading ? this.loadingGlobals : this.functionGlobals))
+    lua.lua_settop(this.L, -2)
+  }
+
+  private showMetatables(): void {
+    const { lua } = this.wasm
+    this.pushComplaining()
+    this.protect()
+    this.globalsMetatable = lua.luaL_ref(this.L, registryIndex)
+    lua.lua_createtable(this.L, 0, 1)
+    this.setField("__index", () => this.pushGlobal("string"))
+    this.protect()
+    this.stringMetatable = lua.luaL_ref(this.L, registryIndex)
+  }
+
+  private renew(thread: Thread): void {
+    const { lua } = this.wasm
+    if (thread.ref !== 0) lua.luaL_unref(this.L, registryIndex, thread.ref)
+    thread.state = lua.lua_newthread(this.L)
+    thread.ref = lua.luaL_ref(this.L, registryIndex)
+    lua.lua_rawgeti(thread.state, registryIndex, thread.globals)
+    lua.lua_replace(thread.state, globalsIndex)
+  }
+
+  /** Believes the offsets into `lua_State` only if they show what must be there. */
+  private checkPausable(): boolean {
+    const { lua, bytes } = this.wasm
+    const { state } = this.thread
+    if (bytes[state + hookMaskOffset] !== countMask) return false
+    const depths: Array<number> = []
+    const probe = this.wasm.addFunctions([(L) => {
+      depths.push(this.depthOf(L, callDepthOffset) - this.depthOf(L, baseCallDepthOffset))
+      return 0
+    }])
+    if (this.wasm.load(state, "local f = ... f() pcall(f) f()", "=") !== Status.ok) return false
+    lua.lua_pushcclosure(state, probe, 0)
+    const status = lua.lua_resume(state, 1)
+    lua.lua_settop(state, 0)
+    return status === Status.ok && depths.length === 3 && depths[0] === 0 && depths[1]! > 0 && depths[2] === 0
+  }
+
+  private depthOf(L: State, offset: number): number {
+    const { bytes } = this.wasm
+    return bytes[L + offset]! | (bytes[L + offset + 1]! << 8)
+  }
+
+  private onHook(L: State, record: number): void {
+    this.instructions += hookInstructions
+    const now = this.now()
+    if (now - this.watch.startedAtMs >= this.watch.timeMsMax || this.instructions >= this.limits.instructionsMax) {
+      throw new ScriptEnded(this.watch.timeout, this.positionOf(L, record))
+    }
+    if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause) return
+    // A pcall, a sort or a metamethod in between has its frame on the C stack, which cannot be left and entered again.
+    if (this.depthOf(L, callDepthOffset) === this.depthOf(L, baseCallDepthOffset)) this.wasm.lua.lua_yield(L, 0)
+  }
+
+  /** For functions of ours that can take long: ends the script when its time is over. */
+  checkTime(L: State): void {
+    if (this.now() - this.watch.startedAtMs < this.watch.timeMsMax) return
+    this.wasm.lua.lua_getstack(L, 0, this.record)
+    throw new ScriptEnded(this.watch.timeout, this.positionOf(L, this.record))
+  }
+
+  private positionOf(L: State, record: number): Position {
+    const { lua, words } = this.wasm
+    lua.lua_getinfo(L, this.wasm.literal("Sl"), record)
+    return {
+      source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
+      line: words[(record + lineOffset) >> 2]! | 0
+    }
+  }
+
+  /** Where the thread is, or where it died: the innermost Lua function, looking past one C function. */
+  position(): Position | undefined {
+    const { lua, words } = this.wasm
+    const record = this.record
+    for (let level = 0; level < 2; level++) {
+      if (lua.lua_getstack(this.thread.state, level, record) === 0) return undefined
+      lua.lua_getinfo(this.thread.state, this.wasm.literal("nSl"), record)
+      const what = this.wasm.cString(words[(record + whatOffset) >> 2]!, 4)
+      if (what === "C" && level === 0) continue
+      return {
+        source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
+        line: words[(record + lineOffset) >> 2]! | 0
+      }
+    }
+    return undefined
+  }
+
+  /** The state to push a function and its arguments on before `start`; its results lie there afterwards. */
+  get stack(): State {
+    return this.thread.state
+  }
+
+  use(mode: Mode): void {
+    this.thread = this.threads[mode]
+  }
+
+  /** Runs the function below `argumentCount` arguments. `Status.yield` means paused: go on with `resume`. */
+  start(argumentCount: number, watch: Watch): number {
+    this.watch = watch
+    this.instructions = 0
+    return this.wasm.lua.lua_resume(this.thread.state, argumentCount)
+  }
+
+  resume(): number {
+    return this.wasm.lua.lua_resume(this.thread.state, 0)
+  }
+
+  /** Makes the thread fit for the next script. One that died of an error, or was left in the middle, cannot be used again. */
+  finish(failed: boolean): void {
+    if (failed) this.renew(this.thread)
+    else this.wasm.lua.lua_settop(this.thread.state, 0)
+  }
+
+  /** Compiles a chunk for the thread in use; gives the registry reference of its function, or Lua's message. */
+  compile(source: string, chunkName: string): number | string {
+    const { lua } = this.wasm
+    const L = this.thread.state
+    const status = this.wasm.load(L, source, chunkName)
+    if (status === Status.ok) return lua.luaL_ref(L, registryIndex)
+    const message = this.wasm.toString(L, -1) ?? ""
+    lua.lua_settop(L, -2)
+    return message
+  }
+
+  forget(ref: number): void {
+    this.wasm.lua.luaL_unref(this.L, registryIndex, ref)
+  }
+
+}
+
+const readonlyMessage = "Attempt to modify a readonly table"
+const unknownGlobal = (name: string) => `Script attempted to access nonexistent global variable '${name}'`
+
+/** What Lua brings and scripts do not get: everything that reads files, and what would reach another function's globals. */
+const withheld = ["dofile", "loadfile", "print", "newproxy", "getfenv", "setfenv", "module", "require", "package"]
+/** Parts of `redis` that functions do not have. */
+const onlyInScripts = ["breakpoint", "debug", "replicate_commands"]
+const protectedLibraries = ["string", "table", "math", "coroutine", "bit", "struct", "cjson", "cmsgpack", "redis"]

@@ -1,0 +1,416 @@
+/**
+ * One instance of the Lua 5.1 WebAssembly module: its memory as bytes, its C functions with types, and the way back from
+ * Lua into JavaScript. What Redis makes of Lua (libraries, protected tables, limits) is built on top of it.
+ *
+ * The module is the file that `wasmoon-lua5.1` ships; its JavaScript glue is left aside, because ours owns the growth of the
+ * memory (a limit in bytes), hands over byte strings without a UTF-8 detour and knows no file system.
+ *
+ * The idea to hold: a Lua error is a `longjmp`, and a `longjmp` is a JavaScript exception (`longJump`) that `invoke_vii`
+ * catches at the `setjmp`. Any other exception passes through all Lua frames and leaves the state unusable: that is how a
+ * script is ended for good (see `Vm`), even inside its own `pcall`.
+ */
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import { flat } from "../../bytes/Bytes.ts"
+
+/** A pointer to a `lua_State`, and pointers in general: offsets into the memory. */
+export type State = number
+type Pointer = number
+
+/** The C functions used here, as the module exports them. */
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
+  readonly __indirect_function_table: FunctionTable
+  readonly __wasm_call_ctors: () => void
+  readonly emscripten_stack_init: () => void
+  readonly stackSave: () => Pointer
+  readonly stackRestore: (stack: Pointer) => void
+  readonly setThrew: (threw: number, value: number) => void
+  readonly malloc: (bytes: number) => Pointer
+  readonly free: (pointer: Pointer) => void
+  readonly luaL_newstate: () => State
+  readonly luaopen_base: (L: State) => number
+  readonly luaopen_table: (L: State) => number
+  readonly luaopen_string: (L: State) => number
+  readonly luaopen_math: (L: State) => number
+  readonly luaL_loadbuffer: (L: State, bytes: Pointer, length: number, name: Pointer) => number
+  readonly luaL_where: (L: State, level: number) => void
+  readonly luaL_argerror: (L: State, argument: number, message: Pointer) => number
+  readonly luaL_checktype: (L: State, argument: number, type: number) => void
+  readonly luaL_checkany: (L: State, argument: number) => void
+  readonly luaL_checknumber: (L: State, argument: number) => number
+  readonly luaL_checklstring: (L: State, argument: number, length: Pointer) => Pointer
+  readonly luaL_checkstack: (L: State, size: number, message: Pointer) => void
+  readonly luaL_typerror: (L: State, argument: number, name: Pointer) => number
+  readonly luaL_ref: (L: State, table: number) => number
+  readonly luaL_unref: (L: State, table: number, ref: number) => void
+  readonly lua_call: (L: State, argumentCount: number, resultCount: number) => void
+  readonly lua_pcall: (L: State, argumentCount: number, resultCount: number, handler: number) => number
+  readonly lua_resume: (L: State, argumentCount: number) => number
+  readonly lua_yield: (L: State, resultCount: number) => number
+  readonly lua_status: (L: State) => number
+  readonly lua_newthread: (L: State) => State
+  readonly lua_error: (L: State) => number
+  readonly lua_gc: (L: State, what: number, data: number) => number
+  readonly lua_sethook: (L: State, hook: Pointer, mask: number, count: number) => number
+  readonly lua_getstack: (L: State, level: number, record: Pointer) => number
+  readonly lua_getinfo: (L: State, what: Pointer, record: Pointer) => number
+  readonly lua_checkstack: (L: State, size: number) => number
+  readonly lua_gettop: (L: State) => number
+  readonly lua_settop: (L: State, index: number) => void
+  readonly lua_pushvalue: (L: State, index: number) => void
+  readonly lua_remove: (L: State, index: number) => void
+  readonly lua_insert: (L: State, index: number) => void
+  readonly lua_replace: (L: State, index: number) => void
+  readonly lua_xmove: (from: State, to: State, count: number) => void
+  readonly lua_type: (L: State, index: number) => number
+  readonly lua_isnumber: (L: State, index: number) => number
+  readonly lua_isstring: (L: State, index: number) => number
+  readonly lua_rawequal: (L: State, left: number, right: number) => number
+  readonly lua_tonumber: (L: State, index: number) => number
+  readonly lua_toboolean: (L: State, index: number) => number
+  readonly lua_tolstring: (L: State, index: number, length: Pointer) => Pointer
+  readonly lua_tocfunction: (L: State, index: number) => number
+  readonly lua_touserdata: (L: State, index: number) => Pointer
+  readonly lua_topointer: (L: State, index: number) => Pointer
+  readonly lua_objlen: (L: State, index: number) => number
+  readonly lua_pushnil: (L: State) => void
+  readonly lua_pushnumber: (L: State, value: number) => void
+  readonly lua_pushboolean: (L: State, value: number) => void
+  readonly lua_pushlstring: (L: State, bytes: Pointer, length: number) => void
+  readonly lua_pushcclosure: (L: State, func: number, upvalues: number) => void
+  readonly lua_pushlightuserdata: (L: State, pointer: Pointer) => void
+  readonly lua_createtable: (L: State, arraySize: number, recordSize: number) => void
+  readonly lua_gettable: (L: State, index: number) => void
+  readonly lua_settable: (L: State, index: number) => void
+  readonly lua_rawget: (L: State, index: number) => void
+  readonly lua_rawgeti: (L: State, index: number, n: number) => void
+  readonly lua_rawset: (L: State, index: number) => void
+  readonly lua_rawseti: (L: State, index: number, n: number) => void
+  readonly lua_next: (L: State, index: number) => number
+  readonly lua_getmetatable: (L: State, index: number) => number
+  readonly lua_setmetatable: (L: State, index: number) => number
+  readonly lua_setfenv: (L: State, index: number) => number
+  readonly lua_concat: (L: State, count: number) => void
+}
+
+type CFunction = (L: State) => number
+interface FunctionTable {
+  readonly length: number
+  readonly grow: (delta: number) => number
+  readonly get: (index: number) => (...values: ReadonlyArray<number>) => number
+  readonly set: (index: number, value: unknown) => void
+}
+
+// The library types that come with Node leave WebAssembly out; these are the parts used.
+interface WebAssemblyNamespace {
+  readonly Module: (new (bytes: Uint8Array) => object) & {
+    readonly imports: (module: object) => ReadonlyArray<{ readonly module: string; readonly name: string }>
+  }
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
+}
+const { Instance, Module } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyNamespace }).WebAssembly
+
+export const registryIndex = -10000
+export const globalsIndex = -10002
+export const multipleResults = -1
+export const Type = {
+  none: -1, nil: 0, boolean: 1, lightUserdata: 2, number: 3, string: 4, table: 5, function: 6, userdata: 7, thread: 8
+} as const
+export const Status = { ok: 0, yield: 1, errorRun: 2, errorSyntax: 3, errorMemory: 4, errorError: 5 } as const
+
+/** The exception that stands for a C `longjmp`: a Lua error on its way to the nearest `pcall`. */
+const longJump = { longJump: true }
+
+/** The instance cannot go on: it panicked, or WebAssembly itself trapped. Whoever holds it makes a new one. */
+export class VmBroken extends Error {
+  readonly _tag = "VmBroken"
+}
+
+const pageBytes = 65536
+/** Strings up to this length travel through one buffer that is never given back. */
+const scratchBytes = 64 * 1024
+/** Below this length a loop over the chars is faster than a call of Buffer. */
+const loopLengthMax = 24
+
+let compiled: object | undefined
+/** Compiled once for the process (about 5 ms), when the first script arrives. */
+const compiledModule = (): object => {
+  if (compiled === undefined) {
+    const entry = createRequire(import.meta.url).resolve("wasmoon-lua5.1")
+    compiled = new Module(fs.readFileSync(entry.replace(/index\.js$/, "liblua5.1.wasm")))
+  }
+  return compiled
+}
+
+export interface WasmOptions {
+  /** The memory never grows beyond; Lua sees "not enough memory". */
+  readonly memoryBytesMax: number
+}
+
+export class Wasm {
+  readonly lua: Exports
+  readonly memoryBytesMax: number
+  /** The memory as it is now; both views are replaced whenever it grows. */
+  bytes: Uint8Array
+  words: Uint32Array
+  private buffer: Buffer
+  private readonly table: FunctionTable
+  private readonly scratch: Pointer
+  /** Where `lua_tolstring` leaves a length. */
+  private readonly lengthCell: Pointer
+  private readonly literals = new Map<string, Pointer>()
+
+  constructor(options: WasmOptions) {
+    this.memoryBytesMax = options.memoryBytesMax
+    const module = compiledModule()
+    const instance = new Instance(module, this.imports(module))
+    this.lua = instance.exports as Exports
+    this.table = this.lua.__indirect_function_table
+    this.bytes = new Uint8Array(this.lua.memory.buffer)
+    this.words = new Uint32Array(this.lua.memory.buffer)
+    this.buffer = Buffer.from(this.lua.memory.buffer)
+    this.lua.emscripten_stack_init()
+    this.lua.__wasm_call_ctors()
+    this.scratch = this.lua.malloc(scratchBytes)
+    this.lengthCell = this.lua.malloc(8)
+  }
+
+  get memoryBytes(): number {
+    return this.bytes.length
+  }
+
+  private refresh(): void {
+    this.bytes = new Uint8Array(this.lua.memory.buffer)
+    this.words = new Uint32Array(this.lua.memory.buffer)
+    this.buffer = Buffer.from(this.lua.memory.buffer)
+  }
+
+  private grow(bytesNeeded: number): number {
+    const wanted = bytesNeeded >>> 0
+    if (wanted > this.memoryBytesMax) return 0
+    // Grow by a fifth at least, so that a growing table does not ask for every page.
+    const target = Math.min(this.memoryBytesMax, Math.max(wanted, this.bytes.length * 1.2))
+    try {
+      this.lua.memory.grow(Math.ceil((target - this.bytes.length) / pageBytes))
+    } catch {
+      return 0
+    }
+    this.refresh()
+    return 1
+  }
+
+  private imports(module: object): object {
+    const provided: Record<string, (...values: ReadonlyArray<number>) => number | void> = {
+      invoke_vii: (index, first, second) => {
+        const stack = this.lua.stackSave()
+        try {
+          this.table.get(index!)(first!, second!)
+        } catch (error) {
+          if (error !== longJump) throw error
+          this.lua.stackRestore(stack)
+          this.lua.setThrew(1, 0)
+        }
+      },
+      _emscripten_throw_longjmp: () => {
+        throw longJump
+      },
+      emscripten_resize_heap: (bytesNeeded) => this.grow(bytesNeeded!),
+      emscripten_memcpy_js: (target, source, length) => {
+        this.bytes.copyWithin(target!, source!, source! + length!)
+      },
+      exit: () => {
+        throw new VmBroken("Lua panicked")
+      },
+      environ_sizes_get: (count, size) => {
+        this.words[count! >> 2] = 0
+        this.words[size! >> 2] = 0
+        return 0
+      },
+      environ_get: () => 0
+    }
+    const imports: Record<string, Record<string, unknown>> = {}
+    for (const { module: space, name } of Module.imports(module)) {
+      // Files, clocks and processes belong to libraries that are never opened.
+      const stub = (): never => {
+        throw new VmBroken(`no ${name} for scripts`)
+      }
+      ;(imports[space] ??= {})[name] = provided[name] ?? stub
+    }
+    return imports
+  }
+
+  /** Puts JavaScript functions into the module's table; returns the index of the first, to be used as a C function pointer. */
+  addFunctions(functions: ReadonlyArray<CFunction>): number {
+    return this.addToTable(functions, "function")
+  }
+
+  addHook(hook: (L: State, record: Pointer) => void): number {
+    return this.addToTable([hook], "hook")
+  }
+
+  private addToTable(functions: ReadonlyArray<unknown>, kind: "function" | "hook"): number {
+    const imports = Object.fromEntries(functions.map((f, index) => [String(index), f]))
+    const instance = new Instance(new Module(trampoline(functions.length, kind)), { f: imports })
+    const exported = instance.exports as Record<string, unknown>
+    const first = this.table.grow(functions.length)
+    functions.forEach((_, index) => this.table.set(first + index, exported[String(index)]))
+    return first
+  }
+
+  /** The function behind a C function pointer, to be called in the frame of the caller. */
+  cFunction(pointer: number): CFunction {
+    return this.table.get(pointer)
+  }
+
+  /** A zero-terminated copy of a text of ours, kept for good. */
+  literal(text: string): Pointer {
+    let pointer = this.literals.get(text)
+    if (pointer === undefined) {
+      pointer = this.allocate(text.length + 1)
+      this.write(text, pointer)
+      this.bytes[pointer + text.length] = 0
+      this.literals.set(text, pointer)
+    }
+    return pointer
+  }
+
+  allocate(bytes: number): Pointer {
+    const pointer = this.lua.malloc(bytes)
+    if (pointer === 0) throw new VmBroken("no memory for an argument")
+    return pointer
+  }
+
+  private write(text: string, pointer: Pointer): void {
+    const length = text.length
+    if (length < loopLengthMax) {
+      const bytes = this.bytes
+      for (let i = 0; i < length; i++) bytes[pointer + i] = text.charCodeAt(i)
+    } else this.buffer.latin1Write(text, pointer, length)
+  }
+
+  /** Pushes a byte string; may raise Lua's memory error like every push. */
+  pushString(L: State, text: string): void {
+    const length = text.length
+    if (length <= scratchBytes) {
+      this.write(text, this.scratch)
+      this.lua.lua_pushlstring(L, this.scratch, length)
+      return
+    }
+    const pointer = this.lua.malloc(length)
+    if (pointer === 0) return this.raise(L, "not enough memory")
+    this.write(text, pointer)
+    try {
+      this.lua.lua_pushlstring(L, pointer, length)
+    } finally {
+      this.lua.free(pointer)
+    }
+  }
+
+  /** Pushes the first `length` bytes of `source`. */
+  pushBytes(L: State, source: Uint8Array, length: number): void {
+    const pointer = length <= scratchBytes ? this.scratch : this.lua.malloc(length)
+    if (pointer === 0) this.raise(L, "not enough memory")
+    this.bytes.set(source.subarray(0, length), pointer)
+    try {
+      this.lua.lua_pushlstring(L, pointer, length)
+    } finally {
+      if (pointer !== this.scratch) this.lua.free(pointer)
+    }
+  }
+
+  /** Where the string or number at `index` lies in memory; the length is `lastLength`. */
+  toBytes(L: State, index: number): Pointer {
+    return this.lua.lua_tolstring(L, index, this.lengthCell)
+  }
+
+  /** The bytes of the string or number at `index` (a number is turned into a string in place); undefined for other types. */
+  toString(L: State, index: number): string | undefined {
+    const pointer = this.lua.lua_tolstring(L, index, this.lengthCell)
+    return pointer === 0 ? undefined : this.slice(pointer, this.words[this.lengthCell >> 2]!)
+  }
+
+  /** Like `luaL_checklstring`: raises Lua's own complaint when argument `index` is no string. */
+  checkString(L: State, index: number): string {
+    const pointer = this.lua.luaL_checklstring(L, index, this.lengthCell)
+    return this.slice(pointer, this.words[this.lengthCell >> 2]!)
+  }
+
+  /** Where argument `index` lies in memory, without copying it; the length is `lastLength`. */
+  checkBytes(L: State, index: number): Pointer {
+    return this.lua.luaL_checklstring(L, index, this.lengthCell)
+  }
+
+  /** The length that the last `checkBytes` found. */
+  get lastLength(): number {
+    return this.words[this.lengthCell >> 2]!
+  }
+
+  slice(pointer: Pointer, length: number): string {
+    if (length < 8) {
+      const bytes = this.bytes
+      let text = ""
+      for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[pointer + i]!)
+      return flat(text)
+    }
+    return this.buffer.latin1Slice(pointer, pointer + length)
+  }
+
+  /** A zero-terminated string, up to `limit` bytes. */
+  cString(pointer: Pointer, limit: number): string {
+    const end = this.bytes.indexOf(0, pointer)
+    return this.buffer.latin1Slice(pointer, Math.min(end, pointer + limit))
+  }
+
+  /** `luaL_loadbuffer`: compiles `source` and pushes the function, or the message of the failure. */
+  load(L: State, source: string, chunkName: string): number {
+    const pointer = this.allocate(source.length + chunkName.length + 1)
+    this.write(source, pointer)
+    const name = pointer + source.length
+    this.write(chunkName, name)
+    this.bytes[name + chunkName.length] = 0
+    try {
+      return this.lua.luaL_loadbuffer(L, pointer, source.length, name)
+    } finally {
+      this.lua.free(pointer)
+    }
+  }
+
+  /** `luaL_error`: raises `message` with the position of the calling Lua function before it. */
+  raise(L: State, message: string): never {
+    this.lua.luaL_where(L, 1)
+    this.pushString(L, message)
+    this.lua.lua_concat(L, 2)
+    return this.throwTop(L)
+  }
+
+  argumentError(L: State, index: number, message: string): never {
+    this.lua.luaL_argerror(L, index, this.literal(message))
+    throw new VmBroken("luaL_argerror returned")
+  }
+
+  /** Raises the value on top of the stack. */
+  throwTop(L: State): never {
+    this.lua.lua_error(L)
+    throw new VmBroken("lua_error returned")
+  }
+}
+
+/**
+ * A WebAssembly module that exports what it imports. A table accepts WebAssembly functions only, and passing a JavaScript
+ * function through an import and an export makes it one. `function` is `(i32) -> i32`, `hook` is `(i32, i32) -> ()`.
+ */
+const trampoline = (count: number, kind: "function" | "hook"): Uint8Array => {
+  const name = (text: string): Array<number> => [text.length, ...Buffer.from(text, "latin1")]
+  const size = (value: number): Array<number> => (value < 128 ? [value] : [(value & 127) | 128, ...size(value >> 7)])
+  const section = (id: number, body: Array<number>): Array<number> => [id, ...size(body.length), ...body]
+  const indexes = Array.from({ length: count }, (_, index) => index)
+  const i32 = 0x7f
+  const type = kind === "function" ? [0x60, 1, i32, 1, i32] : [0x60, 2, i32, i32, 0]
+  return Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [1, ...type]),
+    ...section(2, [...size(count), ...indexes.flatMap((index) => [...name("f"), ...name(String(index)), 0, 0])]),
+    ...section(7, [...size(count), ...indexes.flatMap((index) => [...name(String(index)), 0, ...size(index)])])
+  ])
+}
