@@ -150,9 +150,12 @@ export interface History {
   readonly entriesAdded: U64
 }
 
-/** Whether XDEL has made holes at or after `id`. */
+/** Whether XDEL has made holes between entries at or after `id`; what it removed before the first entry is no hole. */
 export const hasDeletedAfter = (stream: History, id: StreamId): boolean =>
-  stream.length > 0 && !Id.isZero(stream.maxDeletedId) && Id.compare(id, stream.maxDeletedId) <= 0
+  stream.length > 0 &&
+  !Id.isZero(stream.maxDeletedId) &&
+  Id.compare(stream.firstId, stream.maxDeletedId) <= 0 &&
+  Id.compare(id, stream.maxDeletedId) <= 0
 
 /** How many entries were ever added up to `id`, itself included; absent when deletions hide it. */
 export const entriesUpTo = (stream: History, id: StreamId): U64 | undefined => {
