@@ -334,7 +334,10 @@ const make = (options: FilesOptions) =>
           const end = yield* loadLogFile(context, path)
           if (end.stopped) break
           if (end.offset === end.size) continue
-          if (index < files.length - 1 || !current.aofLoadTruncated) {
+          // A file gets its first byte when the one before it is complete, so only empty ones may follow a torn one.
+          let behind = 0
+          for (const later of files.slice(index + 1)) behind += (yield* disk.size(directory.pathOf(later))) ?? 0
+          if (behind > 0 || !current.aofLoadTruncated) {
             return yield* new DamagedFile({ path, offset: end.offset, reason: "the file ends in the middle of a command" })
           }
           yield* Effect.logWarning(`${path}: a torn command at its end was cut off, at byte ${end.offset} of ${end.size}`)
@@ -361,6 +364,8 @@ const make = (options: FilesOptions) =>
           yield* directory.persist(Manifest.withIncremental(manifest, file))
         }
         info.incrementalBytes -= size
+        // What a server that was killed has written may not be on the disk yet.
+        yield* opened.sync
         log.switchTo(opened, size, false)
       })
     })
@@ -407,6 +412,7 @@ const make = (options: FilesOptions) =>
         stopListening()
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)
         if (wanted && loading === undefined && info.job === undefined) yield* Effect.ignore(snapshot)
+        if (needsBase && current.appendonly && loading === undefined) yield* Effect.ignore(rewrite)
         yield* log.close
         yield* Scope.close(lockScope, Exit.void)
       }),

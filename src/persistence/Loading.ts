@@ -152,7 +152,7 @@ export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEn
         slice(path, () => {
           progress.loadedBytes += chunk.length
           if (size === 0 && chunk.length > 0) {
-            if (chunk.latin1Slice(0, 5) === "REDIS") snapshot = new SnapshotReader(keys, loading.verify)
+            if (chunk.toString("latin1", 0, 5) === "REDIS") snapshot = new SnapshotReader(keys, loading.verify)
             else log = new LogReader(commands)
           }
           size += chunk.length

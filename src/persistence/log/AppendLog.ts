@@ -29,8 +29,11 @@ export interface AppendLogOptions {
 /** A file and the text it has yet to get. Text for a file that is being left stays with it. */
 interface Segment {
   readonly file: OpenFile
-  /** Bytes in the file that are whole. */
+  /** Bytes in the file that are whole, and how many of them a sync has covered. */
   size: number
+  safe: number
+  /** Everything behind the safe bytes has been cut off. */
+  isTrimmed: boolean
   text: string
 }
 
@@ -139,7 +142,7 @@ export class AppendLog {
   })
 
   /**
-   * Goes on in another file, from this instant. What was noted before still goes to the old one. With `discard` the old one is
+   * Goes on in another file of `size` synced bytes, from this instant. What was noted before still goes to the old one. With `discard` the old one is
    * given up with all that waits for it, because a new base covers it.
    */
   switchTo(file: OpenFile, size: number, discard: boolean): ReadonlyArray<OpenFile> {
@@ -148,7 +151,7 @@ export class AppendLog {
       this.written = this.noted
       this.covered = this.noted
     }
-    this.segments.push({ file, size, text: "" })
+    this.segments.push({ file, size, safe: size, isTrimmed: false, text: "" })
     this.selected = -1
     this.second = 0
     this.work.unsafeOpen()
@@ -196,6 +199,7 @@ export class AppendLog {
       let failures = 0
       while (this.waiting > 0 && this.brokenBy === undefined && failures === 0) if (!(yield* this.step)) failures++
       if (this.brokenBy === undefined && this.synced < this.written) yield* this.sync
+      if (this.brokenBy !== undefined) yield* this.trim
       for (const segment of this.segments.splice(0)) yield* segment.file.close
     }),
   )
@@ -219,8 +223,23 @@ export class AppendLog {
         if (always && this.synced < this.written && this.brokenBy === undefined) yield* this.sync
         this.settle()
       }
+      while (this.brokenBy !== undefined && !(yield* this.trim)) yield* Effect.sleep(retryMs)
     }),
   )
+
+  /**
+   * Cuts off what a failed sync may have lost, or a power cut would leave a hole in the middle of the log, and no server would start from
+   * it. What was acknowledged as synced stays. False if it could not be done.
+   */
+  private readonly trim: Effect.Effect<boolean> = Effect.suspend(() => {
+    const segment = this.segments[0]
+    if (segment === undefined || segment.isTrimmed) return Effect.succeed(true)
+    segment.size = segment.safe
+    return Effect.zipRight(segment.file.truncate(segment.safe), segment.file.sync).pipe(
+      Effect.map(() => (segment.isTrimmed = true)),
+      Effect.orElseSucceed(() => false),
+    )
+  })
 
   /** Writes one piece of text to the first file. False if that failed. */
   private readonly step: Effect.Effect<boolean> = Effect.suspend(() => {
@@ -259,9 +278,11 @@ export class AppendLog {
       const segment = this.segments[0]
       const position = this.written
       if (segment === undefined || this.synced >= position) return Effect.void
+      const { size } = segment
       return segment.file.sync.pipe(
         Effect.map(() => {
           this.synced = Math.max(this.synced, position)
+          segment.safe = size
         }),
         Effect.catchAll((failure) => this.break(failure)),
         Effect.uninterruptible,
@@ -279,6 +300,7 @@ export class AppendLog {
       if (this.brokenBy !== undefined) return Effect.void
       this.brokenBy = failure
       this.fail(failure)
+      this.work.unsafeOpen()
       this.options.onBroken(failure)
       return Effect.logError(`${failure.message}; what the log holds is in doubt until it has been written anew`)
     })

@@ -4,6 +4,9 @@
  * The idea to hold: a request holds at most 64 elements, so that reading it back needs no more memory than that.
  */
 import { formatDouble } from "../../bytes/Numbers.ts"
+import { Hash } from "../../store/Hash.ts"
+import { List } from "../../store/List.ts"
+import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import * as Id from "../../store/StreamId.ts"
@@ -50,7 +53,18 @@ export class CommandWriter {
   }
 
   private value(key: string, value: Value): void {
-    if (value instanceof SortedSet) {
+    if (value instanceof List) this.elements("RPUSH", key, [...value], 1)
+    else if (value instanceof SetValue) this.elements("SADD", key, [...value], 1)
+    else if (value instanceof Hash) {
+      const words: Array<string> = []
+      value.forEach((field, content) => words.push(field, content))
+      this.elements("HSET", key, words, 2)
+      if (value.nextDeadline === Infinity) return
+      value.forEach((field) => {
+        const deadline = value.deadline(field)
+        if (deadline !== undefined) this.request("HPEXPIREAT", key, String(deadline), "FIELDS", "1", field)
+      })
+    } else if (value instanceof SortedSet) {
       const words: Array<string> = []
       value.forEach((member, score) => words.push(formatDouble(score), member))
       this.elements("ZADD", key, words, 2)

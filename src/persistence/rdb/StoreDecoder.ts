@@ -5,6 +5,9 @@
  * The idea to hold: an empty collection is no value. redis-server passes such keys by in files and refuses them in RESTORE; both get
  * `undefined` from here.
  */
+import { Hash } from "../../store/Hash.ts"
+import { List } from "../../store/List.ts"
+import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import { entriesUpTo, Group, Pending } from "../../store/StreamGroup.ts"
@@ -12,7 +15,7 @@ import * as Id from "../../store/StreamId.ts"
 import { StreamNode } from "../../store/StreamNode.ts"
 import { type Limits, stored, type Value } from "../../store/Value.ts"
 import { Damaged } from "./Format.ts"
-import type { GroupData, ModuleData, SortedSetData, StreamData, ValueData } from "./Model.ts"
+import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamData, ValueData } from "./Model.ts"
 
 /** The value, or absent where it would be empty. Throws `Damaged`; `offset` is where the value ends, for its text. */
 export const toStore = (
@@ -22,13 +25,33 @@ export const toStore = (
 ): Value | undefined => {
   if (typeof data === "string") return stored(data)
   switch (data.type) {
+    case "list":
+      return data.items.length === 0 ? undefined : List.from(data.items)
+    case "set":
+      return set(data, limits, offset)
+    case "hash":
+      return hash(data, limits, offset)
     case "zset":
       return sortedSet(data, limits, offset)
     case "stream":
       return stream(data, offset)
-    default:
-      return undefined
   }
+}
+
+const set = ({ members }: SetData, limits: Limits, offset: number): Value | undefined => {
+  const value = new SetValue()
+  for (const member of members) if (!value.add(member, limits)) throw new Damaged(offset, "set member twice")
+  return value.size === 0 ? undefined : value
+}
+
+const hash = ({ entries, deadlines }: HashData, limits: Limits, offset: number): Value | undefined => {
+  const value = new Hash()
+  for (let i = 0; i < entries.length; i += 2) {
+    if (!value.put(entries[i], entries[i + 1], limits)) throw new Damaged(offset, "hash field twice")
+    const deadline = deadlines === undefined ? 0 : deadlines[i / 2]
+    if (deadline > 0) value.setDeadline(entries[i], deadline)
+  }
+  return value.size === 0 ? undefined : value
 }
 
 const sortedSet = ({ members, scores }: SortedSetData, limits: Limits, offset: number): Value | undefined => {

@@ -4,11 +4,14 @@
  *
  * The idea to hold: the type byte and the value are written apart, because in a file the key stands between them.
  */
+import { Hash } from "../../store/Hash.ts"
+import { List } from "../../store/List.ts"
+import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import type { Group } from "../../store/StreamGroup.ts"
 import { bytesOf, type Limits, type StringValue, type Value } from "../../store/Value.ts"
-import type { ByteWriter } from "./ByteWriter.ts"
+import { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
 import { ListpackWriter } from "./Listpack.ts"
 import type { ConsumerData, GroupData } from "./Model.ts"
@@ -17,10 +20,15 @@ import * as Write from "./WriteValue.ts"
 
 export class StoreEncoder {
   private readonly out: ByteWriter
+  private readonly limits: Limits
   private readonly pack = new ListpackWriter()
+  /** The nodes of a list, laid out before their number is known. */
+  private readonly nodes: ByteWriter
 
-  constructor(out: ByteWriter, _limits: Limits) {
+  constructor(out: ByteWriter, limits: Limits) {
     this.out = out
+    this.limits = limits
+    this.nodes = new ByteWriter(4096, out.compression)
   }
 
   type(value: Value): void {
@@ -28,14 +36,45 @@ export class StoreEncoder {
   }
 
   value(value: Value): void {
-    const { out } = this
+    const { out, pack } = this
     if (typeof value === "number") {
       if ((value | 0) === value) out.integer(value)
       else out.string(String(value))
     } else if (typeof value === "string") out.string(value)
+    else if (value instanceof List) Write.writeQuicklist(out, this.nodes, pack, value, this.limits.listMaxListpackSize)
+    else if (value instanceof SetValue) {
+      if (value.encoding === "intset") Write.writeIntegers(out, value)
+      else Write.writeStrings(out, value.size, value)
+    } else if (value instanceof Hash) this.hash(value)
     else if (value instanceof SortedSet) this.sortedSet(value)
     else if (value instanceof Stream) writeStream(out, streamData(value))
     else out.string(bytesOf(value as StringValue))
+  }
+
+  private hash(value: Hash): void {
+    const { out, pack } = this
+    if (value.nextDeadline !== Infinity) {
+      const entries: Array<string> = []
+      const deadlines: Array<number> = []
+      value.forEach((field, content) => {
+        entries.push(field, content)
+        deadlines.push(value.deadline(field) ?? 0)
+      })
+      Write.writeHashDeadlines(out, { type: "hash", entries, deadlines })
+    } else if (value.encoding === "listpack") {
+      pack.clear()
+      value.forEach((field, content) => {
+        pack.string(field)
+        pack.string(content)
+      })
+      pack.writeTo(out)
+    } else {
+      out.length(value.size)
+      value.forEach((field, content) => {
+        out.string(field)
+        out.string(content)
+      })
+    }
   }
 
   private sortedSet(value: SortedSet): void {
