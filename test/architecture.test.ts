@@ -16,13 +16,13 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   config: ["bytes", "errors"],
   cli: ["bytes", "errors", "config"],
   codec: ["bytes", "errors"],
-  pubsub: ["bytes", "codec"],
   store: ["bytes", "errors", "clock", "config"],
   command: ["bytes", "errors", "clock", "config", "codec", "store"],
+  pubsub: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   persistence: ["bytes", "errors", "clock", "config", "codec", "store"],
   scripting: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
-  commands: ["bytes", "errors", "clock", "config", "codec", "pubsub", "store", "command", "persistence", "scripting"],
-  dispatch: ["bytes", "errors", "clock", "config", "codec", "pubsub", "store", "command", "persistence", "scripting"],
+  commands: ["bytes", "errors", "clock", "config", "codec", "store", "command", "pubsub", "persistence", "scripting"],
+  dispatch: ["bytes", "errors", "clock", "config", "codec", "store", "command", "pubsub", "persistence", "scripting"],
   // A connection holds its replies back until the disk has what they acknowledge, hence store and persistence.
   socket: ["bytes", "errors", "clock", "config", "codec", "store", "command", "persistence", "dispatch"],
 }
