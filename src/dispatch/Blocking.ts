@@ -25,7 +25,10 @@ type Answer = Either.Either<Reply, CommandError>
 export type RunUnit = (client: Client, run: () => Either.Either<Reply | undefined, CommandError>) => Either.Either<Reply | undefined, CommandError>
 
 export interface Blocking {
-  /** Parks the client; ends with the answer. Interrupting it (the connection ended) leaves the queues. */
+  /**
+   * Parks the client at once; the effect ends with the answer. Interrupting it (the connection ended) leaves the queues, as
+   * does `client.parked.unblock` where the effect is never run.
+   */
   readonly wait: (client: Client, waiting: Waiting) => Effect.Effect<Reply, CommandError>
   /** Whether a key that somebody waits for became ready since the last `serve`. */
   readonly isReady: () => boolean
@@ -103,28 +106,35 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
     if (byKey.size === 0) queues.delete(waiter.db)
   }
 
-  const wait = (client: Client, waiting: Waiting) =>
-    Effect.async<Reply, CommandError>((resume) => {
-      const waiter: Waiter = {
-        client,
-        db: client.db,
-        waiting,
-        ended: false,
-        end: (answer) => {
-          leave(waiter)
-          resume(answer)
-        },
-      }
-      enqueue(waiter)
-      if (waiting.timeoutMs > 0) deadlines.add(clock.now() + waiting.timeoutMs, waiter)
-      client.parked = {
-        keys: waiting.keys,
-        unblock: (how) => waiter.end(how === "timeout" ? Either.right(waiting.onTimeout) : Either.left(Unblocked.error)),
-      }
+  const wait = (client: Client, waiting: Waiting) => {
+    // The client queues up now and not when its fiber comes to the effect: a key that is fed in between would be missed.
+    let resume: ((answer: Answer) => void) | undefined
+    let ended: Answer | undefined
+    const waiter: Waiter = {
+      client,
+      db: client.db,
+      waiting,
+      ended: false,
+      end: (answer) => {
+        leave(waiter)
+        ended = answer
+        resume?.(answer)
+      },
+    }
+    enqueue(waiter)
+    if (waiting.timeoutMs > 0) deadlines.add(clock.now() + waiting.timeoutMs, waiter)
+    client.parked = {
+      keys: waiting.keys,
+      unblock: (how) => waiter.end(how === "timeout" ? Either.right(waiting.onTimeout) : Either.left(Unblocked.error)),
+    }
+    return Effect.async<Reply, CommandError>((done) => {
+      if (ended !== undefined) return done(ended)
+      resume = done
       return Effect.sync(() => {
         if (!waiter.ended) leave(waiter)
       })
     })
+  }
 
   const serve = (runUnit: RunUnit) => {
     // A try may make other keys ready (BLMOVE): those are served after all that were ready before.

@@ -299,6 +299,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const finish = Effect.sync(() => {
     flush()
     closed = true
+    // Parked, but the connection ended before its fiber came to wait: nobody would take what is served.
+    client.parked?.unblock("timeout")
     transport.end()
     clients.remove(client)
   })
