@@ -13,12 +13,13 @@ import { SortedSet } from "../../store/SortedSet.ts"
 const countDefault = 10
 const cursorMax = 2n ** 64n
 
-/** A cursor as strtoul reads it; one that we never gave out ends the scan. */
+/** A cursor as strtoul reads it, so the empty word is 0; one that we never gave out ends the scan or begins at the top. */
 const parseCursor = (word: string): number => {
-  if (!/^[+-]?[0-9]+$/.test(word)) throw InvalidCursor.error
-  const cursor = BigInt(word.replace("+", ""))
-  if (cursor >= cursorMax || cursor <= -cursorMax) throw InvalidCursor.error
-  return Number(BigInt.asUintN(64, cursor))
+  const text = word.split("\0", 1)[0]!
+  if (!/^(?:[+-]?[0-9]+)?$/.test(text)) throw InvalidCursor.error
+  const cursor = BigInt(text.replace(/^[+-]/, ""))
+  if (cursor >= cursorMax) throw InvalidCursor.error
+  return Number(text.startsWith("-") ? BigInt.asUintN(64, -cursor) : cursor)
 }
 
 const zscan = Command.make({
