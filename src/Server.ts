@@ -12,7 +12,7 @@ import { Chance } from "./clock/Chance.ts"
 import { Clock } from "./clock/Clock.ts"
 import { Codec } from "./codec/Codec.ts"
 import { Clients } from "./command/Clients.ts"
-import { Memory } from "./command/Memory.ts"
+import { Memory } from "./store/Memory.ts"
 import { Observers } from "./command/Observers.ts"
 import { Registry } from "./command/Registry.ts"
 import { Shutdown } from "./command/Shutdown.ts"
@@ -26,6 +26,7 @@ import * as Files from "./persistence/Files.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
+import * as LuaEngine from "./scripting/LuaEngine.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
 import { Socket } from "./socket/Socket.ts"
@@ -58,8 +59,8 @@ const coreWith = <E, R>(persistence: Layer.Layer<Persistence, E, R>) => Replay.l
   Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
   Layer.provideMerge(Dispatcher.layer),
   Layer.provideMerge(Registry.layer(families)),
-  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer)),
-  Layer.provideMerge(Layer.mergeAll(Memory.layerUnlimited, Codec.layerResp)),
+  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, LuaEngine.layer)),
+  Layer.provideMerge(Layer.mergeAll(Memory.layer, Codec.layerResp)),
   Layer.provideMerge(persistence),
   Layer.provideMerge(store),
   Layer.provideMerge(bookkeeping),

@@ -41,8 +41,33 @@ export interface Ctx {
   readonly propagateAs: (...requests: ReadonlyArray<ReadonlyArray<string>>) => void
   /** Runs another command as this client (scripts, EXEC): gates, counts and propagation included, waiting excluded. */
   readonly call: (argv: ReadonlyArray<string>) => Reply
+  /** How a script that this client runs calls commands. */
+  readonly scriptCalls: (rules: ScriptRules) => ScriptCalls
+  /** True inside of another command (EXEC), where nothing may wait. */
+  readonly nested: boolean
+  /** Runs a later part of a command that waited: what it changes is propagated together, and then blocked clients are served. */
+  readonly unit: <A>(run: () => A) => A
   /** Parks the client until one of `keys` can serve it. Inside MULTI and scripts it answers `onTimeout` at once. */
   readonly wait: (waiting: Waiting) => Result
+}
+
+/** What a script may do. */
+export interface ScriptRules {
+  readonly readOnly: boolean
+  /** It may call commands that need memory when there is none. */
+  readonly allowOom: boolean
+}
+
+/** Commands for one run of a script. */
+export interface ScriptCalls {
+  /** Runs a command; the handler sees a client that speaks `protocol`. Errors are replies. */
+  readonly call: (argv: ReadonlyArray<string>, protocol: 2 | 3) => Reply
+  /** Whether there is such a command. */
+  readonly exists: (argv: ReadonlyArray<string>) => boolean
+  /** A sum of 1 (append log) and 2 (replicas): where the changes from now on go. */
+  readonly setReplication: (flags: number) => void
+  /** Whether a command that writes was called. */
+  readonly wrote: () => boolean
 }
 
 /** A parked command. */

@@ -19,20 +19,23 @@ import * as Reply from "../codec/Reply.ts"
 import { Args } from "../command/Args.ts"
 import type { Client } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
-import { type Ctx, Flag, type Result, type Waiting } from "../command/Command.ts"
+import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../command/Command.ts"
 import { Histogram } from "../command/Histogram.ts"
-import { Memory } from "../command/Memory.ts"
+import { Memory } from "../store/Memory.ts"
 import { Observers } from "../command/Observers.ts"
 import { type Entry, Registry } from "../command/Registry.ts"
 import { Stats } from "../command/Stats.ts"
 import { Config } from "../config/Config.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { InternalError, UnknownCommand } from "../errors/DispatchErrors.ts"
+import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { Persistence } from "../persistence/Persistence.ts"
+import { ScriptEngine } from "../scripting/ScriptEngine.ts"
 import { Store } from "../store/Store.ts"
 import * as Blocking from "./Blocking.ts"
 import * as Gates from "./Gates.ts"
 import * as Propagation from "./Propagation.ts"
+import * as ScriptCalls from "./ScriptCalls.ts"
 
 /** The answer of a parked command: run by the connection's fiber, interrupted when the connection ends. */
 export interface Suspended {
@@ -61,16 +64,19 @@ const make = Effect.gen(function* () {
   const observers = yield* Observers
   const persistence = yield* Persistence
   const registry = yield* Registry
+  const scripts = yield* ScriptEngine
   const stats = yield* Stats
   const store = yield* Store
   const log = Runtime.runFork(yield* Effect.runtime<never>())
 
   const args = new Args()
-  const gate = Gates.make({ config, memory, persistence })
+  const gate = Gates.make({ config, memory, persistence, scripts })
   const blocking = Blocking.make(store, clock)
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
   const propagation = Propagation.make(store.events, persistence, () => depth > 0)
+  /** False while a script asked that its changes are not propagated. */
+  let logged = true
   /** What the running command wants logged in place of its request. */
   let replacement: ReadonlyArray<ReadonlyArray<string>> | undefined
 
@@ -107,6 +113,15 @@ const make = Effect.gen(function* () {
     call(argv: ReadonlyArray<string>) {
       return call(this.client, argv)
     }
+    scriptCalls(rules: ScriptRules) {
+      return scriptCalls(this.client, rules)
+    }
+    get nested() {
+      return depth > 1
+    }
+    unit<A>(run: () => A): A {
+      return continued(run)
+    }
     wait(waiting: Waiting): Result {
       return depth > 1 ? Either.right(waiting.onTimeout) : blocking.wait(this.client, waiting)
     }
@@ -139,7 +154,7 @@ const make = Effect.gen(function* () {
     const result = run()
     const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
     replacement = outer
-    if (store.dirty !== dirty && propagation.active()) {
+    if (store.dirty !== dirty && logged && propagation.active()) {
       if (asked === undefined) propagation.add(db, argv)
       else for (const request of asked) propagation.add(db, request)
     }
@@ -173,6 +188,7 @@ const make = Effect.gen(function* () {
   /** Runs a command that has passed the gates. */
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>, from: number): Reply.Reply | Suspended => {
     const { command } = entry
+    store.touching = !client.noTouch
     const startedAt = clock.nowMicros()
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
     const dirty = store.dirty
@@ -189,7 +205,7 @@ const make = Effect.gen(function* () {
     depth--
     const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
     replacement = outer
-    if (store.dirty !== dirty && propagation.active()) {
+    if (store.dirty !== dirty && logged && propagation.active()) {
       if (asked === undefined) propagation.add(db, argv)
       else for (const request of asked) propagation.add(db, request)
     }
@@ -246,6 +262,35 @@ const make = Effect.gen(function* () {
     const reply = execute(client, entry, argv, firstArgument(entry))
     if (reply._tag !== "Suspended") return reply
     throw new Error(`${entry.command.name} waits inside of another command`)
+  }
+
+  const scriptCalls = ScriptCalls.make({
+    resolve,
+    execute: (client, entry, argv, log) => {
+      const outer = logged
+      logged = log
+      try {
+        const reply = execute(client, entry, argv, firstArgument(entry))
+        return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
+      } finally {
+        logged = outer
+      }
+    },
+    failed,
+    outOfMemory: () => config.current.maxmemory !== 0 && !memory.reclaim(),
+    diskError: persistence.refusal,
+  })
+
+  /** A later part of a command that waited, as `Ctx.unit` offers it. */
+  const continued = <A>(run: () => A): A => {
+    store.at(clock.now())
+    depth++
+    try {
+      return run()
+    } finally {
+      depth--
+      endUnit()
+    }
   }
 
   const mayWrite = (client: Client, { command }: Entry): boolean =>

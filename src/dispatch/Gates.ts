@@ -10,14 +10,16 @@ import { type CommandError, WrongArity } from "../errors/CommandError.ts"
 import { Loading, NoAuth, NotAllowed, OutOfMemory } from "../errors/DispatchErrors.ts"
 import { Flag } from "../command/Command.ts"
 import type { Client } from "../command/Client.ts"
-import type { MemoryService } from "../command/Memory.ts"
+import type { MemoryService } from "../store/Memory.ts"
 import type { Entry } from "../command/Registry.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
+import type { ScriptEngineService } from "../scripting/ScriptEngine.ts"
 
 export interface GateServices {
   readonly config: ConfigService
   readonly persistence: PersistenceService
   readonly memory: MemoryService
+  readonly scripts: ScriptEngineService
 }
 
 export type Gate = (client: Client, entry: Entry, argv: ReadonlyArray<string>) => CommandError | undefined
@@ -46,7 +48,7 @@ const subscriber: Gate = (client, { command }) =>
     : undefined
 
 /** All gates, in order. */
-export const make = ({ config, memory, persistence }: GateServices): Gate => {
+export const make = ({ config, memory, persistence, scripts }: GateServices): Gate => {
   const outOfMemory: Gate = (client, { command }) => {
     if (config.current.maxmemory === 0) return undefined
     // Redis frees memory before every command, and refuses only those that would need more.
@@ -58,6 +60,8 @@ export const make = ({ config, memory, persistence }: GateServices): Gate => {
     command.mask & Flag.write || command.name === "ping" ? persistence.refusal() : undefined
   const loading: Gate = (_, { command }) =>
     persistence.loading() && !(command.mask & Flag.loading) ? Loading.error : undefined
+  const busy: Gate = (_, { command }) =>
+    scripts.slow === undefined || command.mask & Flag.allow_busy ? undefined : scripts.slow.error
 
   return (client, entry, argv) =>
     arity(client, entry, argv) ??
@@ -66,6 +70,7 @@ export const make = ({ config, memory, persistence }: GateServices): Gate => {
     outOfMemory(client, entry, argv) ??
     diskError(client, entry, argv) ??
     subscriber(client, entry, argv) ??
-    loading(client, entry, argv)
+    loading(client, entry, argv) ??
+    busy(client, entry, argv)
 }
 

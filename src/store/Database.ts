@@ -20,6 +20,8 @@ export interface Shared {
   expire: boolean
   /** DEBUG SET-ACTIVE-EXPIRE: off, keys past their deadline go only when somebody looks at them. */
   activeExpire: boolean
+  /** Off while a client with CLIENT NO-TOUCH runs a command: reads leave access stamps alone. */
+  touching: boolean
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number
   readonly events: StoreEvents

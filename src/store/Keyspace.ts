@@ -28,6 +28,9 @@ export interface Keyspace {
   /** 32 bits the eviction policy keeps for a key; 0 when absent. */
   readonly access: (key: string) => number
   readonly setAccess: (key: string, stamp: number) => void
+  /** Bytes that store/Memory.ts remembers of a key, and the sum of all; what it has not set counts as 0. */
+  readonly setWeight: (key: string, bytes: number) => void
+  readonly totalWeight: number
   /** Visits at least `count` keys from `cursor` (0 begins) and returns the next cursor (0: done). `visit` must not change the keyspace. */
   readonly scan: (cursor: number, count: number, visit: (key: string, value: Value) => void) => number
   /** Begins a walk over the keys that are there now: see `Walk`. */
@@ -56,7 +59,7 @@ export interface Walk {
 
 /** What `find` writes as the access stamp; the dispatcher moves it on. One object is shared by all databases of a store. */
 export interface AccessClock {
-  /** Stamp for a key used now, given its old stamp. `undefined`: accesses leave stamps alone (CLIENT NO-TOUCH). */
+  /** Stamp for a key used now, given its old stamp; 0 for a new key. */
   stamp: (old: number) => number
 }
 
@@ -69,6 +72,9 @@ export const makeMap = (clock: AccessClock): Keyspace => {
   let values: Array<Value> = []
   let stamps = new Uint32Array(firstCapacity)
   const deadlines = new Map<string, number>()
+  /** Made when somebody weighs the first key. */
+  let weights: Float64Array | undefined
+  let totalWeight = 0
   const walks: Array<MapWalk> = []
 
   return {
@@ -116,6 +122,12 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       const lastKey = keys.pop()!
       const lastValue = values.pop()!
       for (let i = 0; i < walks.length; i++) moved(walks[i]!, lastKey, keys.length, position)
+      if (weights !== undefined) {
+        // Keys added since the array last grew have no weight yet.
+        totalWeight -= weights[position] ?? 0
+        weights[position] = weights[keys.length] ?? 0
+        weights[keys.length] = 0
+      }
       if (position < keys.length) {
         keys[position] = lastKey
         values[position] = lastValue
@@ -136,6 +148,20 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     setAccess: (key, stamp) => {
       const position = positions.get(key)
       if (position !== undefined) stamps[position] = stamp
+    },
+    setWeight: (key, bytes) => {
+      const position = positions.get(key)
+      if (position === undefined) return
+      if (weights === undefined || weights.length < stamps.length) {
+        const grown = new Float64Array(stamps.length)
+        if (weights !== undefined) grown.set(weights)
+        weights = grown
+      }
+      totalWeight += bytes - weights[position]!
+      weights[position] = bytes
+    },
+    get totalWeight() {
+      return totalWeight
     },
     scan: (cursor, count, visit) => {
       // The cursor is the position after the next one to visit; 0 begins at the top.
@@ -181,6 +207,8 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       keys = []
       values = []
       stamps = new Uint32Array(firstCapacity)
+      weights = undefined
+      totalWeight = 0
     },
   }
 }

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Clock } from "../clock/Clock.ts"
+import { lruStamp } from "./Access.ts"
 import { Database, type Shared } from "./Database.ts"
 import * as Events from "./Events.ts"
 import { type AccessClock, type Keyspace, makeMap } from "./Keyspace.ts"
@@ -19,7 +20,7 @@ export interface StoreService extends Shared {
   readonly database: (index: number) => Database | undefined
   /** Sets the instant the following look-ups see, Unix ms. */
   readonly at: (now: number) => void
-  /** How a used key is stamped for eviction; see store/Eviction.ts. */
+  /** How a used key is stamped for eviction; see store/Memory.ts. */
   readonly accessClock: AccessClock
 }
 
@@ -35,12 +36,12 @@ const make = (
   options: { readonly databases: number; readonly keyspace?: (clock: AccessClock) => Keyspace },
   now: number,
 ): StoreService => {
-  // Seconds in 24 bits, as Redis counts them for its LRU clock.
-  const accessClock: AccessClock = { stamp: () => Math.floor(store.now / 1000) & 0xffffff }
+  const accessClock: AccessClock = { stamp: () => lruStamp(store.now) }
   const store: StoreService = {
     now,
     expire: true,
     activeExpire: true,
+    touching: true,
     dirty: 0,
     events: Events.make(),
     counters: { hits: 0, misses: 0, expired: 0, evicted: 0 },

@@ -6,6 +6,7 @@
  * Adding is O(1), finding a node O(log n), and within a node at most `stream-node-max-entries` entries are walked.
  * Node boundaries are those of Redis 7.0 (t_stream.c streamAppendItem), so that XTRIM ~ trims the same entries.
  */
+import { flat } from "../bytes/Bytes.ts"
 import { type Group } from "./StreamGroup.ts"
 import { RadixCount } from "./RadixCount.ts"
 import { SortedById } from "./SortedById.ts"
@@ -51,7 +52,7 @@ export class Stream implements Collection {
     return this.length
   }
 
-  /** Adds an entry. `pairs` are fields and values, alternating; field names must be flat strings. */
+  /** Adds an entry. `pairs` are fields and values, alternating; nothing of them is kept alive. */
   append(id: StreamId, pairs: ReadonlyArray<string>, limits: NodeLimits): void {
     let node = this.nodes.last()
     if (node === undefined || isFull(node, pairs, limits)) {
@@ -59,7 +60,7 @@ export class Stream implements Collection {
       node = StreamNode.make(id, pairs)
       this.addNode(node)
       this.tailNode = node
-      this.tailFields = pairs.filter((_, index) => index % 2 === 0)
+      this.tailFields = fieldsOf(pairs)
       node.append(id, pairs, true)
     } else {
       if (this.tailNode !== node) {
@@ -205,6 +206,12 @@ export class Stream implements Collection {
     for (let i = 0; i < fields.length; i++) if (fields[i] !== pairs[2 * i]) return false
     return true
   }
+}
+
+const fieldsOf = (pairs: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const fields: Array<string> = []
+  for (let i = 0; i < pairs.length; i += 2) fields.push(flat(pairs[i]!))
+  return fields
 }
 
 /** Measured heap bytes beyond the packed bytes and names: a stream, a node, a group, a consumer, a pending entry. */

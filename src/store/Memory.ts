@@ -1,0 +1,183 @@
+/**
+ * How much memory the data takes, and what happens beyond `maxmemory`: the eight policies of Redis, by sampling.
+ *
+ * What counts: for each key its own bytes, its value's, and what the keyspace spends on an entry, as estimated by `sizeOf` from
+ * what V8 allocates (`npm run bench -- memory` compares the estimate with the growth of the resident set). Garbage not yet
+ * collected, connections and code do not count: a limit has to follow the data and not the collector's mood.
+ * The idea to hold: a size is remembered per key and measured anew when the key changed, and only while there is a limit.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Chance } from "../clock/Chance.ts"
+import { Config } from "../config/Config.ts"
+import * as Access from "./Access.ts"
+import type { Database } from "./Database.ts"
+import { listen } from "./Events.ts"
+import { Store } from "./Store.ts"
+import type { Value } from "./Value.ts"
+
+export interface MemoryService {
+  /** Evicts until the data fits `maxmemory`; false when the policy leaves nothing to evict. */
+  readonly reclaim: () => boolean
+  /** Bytes of all data, by the estimate above; measured now, unless a limit keeps it up to date. */
+  readonly used: () => number
+}
+
+/** A string's header in V8, and the rounding of its bytes to words. */
+const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
+/** Position, key and value slots, access stamp and weight, and the spare room of the tables they stand in. */
+const entryBytes = 96
+/** Elements looked at to estimate a large collection. */
+const samples = 5
+
+/** Bytes that `key` with `value` takes. */
+export const sizeOf = (key: string, value: Value, sampled = samples): number =>
+  entryBytes +
+  stringBytes(key.length) +
+  (typeof value === "string" ? stringBytes(value.length)
+  : typeof value === "number" ? (Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? 0 : 16)
+  : value.memoryUsage(sampled))
+
+export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryService>() {
+  /** The limit and policy as configured. */
+  static readonly layer = Layer.scoped(
+    this,
+    Effect.suspend(() => make),
+  )
+
+  /** No limit, whatever is configured. */
+  static readonly layerUnlimited = Layer.succeed(this, { reclaim: () => true, used: () => 0 })
+}
+
+/** The best candidates met so far, as Redis keeps them: better ones turn up as more keys are sampled. */
+const poolSize = 16
+
+interface Candidate {
+  readonly db: Database
+  readonly key: string
+  /** The larger, the better to evict. */
+  readonly score: number
+}
+
+const make = Effect.gen(function* () {
+  const chance = yield* Chance
+  const { current, onChange } = yield* Config
+  const store = yield* Store
+
+  const measure = (db: Database, key: string) => {
+    const value = db.keyspace.peek(key)
+    if (value !== undefined) db.keyspace.setWeight(key, sizeOf(key, value))
+  }
+  const measureAll = () => {
+    for (const db of store.databases) {
+      db.keyspace.scan(0, db.size, (key, value) => db.keyspace.setWeight(key, sizeOf(key, value)))
+    }
+  }
+  const total = () => {
+    let sum = 0
+    for (let i = 0; i < store.databases.length; i++) sum += store.databases[i]!.keyspace.totalWeight
+    return sum
+  }
+
+  const follow = () => {
+    const { maxmemoryPolicy, lfuDecayTime, lfuLogFactor } = current
+    store.accessClock.stamp = Access.isLfu(maxmemoryPolicy)
+      ? (old) =>
+          old === 0 ? Access.lfuFirstStamp(store.now)
+          : store.touching ? Access.lfuStamp(old, store.now, lfuDecayTime, lfuLogFactor, chance.next())
+          : old
+      : (old) => (store.touching || old === 0 ? Access.lruStamp(store.now) : old)
+  }
+  follow()
+  const unfollow = onChange(["maxmemory-policy", "lfu-decay-time", "lfu-log-factor"], follow)
+
+  let unlisten: (() => void) | undefined
+  const watch = () => {
+    if (current.maxmemory > 0 && unlisten === undefined) {
+      measureAll()
+      unlisten = listen(store.events.modified, measure)
+    } else if (current.maxmemory === 0) {
+      unlisten?.()
+      unlisten = undefined
+    }
+  }
+  watch()
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      unfollow()
+      unwatch()
+      unlisten?.()
+    }),
+  )
+
+  let pool: Array<Candidate> = []
+  const walks = new Map<Database, IterableIterator<string>>()
+
+  /** The next key with a deadline, round and round: the map of deadlines has no positions to draw from. */
+  const nextVolatile = (db: Database): string | undefined => {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      let walk = walks.get(db)
+      if (walk === undefined) walks.set(db, (walk = db.keyspace.volatileKeys()))
+      const next = walk.next()
+      if (next.done !== true) return next.value
+      walks.delete(db)
+    }
+    return undefined
+  }
+
+  const drawFrom = (db: Database, volatile: boolean): string | undefined =>
+    volatile ? nextVolatile(db)
+    : db.size === 0 ? undefined
+    : db.keyspace.keyAt(chance.below(db.size))
+
+  const scoreOf = (db: Database, key: string, policy: string): number =>
+    policy === "volatile-ttl" ? -(db.keyspace.deadline(key) ?? Infinity)
+    : Access.isLfu(policy) ? -Access.frequency(db.keyspace.access(key), store.now, current.lfuDecayTime)
+    : Access.idleSeconds(db.keyspace.access(key), store.now)
+
+  /** The key to go next, or nothing when the policy finds none. */
+  const choose = (): Candidate | undefined => {
+    const policy = current.maxmemoryPolicy
+    const volatile = policy.startsWith("volatile-")
+    const dbs = store.databases.filter((db) => (volatile ? db.volatileSize : db.size) > 0)
+    if (policy === "noeviction" || dbs.length === 0) return undefined
+    if (policy.endsWith("-random")) {
+      const db = dbs[chance.below(dbs.length)]!
+      const key = drawFrom(db, volatile)
+      return key === undefined ? undefined : { db, key, score: 0 }
+    }
+    pool = pool.filter(({ db, key }) => (volatile ? db.keyspace.deadline(key) : db.keyspace.peek(key)) !== undefined)
+    for (const db of dbs) {
+      for (let i = 0; i < current.maxmemorySamples; i++) {
+        const key = drawFrom(db, volatile)
+        if (key === undefined || pool.some((candidate) => candidate.db === db && candidate.key === key)) continue
+        pool.push({ db, key, score: scoreOf(db, key, policy) })
+      }
+    }
+    pool.sort((a, b) => b.score - a.score)
+    pool.length = Math.min(pool.length, poolSize)
+    return pool.shift()
+  }
+
+  const reclaim = (): boolean => {
+    while (total() > current.maxmemory) {
+      const victim = choose()
+      if (victim === undefined) return false
+      victim.db.evict(victim.key)
+    }
+    return true
+  }
+  const unwatch = onChange(["maxmemory"], () => {
+    watch()
+    if (current.maxmemory > 0) reclaim()
+  })
+
+  return {
+    reclaim: () => current.maxmemory === 0 || reclaim(),
+    used: () => {
+      if (current.maxmemory === 0) measureAll()
+      return total()
+    },
+  } satisfies MemoryService
+})

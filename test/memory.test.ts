@@ -1,0 +1,104 @@
+/** The memory limit: what is evicted, what is refused, and that it follows the data. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import type { Reply } from "../src/codec/Reply.ts"
+import * as TestServer from "./support/TestServer.ts"
+import { formatReply } from "./support/Transcript.ts"
+
+const text = (reply: Reply) => formatReply(reply).join("\n")
+
+const fill = (client: TestServer.TestClient, prefix: string, count: number, ...options: ReadonlyArray<string>) =>
+  Effect.promise(async () => {
+    let last: Reply = { _tag: "Nil" }
+    for (let i = 0; i < count; i++) last = await client.run("SET", `${prefix}${i}`, "v".repeat(100), ...options)
+    return last
+  })
+
+describe("maxmemory", () => {
+  it.effect("refuses what needs memory and serves the rest, under noeviction", () =>
+    TestServer.withServer((client) =>
+      Effect.gen(function* () {
+        yield* fill(client, "k", 100)
+        yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "2000")
+        const oom = "-OOM command not allowed when used memory > 'maxmemory'."
+        expect(text(yield* TestServer.run(client, "SET", "more", "x"))).toBe(oom)
+        expect(text(yield* TestServer.run(client, "GET", "more"))).toBe("$-1")
+        expect(text(yield* TestServer.run(client, "DBSIZE"))).toBe(":100")
+        expect(text(yield* TestServer.run(client, "FLUSHALL"))).toBe("+OK")
+        expect(text(yield* TestServer.run(client, "SET", "more", "x"))).toBe("+OK")
+      }),
+    ),
+  )
+
+  for (const policy of ["allkeys-lru", "allkeys-lfu", "allkeys-random"]) {
+    it.effect(`keeps the data within the limit under ${policy}`, () =>
+      TestServer.withServer(
+        (client) =>
+          Effect.gen(function* () {
+            expect(text(yield* fill(client, "k", 1000))).toBe("+OK")
+            const size = Number(text(yield* TestServer.run(client, "DBSIZE")).slice(1))
+            // 100 bytes of value and about as many of key and entry.
+            expect(size).toBeGreaterThan(150)
+            expect(size).toBeLessThan(500)
+            expect(text(yield* TestServer.run(client, "EXISTS", "k999"))).toBe(":1")
+          }),
+        { maxmemory: 60_000, maxmemoryPolicy: policy as "allkeys-lru" },
+      ),
+    )
+  }
+
+  it.effect("evicts what was used longest ago under allkeys-lru", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          yield* fill(client, "old", 100)
+          yield* TestClock.adjust("1 hour")
+          yield* fill(client, "new", 100)
+          yield* TestClock.adjust("1 minute")
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "30000")
+          const left = yield* TestServer.run(client, "KEYS", "*")
+          const names = left._tag === "Array" || left._tag === "Bulks" ? text(left) : ""
+          const count = (prefix: string) => names.split(`"${prefix}`).length - 1
+          expect(count("new")).toBeGreaterThan(3 * count("old"))
+        }),
+      { maxmemoryPolicy: "allkeys-lru", maxmemorySamples: 10 },
+    ),
+  )
+
+  for (const policy of ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"]) {
+    it.effect(`evicts only keys with a deadline under ${policy}`, () =>
+      TestServer.withServer(
+        (client) =>
+          Effect.gen(function* () {
+            yield* fill(client, "stays", 50)
+            yield* fill(client, "goes", 50, "EX", "1000")
+            yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "14000")
+            const left = text(yield* TestServer.run(client, "KEYS", "stays*"))
+            expect(left.startsWith("*50")).toBe(true)
+            expect(Number(text(yield* TestServer.run(client, "DBSIZE")).slice(1))).toBeLessThan(80)
+            yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "1000")
+            expect(text(yield* TestServer.run(client, "SET", "x", "y"))).toContain("-OOM")
+          }),
+        { maxmemoryPolicy: policy as "volatile-lru" },
+      ),
+    )
+  }
+
+  it.effect("tells of each evicted key by an event and a counter", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const listener = yield* TestServer.connect
+          yield* TestServer.run(client, "CONFIG", "SET", "notify-keyspace-events", "Ee")
+          yield* TestServer.run(listener, "SUBSCRIBE", "__keyevent@0__:evicted")
+          yield* fill(client, "k", 3)
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "300")
+          const event = yield* Effect.promise(() => listener.receive())
+          expect(text(event)).toContain('"message"\n  "__keyevent@0__:evicted"\n  "k')
+          expect(text(yield* TestServer.run(client, "INFO", "stats"))).toMatch(/evicted_keys:[1-3]\\r/)
+        }),
+      { maxmemoryPolicy: "allkeys-random" },
+    ),
+  )
+})
