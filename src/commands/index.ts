@@ -5,6 +5,7 @@ import { clientCommands } from "./connection/client.ts"
 import { connectionCommands } from "./connection/connection.ts"
 import { dumpCommands } from "./dump.ts"
 import { geoCommands } from "./geo/index.ts"
+import { hashCommands } from "./hashes/index.ts"
 import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys/index.ts"
 import { objectCommands } from "./keys/object.ts"
@@ -19,4 +20,4 @@ import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
