@@ -1,7 +1,6 @@
 /**
  * The public names, for programs that embed a server and for their tests. `Server` composes; the tags are what a program
- * may replace by a layer of its own; `Reply` and
- * `CommandError` are what commands answer.
+ * may replace by a layer of its own; `Reply` and `CommandError` are what commands answer.
  */
 export { Chance } from "./clock/Chance.ts"
 export { Clock } from "./clock/Clock.ts"
