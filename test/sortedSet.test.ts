@@ -8,7 +8,7 @@ import { RankTree } from "../src/store/RankTree.ts"
 import { ScoreTable } from "../src/store/ScoreTable.ts"
 import { type LexBound, SortedSet } from "../src/store/SortedSet.ts"
 
-const limits = { "zsetMaxListpackEntries": 128, "zsetMaxListpackValue": 64 }
+const limits = { zsetMaxListpackEntries: 128, zsetMaxListpackValue: 64 }
 
 type Entry = readonly [member: string, score: number]
 

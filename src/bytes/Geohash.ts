@@ -61,7 +61,8 @@ const gather = (value: number): number => {
 
 /** Column and row have up to 27 bits: the outermost meridian and parallel lie one past the grid. */
 const interleave = (column: number, row: number): number =>
-  (spread(row >>> 13) | (spread(column >>> 13) << 1)) * 2 ** 26 + (spread(row & 0x1fff) | (spread(column & 0x1fff) << 1))
+  (spread(row >>> 13) | (spread(column >>> 13) << 1)) * 2 ** 26 +
+  (spread(row & 0x1fff) | (spread(column & 0x1fff) << 1))
 
 const columnOf = (longitude: number, step: number): number =>
   Math.floor(((longitude + longitudeMax) / (2 * longitudeMax)) * 2 ** step)
@@ -94,8 +95,7 @@ const cellOf = (score: number): { readonly column: number; readonly row: number 
 
 /** A score that is no cell of ours, as the 64 bits that a conversion on x86-64 makes of it. */
 const foreignCellOf = (score: number): { readonly column: number; readonly row: number } => {
-  let bits =
-    score >= 2 ** 64 ? 0n : score < -(2 ** 63) ? 1n << 63n : BigInt.asUintN(64, BigInt(Math.trunc(score)))
+  let bits = score >= 2 ** 64 ? 0n : score < -(2 ** 63) ? 1n << 63n : BigInt.asUintN(64, BigInt(Math.trunc(score)))
   let column = 0
   let row = 0
   for (let weight = 1; bits > 0n; weight *= 2, bits >>= 2n) {
@@ -124,8 +124,7 @@ export const toText = ({ longitude, latitude }: Place): string => {
   return text + alphabet[0]!.repeat(textLength - text.length)
 }
 
-const latitudeDistance = (from: number, to: number): number =>
-  earthRadiusMeters * Math.abs(radians(to) - radians(from))
+const latitudeDistance = (from: number, to: number): number => earthRadiusMeters * Math.abs(radians(to) - radians(from))
 
 /** Meters along a great circle (haversine). */
 export const distance = (from: Place, to: Place): number => {
@@ -199,7 +198,7 @@ export const intervals = (area: Area): Array<ScoreInterval> => {
   let row = rowOf(latitude, step, latitudeMax)
   const around = (index: number): number => {
     const count = 2 ** step
-    return (((index % count) + count) % count)
+    return ((index % count) + count) % count
   }
   // The center may be so near to the edge of its cell that the neighbours do not cover the area.
   const covered =
@@ -224,11 +223,9 @@ export const intervals = (area: Area): Array<ScoreInterval> => {
   const found: Array<ScoreInterval> = []
   const scale = 2 ** (2 * (stepMax - step))
   for (const [east, north] of directions) {
-    if ((east > 0 && skip.east) || (east < 0 && skip.west) || (north > 0 && skip.north) || (north < 0 && skip.south)) continue
-    const cell = interleave(
-      east === 0 ? column : around(column + east),
-      north === 0 ? row : around(row + north),
-    )
+    if ((east > 0 && skip.east) || (east < 0 && skip.west) || (north > 0 && skip.north) || (north < 0 && skip.south))
+      continue
+    const cell = interleave(east === 0 ? column : around(column + east), north === 0 ? row : around(row + north))
     // In a coarse grid neighbours coincide; only a repetition right behind the first is left out, as in Redis.
     if (found.at(-1)?.min === cell * scale) continue
     found.push({ min: cell * scale, max: (cell + 1) * scale })

@@ -71,8 +71,10 @@ const sortPart = <T>(
     let c = start + count - 1
     let d = c
     for (;;) {
-      for (let order = 0; b <= c && (order = compare(values[b]!, pivot)) <= 0; b++) if (order === 0) swap(values, a++, b)
-      for (let order = 0; b <= c && (order = compare(values[c]!, pivot)) >= 0; c--) if (order === 0) swap(values, c, d--)
+      for (let order = 0; b <= c && (order = compare(values[b]!, pivot)) <= 0; b++)
+        if (order === 0) swap(values, a++, b)
+      for (let order = 0; b <= c && (order = compare(values[c]!, pivot)) >= 0; c--)
+        if (order === 0) swap(values, c, d--)
       if (b > c) break
       swap(values, b++, c--)
     }

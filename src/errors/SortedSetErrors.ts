@@ -15,9 +15,7 @@ export class ScoreNotNumber extends CommandError("ScoreNotNumber", "ERR") {
 /** Options that are each right and exclude one another. */
 export class IncompatibleOptions extends CommandError("IncompatibleOptions", "ERR") {
   static readonly existence = new IncompatibleOptions("XX and NX options at the same time are not compatible")
-  static readonly comparison = new IncompatibleOptions(
-    "GT, LT, and/or NX options at the same time are not compatible",
-  )
+  static readonly comparison = new IncompatibleOptions("GT, LT, and/or NX options at the same time are not compatible")
   static readonly increment = new IncompatibleOptions("INCR option supports a single increment-element pair")
   static readonly limit = new IncompatibleOptions(
     "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
@@ -45,9 +43,4 @@ export class InvalidCount extends CommandError("InvalidCount", "ERR") {
 export class InvalidTimeout extends CommandError("InvalidTimeout", "ERR") {
   static readonly notFloat = new InvalidTimeout("timeout is not a float or out of range")
   static readonly negative = new InvalidTimeout("timeout is negative")
-}
-
-/** The cursor of a scan cannot be read. */
-export class InvalidCursor extends CommandError("InvalidCursor", "ERR") {
-  static readonly error = new InvalidCursor("invalid cursor")
 }

@@ -135,12 +135,7 @@ export class RankTree {
   }
 
   /** Visits `count` positions in order from `rank`, downward when `reverse`; they must exist. The tree must not change. */
-  visit(
-    rank: number,
-    count: number,
-    reverse: boolean,
-    visitor: (position: number, score: number) => void,
-  ): void {
+  visit(rank: number, count: number, reverse: boolean, visitor: (position: number, score: number) => void): void {
     if (count <= 0) return
     const found = this.#seek(rank)
     let leaf = found.leaf

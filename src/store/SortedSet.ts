@@ -44,18 +44,10 @@ const none: Ranks = { start: 0, end: 0 }
 export type SortedSetLimits = Pick<Limits, "zsetMaxListpackEntries" | "zsetMaxListpackValue">
 
 const isFrom = (member: string, min: LexBound): boolean =>
-  min.member === undefined
-    ? min.side === "least"
-    : min.exclusive
-      ? member > min.member
-      : member >= min.member
+  min.member === undefined ? min.side === "least" : min.exclusive ? member > min.member : member >= min.member
 
 const isUpTo = (member: string, max: LexBound): boolean =>
-  max.member === undefined
-    ? max.side === "greatest"
-    : max.exclusive
-      ? member < max.member
-      : member <= max.member
+  max.member === undefined ? max.side === "greatest" : max.exclusive ? member < max.member : member <= max.member
 
 const isEmptyRange = ({ min, max }: LexRange): boolean => {
   if (min.member !== undefined && max.member !== undefined) {
@@ -189,7 +181,10 @@ export class SortedSet implements Collection {
     if (!isFrom(this.memberAt(this.#size - 1), min) || !isUpTo(this.memberAt(0), max)) return none
     if (typeof this.#inside === "string") return this.#runOfMembers(this.#inside, range, reverse)
     const { tree } = this.#inside
-    return { start: tree.countWhile((member) => !isFrom(member, min)), end: tree.countWhile((member) => isUpTo(member, max)) }
+    return {
+      start: tree.countWhile((member) => !isFrom(member, min)),
+      end: tree.countWhile((member) => isUpTo(member, max)),
+    }
   }
 
   /**

@@ -29,11 +29,9 @@ const geoadd = Command.make({
     Arg.key("key"),
     Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX")], { optional: true, since: "6.2.0" }),
     Arg.token("CH", { name: "change", optional: true, since: "6.2.0" }),
-    Arg.block("longitude_latitude_member", [
-      Arg.double("longitude"),
-      Arg.double("latitude"),
-      Arg.string("member"),
-    ], { multiple: true }),
+    Arg.block("longitude_latitude_member", [Arg.double("longitude"), Arg.double("latitude"), Arg.string("member")], {
+      multiple: true,
+    }),
   ],
   parse: (args): Additions => {
     const key = args.key()

@@ -91,11 +91,16 @@ const run = (search: Search, event: string, { db, limits }: Command.Ctx): Either
 
 const georadius = Command.make({
   name: "georadius",
-  summary: "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a point",
+  summary:
+    "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a point",
   since: "3.2.0",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
-  history: [["6.2.0", "Added the `ANY` option for `COUNT`."], ["7.0.0", "Added support for uppercase unit names."]],
+  complexity:
+    "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
+  history: [
+    ["6.2.0", "Added the `ANY` option for `COUNT`."],
+    ["7.0.0", "Added support for uppercase unit names."],
+  ],
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
   replacedBy: "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
@@ -112,10 +117,11 @@ const georadius = Command.make({
     Arg.token("WITHCOORD", { optional: true }),
     Arg.token("WITHDIST", { optional: true }),
     Arg.token("WITHHASH", { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true, since: "6.2.0" }),
-    ], { optional: true }),
+    Arg.block(
+      "count",
+      [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true, since: "6.2.0" })],
+      { optional: true },
+    ),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
     Arg.key("key", { token: "STORE", optional: true, keySpec: 1 }),
     Arg.key("key", { token: "STOREDIST", optional: true, keySpec: 2 }),
@@ -129,7 +135,8 @@ const georadiusRo = Command.make({
   summary: "A read-only variant for GEORADIUS",
   since: "3.2.10",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
+  complexity:
+    "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
   history: [["6.2.0", "Added the `ANY` option for `COUNT`."]],
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
@@ -147,10 +154,11 @@ const georadiusRo = Command.make({
     Arg.token("WITHCOORD", { optional: true }),
     Arg.token("WITHDIST", { optional: true }),
     Arg.token("WITHHASH", { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true, since: "6.2.0" }),
-    ], { optional: true }),
+    Arg.block(
+      "count",
+      [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true, since: "6.2.0" })],
+      { optional: true },
+    ),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
   ],
   parse: (args, ctx) => parse(args, { from: "place", stores: "never" }, ctx),
@@ -159,10 +167,12 @@ const georadiusRo = Command.make({
 
 const georadiusbymember = Command.make({
   name: "georadiusbymember",
-  summary: "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a member",
+  summary:
+    "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a member",
   since: "3.2.0",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
+  complexity:
+    "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
   history: [["7.0.0", "Added support for uppercase unit names."]],
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
@@ -179,10 +189,9 @@ const georadiusbymember = Command.make({
     Arg.token("WITHCOORD", { optional: true }),
     Arg.token("WITHDIST", { optional: true }),
     Arg.token("WITHHASH", { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true }),
-    ], { optional: true }),
+    Arg.block("count", [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true })], {
+      optional: true,
+    }),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
     Arg.key("key", { token: "STORE", optional: true, keySpec: 1 }),
     Arg.key("key", { token: "STOREDIST", optional: true, keySpec: 2 }),
@@ -196,7 +205,8 @@ const georadiusbymemberRo = Command.make({
   summary: "A read-only variant for GEORADIUSBYMEMBER",
   since: "3.2.10",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
+  complexity:
+    "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
   replacedBy: "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments",
@@ -212,10 +222,9 @@ const georadiusbymemberRo = Command.make({
     Arg.token("WITHCOORD", { optional: true }),
     Arg.token("WITHDIST", { optional: true }),
     Arg.token("WITHHASH", { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true }),
-    ], { optional: true }),
+    Arg.block("count", [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true })], {
+      optional: true,
+    }),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
   ],
   parse: (args, ctx) => parse(args, { from: "member", stores: "never" }, ctx),
@@ -227,7 +236,8 @@ const geosearch = Command.make({
   summary: "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle.",
   since: "6.2.0",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
+  complexity:
+    "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
   history: [["7.0.0", "Added support for uppercase unit names."]],
   arity: -7,
   flags: "readonly",
@@ -237,10 +247,7 @@ const geosearch = Command.make({
     Arg.key("key"),
     Arg.oneOf("from", [
       Arg.string("member", { token: "FROMMEMBER" }),
-      Arg.block("longitude_latitude", [
-        Arg.double("longitude"),
-        Arg.double("latitude"),
-      ], { token: "FROMLONLAT" }),
+      Arg.block("longitude_latitude", [Arg.double("longitude"), Arg.double("latitude")], { token: "FROMLONLAT" }),
     ]),
     Arg.oneOf("by", [
       Arg.block("circle", [
@@ -254,10 +261,9 @@ const geosearch = Command.make({
       ]),
     ]),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true }),
-    ], { optional: true }),
+    Arg.block("count", [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true })], {
+      optional: true,
+    }),
     Arg.token("WITHCOORD", { optional: true }),
     Arg.token("WITHDIST", { optional: true }),
     Arg.token("WITHHASH", { optional: true }),
@@ -268,10 +274,12 @@ const geosearch = Command.make({
 
 const geosearchstore = Command.make({
   name: "geosearchstore",
-  summary: "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle, and store the result in another key.",
+  summary:
+    "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle, and store the result in another key.",
   since: "6.2.0",
   group: "geo",
-  complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
+  complexity:
+    "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
   history: [["7.0.0", "Added support for uppercase unit names."]],
   arity: -8,
   flags: "write denyoom",
@@ -282,10 +290,7 @@ const geosearchstore = Command.make({
     Arg.key("source", { keySpec: 1 }),
     Arg.oneOf("from", [
       Arg.string("member", { token: "FROMMEMBER" }),
-      Arg.block("longitude_latitude", [
-        Arg.double("longitude"),
-        Arg.double("latitude"),
-      ], { token: "FROMLONLAT" }),
+      Arg.block("longitude_latitude", [Arg.double("longitude"), Arg.double("latitude")], { token: "FROMLONLAT" }),
     ]),
     Arg.oneOf("by", [
       Arg.block("circle", [
@@ -299,14 +304,20 @@ const geosearchstore = Command.make({
       ]),
     ]),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
-    Arg.block("count", [
-      Arg.integer("count", { token: "COUNT" }),
-      Arg.token("ANY", { optional: true }),
-    ], { optional: true }),
+    Arg.block("count", [Arg.integer("count", { token: "COUNT" }), Arg.token("ANY", { optional: true })], {
+      optional: true,
+    }),
     Arg.token("STOREDIST", { optional: true }),
   ],
   parse: (args, ctx) => parse(args, { from: "options", stores: "always" }, ctx),
   run: (search, ctx) => run(search, "geosearchstore", ctx),
 })
 
-export const searchCommands = [georadius, georadiusRo, georadiusbymember, georadiusbymemberRo, geosearch, geosearchstore]
+export const searchCommands = [
+  georadius,
+  georadiusRo,
+  georadiusbymember,
+  georadiusbymemberRo,
+  geosearch,
+  geosearchstore,
+]

@@ -100,7 +100,11 @@ const zadd = Command.make({
   since: "1.2.0",
   group: "sorted-set",
   complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
-  history: [["2.4.0", "Accepts multiple elements."], ["3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."], ["6.2.0", "Added the `GT` and `LT` options."]],
+  history: [
+    ["2.4.0", "Accepts multiple elements."],
+    ["3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."],
+    ["6.2.0", "Added the `GT` and `LT` options."],
+  ],
   arity: -4,
   flags: "write denyoom fast",
   acl: "sortedset",

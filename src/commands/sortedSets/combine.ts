@@ -14,8 +14,8 @@ import * as Key from "../../command/Key.ts"
 import { SyntaxError, WrongType } from "../../errors/CommandError.ts"
 import { InvalidCount } from "../../errors/SortedSetErrors.ts"
 import { EventClass } from "../../store/Events.ts"
+import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
-import type { Collection, Value } from "../../store/Value.ts"
 import { Entries } from "./replies.ts"
 import { storeResult } from "./storing.ts"
 
@@ -31,16 +31,8 @@ const sum: Aggregate = (left, right) => {
 const min: Aggregate = (left, right) => (right < left ? right : left)
 const max: Aggregate = (left, right) => (right > left ? right : left)
 
-/** What is asked of a plain set here. */
-interface PlainSet extends Collection {
-  readonly has: (member: string) => boolean
-  readonly forEach: (visitor: (member: string) => void) => void
-}
-
-const isPlainSet = (value: Value): value is PlainSet => typeof value === "object" && value.type === "set"
-
 interface Source {
-  readonly value: SortedSet | PlainSet | undefined
+  readonly value: SortedSet | SetValue | undefined
   readonly size: number
   readonly weight: number
 }
@@ -62,7 +54,7 @@ interface Form {
 const sourceOf = (key: string, { db }: Command.Ctx): Source => {
   const value = db.read(key)
   if (value === undefined) return { value, size: 0, weight: 1 }
-  if (!(value instanceof SortedSet || isPlainSet(value))) throw WrongType.error
+  if (!(value instanceof SortedSet || value instanceof SetValue)) throw WrongType.error
   return { value, size: value.size, weight: 1 }
 }
 
@@ -95,7 +87,7 @@ const scoreIn = ({ value }: Source, member: string): number | undefined =>
 
 const forEachIn = ({ value }: Source, visitor: (member: string, score: number) => void): void => {
   if (value instanceof SortedSet) value.forEach(visitor)
-  else value?.forEach((member) => visitor(member, 1))
+  else value?.scan(0, value.size, (member) => visitor(member, 1))
 }
 
 const weighted = (score: number, weight: number): number => {
@@ -164,7 +156,8 @@ const zunion = Command.make({
   summary: "Add multiple sorted sets",
   since: "6.2.0",
   group: "sorted-set",
-  complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
+  complexity:
+    "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
   arity: -3,
   flags: "readonly",
   acl: "sortedset",
@@ -173,11 +166,10 @@ const zunion = Command.make({
     Arg.integer("numkeys"),
     Arg.key("key", { multiple: true }),
     Arg.integer("weight", { token: "WEIGHTS", optional: true, multiple: true }),
-    Arg.oneOf("aggregate", [
-      Arg.token("SUM"),
-      Arg.token("MIN"),
-      Arg.token("MAX"),
-    ], { token: "AGGREGATE", optional: true }),
+    Arg.oneOf("aggregate", [Arg.token("SUM"), Arg.token("MIN"), Arg.token("MAX")], {
+      token: "AGGREGATE",
+      optional: true,
+    }),
     Arg.token("WITHSCORES", { optional: true }),
   ],
   parse: (args, ctx) => parse(args, { operation: "union", name: "zunion", answers: "members" }, ctx),
@@ -189,7 +181,8 @@ const zinter = Command.make({
   summary: "Intersect multiple sorted sets",
   since: "6.2.0",
   group: "sorted-set",
-  complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
+  complexity:
+    "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
   arity: -3,
   flags: "readonly",
   acl: "sortedset",
@@ -198,11 +191,10 @@ const zinter = Command.make({
     Arg.integer("numkeys"),
     Arg.key("key", { multiple: true }),
     Arg.integer("weight", { token: "WEIGHTS", optional: true, multiple: true }),
-    Arg.oneOf("aggregate", [
-      Arg.token("SUM"),
-      Arg.token("MIN"),
-      Arg.token("MAX"),
-    ], { token: "AGGREGATE", optional: true }),
+    Arg.oneOf("aggregate", [Arg.token("SUM"), Arg.token("MIN"), Arg.token("MAX")], {
+      token: "AGGREGATE",
+      optional: true,
+    }),
     Arg.token("WITHSCORES", { optional: true }),
   ],
   parse: (args, ctx) => parse(args, { operation: "inter", name: "zinter", answers: "members" }, ctx),
@@ -214,7 +206,8 @@ const zdiff = Command.make({
   summary: "Subtract multiple sorted sets",
   since: "6.2.0",
   group: "sorted-set",
-  complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
+  complexity:
+    "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
   arity: -3,
   flags: "readonly",
   acl: "sortedset",
@@ -229,7 +222,8 @@ const zunionstore = Command.make({
   summary: "Add multiple sorted sets and store the resulting sorted set in a new key",
   since: "2.0.0",
   group: "sorted-set",
-  complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
+  complexity:
+    "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
   arity: -4,
   flags: "write denyoom",
   acl: "sortedset",
@@ -239,11 +233,10 @@ const zunionstore = Command.make({
     Arg.integer("numkeys"),
     Arg.key("key", { multiple: true, keySpec: 1 }),
     Arg.integer("weight", { token: "WEIGHTS", optional: true, multiple: true }),
-    Arg.oneOf("aggregate", [
-      Arg.token("SUM"),
-      Arg.token("MIN"),
-      Arg.token("MAX"),
-    ], { token: "AGGREGATE", optional: true }),
+    Arg.oneOf("aggregate", [Arg.token("SUM"), Arg.token("MIN"), Arg.token("MAX")], {
+      token: "AGGREGATE",
+      optional: true,
+    }),
   ],
   parse: (args, ctx) => ({
     destination: args.key(),
@@ -257,7 +250,8 @@ const zinterstore = Command.make({
   summary: "Intersect multiple sorted sets and store the resulting sorted set in a new key",
   since: "2.0.0",
   group: "sorted-set",
-  complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
+  complexity:
+    "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
   arity: -4,
   flags: "write denyoom",
   acl: "sortedset",
@@ -267,11 +261,10 @@ const zinterstore = Command.make({
     Arg.integer("numkeys"),
     Arg.key("key", { multiple: true, keySpec: 1 }),
     Arg.integer("weight", { token: "WEIGHTS", optional: true, multiple: true }),
-    Arg.oneOf("aggregate", [
-      Arg.token("SUM"),
-      Arg.token("MIN"),
-      Arg.token("MAX"),
-    ], { token: "AGGREGATE", optional: true }),
+    Arg.oneOf("aggregate", [Arg.token("SUM"), Arg.token("MIN"), Arg.token("MAX")], {
+      token: "AGGREGATE",
+      optional: true,
+    }),
   ],
   parse: (args, ctx) => ({
     destination: args.key(),
@@ -285,7 +278,8 @@ const zdiffstore = Command.make({
   summary: "Subtract multiple sorted sets and store the resulting sorted set in a new key",
   since: "6.2.0",
   group: "sorted-set",
-  complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
+  complexity:
+    "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
   arity: -4,
   flags: "write denyoom",
   acl: "sortedset",

@@ -29,9 +29,7 @@ const firstRank = (set: SortedSet, end: End): number => (end === "min" ? 0 : set
 const parsePop = (args: Args) => {
   const key = args.key()
   if (args.left > 1) args.fail(SyntaxError.error)
-  const count = args.more
-    ? args.intIn(0, Number.MAX_SAFE_INTEGER, OutOfRange.positive, OutOfRange.positive)
-    : undefined
+  const count = args.more ? args.intIn(0, Number.MAX_SAFE_INTEGER, OutOfRange.positive, OutOfRange.positive) : undefined
   return { key, count }
 }
 
@@ -62,7 +60,8 @@ const zpopmin = Command.make({
   summary: "Remove and return members with the lowest scores in a sorted set",
   since: "5.0.0",
   group: "sorted-set",
-  complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+  complexity:
+    "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
   arity: -2,
   flags: "write fast",
   acl: "sortedset",
@@ -77,7 +76,8 @@ const zpopmax = Command.make({
   summary: "Remove and return members with the highest scores in a sorted set",
   since: "5.0.0",
   group: "sorted-set",
-  complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+  complexity:
+    "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
   arity: -2,
   flags: "write fast",
   acl: "sortedset",
@@ -148,7 +148,8 @@ const zmpop = Command.make({
   summary: "Remove and return members with scores in a sorted set",
   since: "7.0.0",
   group: "sorted-set",
-  complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+  complexity:
+    "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
   arity: -4,
   flags: "write",
   acl: "sortedset",
@@ -207,7 +208,8 @@ const parseWaiting = (args: Args) => {
 
 const bzpopmin = Command.suspending({
   name: "bzpopmin",
-  summary: "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
+  summary:
+    "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
   since: "5.0.0",
   group: "sorted-set",
   complexity: "O(log(N)) with N being the number of elements in the sorted set.",
@@ -223,7 +225,8 @@ const bzpopmin = Command.suspending({
 
 const bzpopmax = Command.suspending({
   name: "bzpopmax",
-  summary: "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
+  summary:
+    "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
   since: "5.0.0",
   group: "sorted-set",
   complexity: "O(log(N)) with N being the number of elements in the sorted set.",
@@ -242,7 +245,8 @@ const bzmpop = Command.suspending({
   summary: "Remove and return members with scores in a sorted set or block until one is available",
   since: "7.0.0",
   group: "sorted-set",
-  complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+  complexity:
+    "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
   arity: -5,
   flags: "write blocking",
   acl: "sortedset",

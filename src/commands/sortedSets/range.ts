@@ -120,7 +120,8 @@ const zrange = Command.make({
   summary: "Return a range of members in a sorted set",
   since: "1.2.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
   history: [["6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options."]],
   arity: -4,
   flags: "readonly",
@@ -132,10 +133,11 @@ const zrange = Command.make({
     Arg.string("stop"),
     Arg.oneOf("sortby", [Arg.token("BYSCORE"), Arg.token("BYLEX")], { optional: true, since: "6.2.0" }),
     Arg.token("REV", { optional: true, since: "6.2.0" }),
-    Arg.block("offset_count", [
-      Arg.integer("offset"),
-      Arg.integer("count"),
-    ], { token: "LIMIT", optional: true, since: "6.2.0" }),
+    Arg.block("offset_count", [Arg.integer("offset"), Arg.integer("count")], {
+      token: "LIMIT",
+      optional: true,
+      since: "6.2.0",
+    }),
     Arg.token("WITHSCORES", { optional: true }),
   ],
   parse: (args) => parse(args, {}),
@@ -147,7 +149,8 @@ const zrangestore = Command.make({
   summary: "Store a range of members from sorted set into another key",
   since: "6.2.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
   arity: -5,
   flags: "write denyoom",
   acl: "sortedset",
@@ -178,7 +181,8 @@ const zrevrange = Command.make({
   summary: "Return a range of members in a sorted set, by index, with scores ordered from high to low",
   since: "1.2.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
   replacedBy: "`ZRANGE` with the `REV` argument",
@@ -196,7 +200,8 @@ const zrangebyscore = Command.make({
   summary: "Return a range of members in a sorted set, by score",
   since: "1.0.5",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
   history: [["2.0.0", "Added the `WITHSCORES` modifier."]],
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
@@ -221,7 +226,8 @@ const zrevrangebyscore = Command.make({
   summary: "Return a range of members in a sorted set, by score, with scores ordered from high to low",
   since: "2.2.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
   history: [["2.1.6", "`min` and `max` can be exclusive."]],
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
@@ -246,7 +252,8 @@ const zrangebylex = Command.make({
   summary: "Return a range of members in a sorted set, by lexicographical range",
   since: "2.8.9",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
   replacedBy: "`ZRANGE` with the `BYLEX` argument",
@@ -269,7 +276,8 @@ const zrevrangebylex = Command.make({
   summary: "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.",
   since: "2.8.9",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
   docFlags: "deprecated",
   deprecatedSince: "6.2.0",
   replacedBy: "`ZRANGE` with the `REV` and `BYLEX` arguments",
@@ -287,4 +295,12 @@ const zrevrangebylex = Command.make({
   run: answer,
 })
 
-export const rangeCommands = [zrange, zrangestore, zrevrange, zrangebyscore, zrevrangebyscore, zrangebylex, zrevrangebylex]
+export const rangeCommands = [
+  zrange,
+  zrangestore,
+  zrevrange,
+  zrangebyscore,
+  zrevrangebyscore,
+  zrangebylex,
+  zrevrangebylex,
+]

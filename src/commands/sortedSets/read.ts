@@ -66,8 +66,7 @@ const zlexcount = Command.make({
     }),
 })
 
-const doubleOrNil = (score: number | undefined): Reply.Reply =>
-  score === undefined ? Reply.nil : Reply.double(score)
+const doubleOrNil = (score: number | undefined): Reply.Reply => (score === undefined ? Reply.nil : Reply.double(score))
 
 const zscore = Command.make({
   name: "zscore",
@@ -181,10 +180,7 @@ const zrandmember = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [
     Arg.key("key"),
-    Arg.block("options", [
-      Arg.integer("count"),
-      Arg.token("WITHSCORES", { optional: true }),
-    ], { optional: true }),
+    Arg.block("options", [Arg.integer("count"), Arg.token("WITHSCORES", { optional: true })], { optional: true }),
   ],
   parse: (args) => {
     const key = args.key()

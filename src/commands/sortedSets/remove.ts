@@ -14,7 +14,8 @@ const zrem = Command.make({
   summary: "Remove one or more members from a sorted set",
   since: "1.2.0",
   group: "sorted-set",
-  complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
+  complexity:
+    "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
   history: [["2.4.0", "Accepts multiple elements."]],
   arity: -3,
   flags: "write fast",
@@ -58,7 +59,8 @@ const zremrangebyrank = Command.make({
   summary: "Remove all members in a sorted set within the given indexes",
   since: "2.0.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
   arity: 4,
   flags: "write",
   acl: "sortedset",
@@ -73,7 +75,8 @@ const zremrangebyscore = Command.make({
   summary: "Remove all members in a sorted set within the given scores",
   since: "1.2.0",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
   arity: 4,
   flags: "write",
   acl: "sortedset",
@@ -88,7 +91,8 @@ const zremrangebylex = Command.make({
   summary: "Remove all members in a sorted set between the given lexicographical range",
   since: "2.8.9",
   group: "sorted-set",
-  complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+  complexity:
+    "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
   arity: 4,
   flags: "write",
   acl: "sortedset",

@@ -4,30 +4,21 @@ import { compileKeyGlob, type Matcher } from "../../bytes/Glob.ts"
 import { formatDouble } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { parseCursor } from "../../command/Cursor.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
-import { InvalidCursor } from "../../errors/SortedSetErrors.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 
 const countDefault = 10
-const cursorMax = 2n ** 64n
-
-/** A cursor as strtoul reads it, so the empty word is 0; one that we never gave out ends the scan or begins at the top. */
-const parseCursor = (word: string): number => {
-  const text = word.split("\0", 1)[0]!
-  if (!/^(?:[+-]?[0-9]+)?$/.test(text)) throw InvalidCursor.error
-  const cursor = BigInt(text.replace(/^[+-]/, ""))
-  if (cursor >= cursorMax) throw InvalidCursor.error
-  return Number(text.startsWith("-") ? BigInt.asUintN(64, -cursor) : cursor)
-}
 
 const zscan = Command.make({
   name: "zscan",
   summary: "Incrementally iterate sorted sets elements and associated scores",
   since: "2.8.0",
   group: "sorted-set",
-  complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+  complexity:
+    "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
   arity: -3,
   flags: "readonly",
   acl: "sortedset",

@@ -50,9 +50,15 @@ const storing = fc.oneof(
 )
 const placed = fc.array(fc.tuple(place, member), { minLength: 1, maxLength: 6 }).map((all) => all.flat(2))
 /** Enough places in one region for sorting to matter, some of them the same. */
-const crowd = fc.integer({ min: 20, max: 60 }).map((size) =>
-  Array.from({ length: size }, (_, i) => [String(13 + ((i * 7) % 19) / 10), String(38 + ((i * 5) % 11) / 10), `m${i}`]).flat(),
-)
+const crowd = fc
+  .integer({ min: 20, max: 60 })
+  .map((size) =>
+    Array.from({ length: size }, (_, i) => [
+      String(13 + ((i * 7) % 19) / 10),
+      String(38 + ((i * 5) % 11) / 10),
+      `m${i}`,
+    ]).flat(),
+  )
 const center = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(fc.constant("FROMMEMBER"), member) },
   { weight: 3, arbitrary: place.map((words) => ["FROMLONLAT", ...words]) },
@@ -81,8 +87,29 @@ export const geo: Family = {
     { weight: 1, arbitrary: argv("GEOPOS", key, many(member)) },
     { weight: 4, arbitrary: argv("GEOSEARCH", key, where, options) },
     { weight: 2, arbitrary: argv("GEOSEARCHSTORE", key, key, where, options, maybe("STOREDIST")) },
-    { weight: 2, arbitrary: argv("GEORADIUS", key, place.map((words) => [...words]), length, unit, options, storing) },
-    { weight: 1, arbitrary: argv("GEORADIUS_RO", key, place.map((words) => [...words]), length, unit, options) },
+    {
+      weight: 2,
+      arbitrary: argv(
+        "GEORADIUS",
+        key,
+        place.map((words) => [...words]),
+        length,
+        unit,
+        options,
+        storing,
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: argv(
+        "GEORADIUS_RO",
+        key,
+        place.map((words) => [...words]),
+        length,
+        unit,
+        options,
+      ),
+    },
     { weight: 2, arbitrary: argv("GEORADIUSBYMEMBER", key, member, length, unit, options, storing) },
     { weight: 1, arbitrary: argv("GEORADIUSBYMEMBER_RO", key, member, length, unit, options) },
     { weight: 1, arbitrary: fc.constantFrom(["HELLO", "3"], ["HELLO", "2"]) },

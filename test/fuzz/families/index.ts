@@ -3,6 +3,8 @@ import type { Family } from "../Fuzz.ts"
 import { bitmaps } from "./bitmaps.ts"
 import { hyperLogLog } from "./hyperLogLog.ts"
 import { streamsFamily } from "./streams.ts"
+import { geo } from "./geo.ts"
+import { sortedSets } from "./sortedSets.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog, streamsFamily]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog, streamsFamily, sortedSets, geo]

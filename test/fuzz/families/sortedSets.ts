@@ -18,7 +18,10 @@ const crowd = fc
 const lexKey = fc.constant("l")
 const lexPairs = fc.array(member, { minLength: 1, maxLength: 5 }).map((members) => members.flatMap((one) => ["0", one]))
 const option = (...words: ReadonlyArray<string>): fc.Arbitrary<ReadonlyArray<string>> =>
-  fc.oneof(fc.constant<ReadonlyArray<string>>([]), fc.constantFrom(...words).map((word) => [word]))
+  fc.oneof(
+    fc.constant<ReadonlyArray<string>>([]),
+    fc.constantFrom(...words).map((word) => [word]),
+  )
 const scoreBound = fc.oneof(
   { weight: 4, arbitrary: float },
   { weight: 2, arbitrary: float.map((word) => `(${word}`) },
@@ -68,7 +71,13 @@ const reading = fc.oneof(
   argv("ZRANK", key, member),
   argv("ZREVRANK", key, member),
   argv("ZRANDMEMBER", key, integer, withScores),
-  argv("ZSCAN", key, fc.constantFrom("0", "x"), maybe("MATCH", fc.constantFrom("*", "a*", "?")), maybe("COUNT", integer)),
+  argv(
+    "ZSCAN",
+    key,
+    fc.constantFrom("0", "x"),
+    maybe("MATCH", fc.constantFrom("*", "a*", "?")),
+    maybe("COUNT", integer),
+  ),
 )
 
 const ranges = fc.oneof(
