@@ -1,32 +1,9 @@
 /** Persistence in files, with the real file system: what a server wrote is there for the next one. */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { readdirSync, readFileSync, writeFileSync, appendFileSync, existsSync } from "node:fs"
-import type { Values } from "../src/config/Config.ts"
-import * as Files from "../src/persistence/Files.ts"
-import * as Server from "../src/Server.ts"
-import { connect, run, type TestClient, testSettings } from "./support/TestServer.ts"
-
-/** Runs `body` with a server on `directory`, and stops it. */
-const withFiles = <A, E>(
-  directory: string,
-  options: Partial<Values>,
-  body: (client: TestClient) => Effect.Effect<A, E>,
-) =>
-  Effect.flatMap(connect, body).pipe(
-    Effect.provide(
-      Server.layerTest({ ...testSettings, dir: directory, ...options }, Files.layer()).pipe(
-        Layer.provide(NodeFileSystem.layer),
-      ),
-    ),
-  )
-
-const directory = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
-  Effect.provide(NodeFileSystem.layer),
-)
+import { directory, withFiles } from "./support/files.ts"
+import { run } from "./support/TestServer.ts"
 
 const logged = { appendonly: true, appendfsync: "always" } as const
 

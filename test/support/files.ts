@@ -1,0 +1,29 @@
+/** A server with files, on the real file system, for the time of one test. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Values } from "../../src/config/Config.ts"
+import * as Files from "../../src/persistence/Files.ts"
+import * as Server from "../../src/Server.ts"
+import { connect, type TestClient, testSettings } from "./TestServer.ts"
+
+/** Runs `body` with a server on `directory`, and stops it. */
+export const withFiles = <A, E>(
+  directory: string,
+  options: Partial<Values>,
+  body: (client: TestClient) => Effect.Effect<A, E>,
+  files: Files.FilesOptions = {},
+) =>
+  Effect.flatMap(connect, body).pipe(
+    Effect.provide(
+      Server.layerTest({ ...testSettings, dir: directory, ...options }, Files.layer(files)).pipe(
+        Layer.provide(NodeFileSystem.layer),
+      ),
+    ),
+  )
+
+/** A directory that is removed with the scope. */
+export const directory = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
+  Effect.provide(NodeFileSystem.layer),
+)
