@@ -99,9 +99,6 @@ export class InvalidGroupArgument extends CommandError("InvalidGroupArgument", "
   static option(word: string): InvalidGroupArgument {
     return new InvalidGroupArgument(`Unrecognized XCLAIM option '${word}'`)
   }
-  static blockInScript(command: string): InvalidGroupArgument {
-    return new InvalidGroupArgument(`${command} command is not allowed with BLOCK option from scripts`)
-  }
 }
 
 /** A subcommand was given words it does not take. */
