@@ -20,7 +20,7 @@ export class FieldDeadlines {
 
   /** The earliest deadline; Infinity when there is none. */
   get next(): number {
-    return this.#times.length === 0 ? Infinity : this.#times[0]!
+    return this.#times.length === 0 ? Infinity : this.#times[0]
   }
 
   get(field: string): number | undefined {
@@ -46,7 +46,7 @@ export class FieldDeadlines {
   takeDue(now: number): Array<string> {
     const due: Array<string> = []
     while (this.next <= now) {
-      const field = this.#fields[0]!
+      const field = this.#fields[0]
       due.push(field)
       this.#deadlines.delete(field)
       this.#settle()
@@ -63,7 +63,7 @@ export class FieldDeadlines {
 
   /** Takes entries away that are no longer true, until the first one is. */
   #settle(): void {
-    while (this.#times.length > 0 && this.#deadlines.get(this.#fields[0]!) !== this.#times[0]) this.#pop()
+    while (this.#times.length > 0 && this.#deadlines.get(this.#fields[0]) !== this.#times[0]) this.#pop()
   }
 
   #rebuild(): void {
@@ -78,9 +78,9 @@ export class FieldDeadlines {
     this.#fields.push(field)
     while (i > 0) {
       const parent = (i - 1) >> 1
-      if (this.#times[parent]! <= time) break
-      this.#times[i] = this.#times[parent]!
-      this.#fields[i] = this.#fields[parent]!
+      if (this.#times[parent] <= time) break
+      this.#times[i] = this.#times[parent]
+      this.#fields[i] = this.#fields[parent]
       i = parent
     }
     this.#times[i] = time
@@ -98,16 +98,16 @@ export class FieldDeadlines {
 
   #siftDown(start: number): void {
     const size = this.#times.length
-    const time = this.#times[start]!
-    const field = this.#fields[start]!
+    const time = this.#times[start]
+    const field = this.#fields[start]
     let i = start
     for (;;) {
       let child = 2 * i + 1
       if (child >= size) break
-      if (child + 1 < size && this.#times[child + 1]! < this.#times[child]!) child++
-      if (this.#times[child]! >= time) break
-      this.#times[i] = this.#times[child]!
-      this.#fields[i] = this.#fields[child]!
+      if (child + 1 < size && this.#times[child + 1] < this.#times[child]) child++
+      if (this.#times[child] >= time) break
+      this.#times[i] = this.#times[child]
+      this.#fields[i] = this.#fields[child]
       i = child
     }
     this.#times[i] = time

@@ -1,9 +1,13 @@
-/** The inside of a large hash: a `NameTable` of its fields, and the values by the same positions. */
-import { NameTable, segmentBits, segmentMask } from "./NameTable.ts"
+/** The inside of a large hash: a `MemberTable` of its fields, and the values by the same positions. */
+import { MemberTable } from "./MemberTable.ts"
+
+const segmentBits = 10
+const segmentMask = (1 << segmentBits) - 1
 
 export class FieldTable {
-  readonly #fields = new NameTable()
-  readonly #values: Array<Array<string>> = []
+  #fields = new MemberTable()
+  /** In pieces, so that no insertion moves all of them. */
+  #values: Array<Array<string>> = []
 
   get size(): number {
     return this.#fields.size
@@ -15,31 +19,38 @@ export class FieldTable {
   }
 
   field(position: number): string {
-    return this.#fields.name(position)
+    return this.#fields.at(position)
   }
 
   value(position: number): string {
-    return this.#values[position >>> segmentBits]![position & segmentMask]!
+    return this.#values[position >>> segmentBits][position & segmentMask]
   }
 
   /** `value` must be flat. */
   setValue(position: number, value: string): void {
-    this.#values[position >>> segmentBits]![position & segmentMask] = value
+    this.#values[position >>> segmentBits][position & segmentMask] = value
   }
 
-  /** Adds a field that is not there; both strings must be flat. */
+  /** Adds a copy of a field that is not there; `value` must be flat. */
   append(field: string, value: string): void {
-    const position = this.#fields.append(field)
-    if ((position & segmentMask) === 0) this.#values.push([])
-    this.#values[position >>> segmentBits]!.push(value)
+    if ((this.#fields.size & segmentMask) === 0) this.#values.push([])
+    this.#values[this.#fields.size >>> segmentBits].push(value)
+    this.#fields.add(field)
   }
 
   /** Removes the field at `position`; the last one takes its place. */
   remove(position: number): void {
     this.#fields.remove(position)
     const last = this.#fields.size
-    const value = this.#values[last >>> segmentBits]!.pop()!
+    const value = this.#values[last >>> segmentBits].pop()!
     if (position !== last) this.setValue(position, value)
     if ((last & segmentMask) === 0) this.#values.pop()
+  }
+
+  copy(): FieldTable {
+    const copy = new FieldTable()
+    copy.#fields = this.#fields.copy()
+    copy.#values = this.#values.map((segment) => [...segment])
+    return copy
   }
 }

@@ -82,7 +82,7 @@ export class Hash implements Collection {
     const before = this.#size
     const inside = this.#inside
     if (typeof inside !== "string" || words.length - from <= 2) {
-      for (let i = from; i < words.length; i += 2) this.put(words[i]!, words[i + 1]!, limits)
+      for (let i = from; i < words.length; i += 2) this.put(words[i], words[i + 1], limits)
       return this.#size - before
     }
     // One after the other they would be copied once a pair.
@@ -90,14 +90,14 @@ export class Hash implements Collection {
     Packed.forEach(inside, (field, value) => fields.set(field, value))
     let short = true
     for (let i = from; i < words.length; i += 2) {
-      if (isLong(words[i]!, words[i + 1]!, limits)) short = false
-      fields.set(words[i]!, words[i + 1]!)
+      if (isLong(words[i], words[i + 1], limits)) short = false
+      fields.set(words[i], words[i + 1])
     }
     this.#size = fields.size
     if (short && fields.size <= limits.hashMaxListpackEntries) this.#inside = Packed.pack(fields)
     else {
       const table = new FieldTable()
-      for (const [field, value] of fields) table.append(flat(field), flat(value))
+      for (const [field, value] of fields) table.append(field, flat(value))
       this.#inside = table
     }
     return this.#size - before
@@ -152,7 +152,7 @@ export class Hash implements Collection {
       Packed.forEach(inside, visitor)
       return 0
     }
-    // The cursor is the position after the next one to visit, see NameTable.
+    // The cursor is the position after the next one to visit, see MemberTable.
     let next = cursor === 0 ? inside.size : Math.min(cursor, inside.size)
     for (let left = count; left > 0 && next > 0; left--) {
       next--
@@ -176,7 +176,7 @@ export class Hash implements Collection {
     }
     const deadlines = (this.#deadlines ??= new FieldDeadlines())
     const had = deadlines.get(field) !== undefined
-    deadlines.set(had ? field : flat(field), atMs)
+    deadlines.set(flat(field), atMs)
     return had
   }
 
@@ -200,12 +200,7 @@ export class Hash implements Collection {
     const inside = this.#inside
     copy.#size = this.#size
     copy.#deadlines = this.#deadlines?.copy()
-    if (typeof inside === "string") copy.#inside = inside
-    else {
-      const table = new FieldTable()
-      for (let i = 0; i < inside.size; i++) table.append(inside.field(i), inside.value(i))
-      copy.#inside = table
-    }
+    copy.#inside = typeof inside === "string" ? inside : inside.copy()
     return copy
   }
 
@@ -223,7 +218,7 @@ export class Hash implements Collection {
   #putInTable(table: FieldTable, field: string, value: string): boolean {
     const position = table.find(field)
     if (position === -1) {
-      table.append(flat(field), flat(value))
+      table.append(field, flat(value))
       this.#size++
       return true
     }
@@ -234,7 +229,7 @@ export class Hash implements Collection {
   /** Moves the fields of a string into a table. */
   #index(packed: string): FieldTable {
     const table = new FieldTable()
-    Packed.forEach(packed, (field, value) => table.append(flat(field), flat(value)))
+    Packed.forEach(packed, (field, value) => table.append(field, flat(value)))
     this.#inside = table
     return table
   }

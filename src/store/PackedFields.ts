@@ -36,11 +36,15 @@ export const find = (packed: string, field: string): number => {
   const { length } = field
   const last = length - 1
   const lastCode = field.charCodeAt(last)
-  for (let at = 0; at < packed.length; ) {
+  for (let at = 0; at < packed.length;) {
     const size = lengthAt(packed, at)
     const start = at + headerOf(size)
     // Names of one length often differ in their last byte only: one look at it spares most comparisons.
-    if (size === length && (length === 0 || packed.charCodeAt(start + last) === lastCode) && packed.startsWith(field, start)) {
+    if (
+      size === length &&
+      (length === 0 || packed.charCodeAt(start + last) === lastCode) &&
+      packed.startsWith(field, start)
+    ) {
       return at
     }
     at = skip(packed, start + size)
@@ -64,7 +68,7 @@ export const entryAt = (packed: string, position: number): number => {
 }
 
 export const forEach = (packed: string, visitor: (field: string, value: string) => void): void => {
-  for (let at = 0; at < packed.length; ) {
+  for (let at = 0; at < packed.length;) {
     const value = skip(packed, at)
     visitor(textAt(packed, at), textAt(packed, value))
     at = skip(packed, value)

@@ -22,13 +22,13 @@ const firstPair = 2
 
 /** Sets the pairs of a request; answers how many fields are new. A field that is set anew stays for good. */
 const setPairs = (argv: ReadonlyArray<string>, { db, limits }: Command.Ctx): Either.Either<number, WrongType> => {
-  const key = argv[1]!
+  const key = argv[1]
   const found = db.writeAs(key, Hash)
   if (Either.isLeft(found)) return Either.left(found.left)
   const hash = found.right ?? new Hash()
   const added = hash.putAll(argv, firstPair, limits)
   if (hash.nextDeadline !== Infinity) {
-    for (let i = firstPair; i < argv.length; i += 2) hash.setDeadline(argv[i]!, undefined)
+    for (let i = firstPair; i < argv.length; i += 2) hash.setDeadline(argv[i], undefined)
   }
   if (found.right === undefined) db.put(key, hash)
   db.changed(key, EventClass.hash, "hset", (argv.length - firstPair) / 2)
@@ -40,7 +40,8 @@ const hset = Command.make({
   summary: "Set the string value of a hash field",
   since: "2.0.0",
   group: "hash",
-  complexity: "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
+  complexity:
+    "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
   history: [["4.0.0", "Accepts multiple `field` and `value` arguments."]],
   arity: -4,
   flags: "write denyoom fast",
@@ -109,9 +110,9 @@ const hget = Command.make({
   args: [Arg.key("key"), Arg.string("field")],
   parse: ({ argv }) => argv,
   run: (argv, { db }): Either.Either<Reply.Reply, CommandError> => {
-    const found = db.readAs(argv[1]!, Hash)
+    const found = db.readAs(argv[1], Hash)
     if (Either.isLeft(found)) return Either.left(found.left)
-    return Either.right(Reply.bulkOrNil(found.right?.get(argv[2]!)))
+    return Either.right(Reply.bulkOrNil(found.right?.get(argv[2])))
   },
 })
 
@@ -158,8 +159,7 @@ const hstrlen = Command.make({
   keys: [Key.at(1, "RO")],
   args: [Arg.key("key"), Arg.string("field")],
   parse: (args) => ({ key: args.key(), field: args.next() }),
-  run: ({ key, field }, { db }) =>
-    Either.map(db.readAs(key, Hash), (hash) => Reply.int(hash?.valueLength(field) ?? 0)),
+  run: ({ key, field }, { db }) => Either.map(db.readAs(key, Hash), (hash) => Reply.int(hash?.valueLength(field) ?? 0)),
 })
 
 const hdel = Command.make({

@@ -8,4 +8,10 @@ import { fieldCommands } from "./fields.ts"
 import { timeCommands } from "./times.ts"
 import { wholeCommands } from "./whole.ts"
 
-export const hashCommands = [...fieldCommands, ...counterCommands, ...wholeCommands, ...deadlineCommands, ...timeCommands]
+export const hashCommands = [
+  ...fieldCommands,
+  ...counterCommands,
+  ...wholeCommands,
+  ...deadlineCommands,
+  ...timeCommands,
+]

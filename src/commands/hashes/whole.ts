@@ -115,10 +115,7 @@ const hrandfield = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [
     Arg.key("key"),
-    Arg.block("options", [
-      Arg.integer("count"),
-      Arg.token("WITHVALUES", { optional: true }),
-    ], { optional: true }),
+    Arg.block("options", [Arg.integer("count"), Arg.token("WITHVALUES", { optional: true })], { optional: true }),
   ],
   parse: (args) => {
     const key = args.key()
@@ -167,7 +164,8 @@ const hscan = Command.make({
   summary: "Incrementally iterate hash fields and associated values",
   since: "2.8.0",
   group: "hash",
-  complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+  complexity:
+    "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
   arity: -3,
   flags: "readonly",
   acl: "hash",
