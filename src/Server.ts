@@ -27,6 +27,7 @@ import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
 import * as LuaEngine from "./scripting/LuaEngine.ts"
+import { Tracking } from "./pubsub/Tracking.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
 import { Socket } from "./socket/Socket.ts"
@@ -59,7 +60,7 @@ const coreWith = <E, R>(persistence: Layer.Layer<Persistence, E, R>) => Replay.l
   Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
   Layer.provideMerge(Dispatcher.layer),
   Layer.provideMerge(Registry.layer(families)),
-  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, LuaEngine.layer)),
+  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, LuaEngine.layer)),
   Layer.provideMerge(Layer.mergeAll(Memory.layer, Codec.layerResp)),
   Layer.provideMerge(persistence),
   Layer.provideMerge(store),

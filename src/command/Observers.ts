@@ -11,10 +11,14 @@ import type { Entry } from "./Registry.ts"
 export interface ObserversService {
   /** A command is about to run. Called for the commands inside of EXEC and scripts too. */
   readonly before: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
+  /** The client whose command is running. */
+  running: Client | undefined
+  /** A unit has ended: a command that was not called by another one, with all that it called. */
+  readonly afterUnit: Array<() => void>
   /** A command has run; `micros` is how long, waiting excluded. */
   readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number, reply: Reply) => void>
 }
 
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
-  static readonly layer = Layer.sync(this, (): ObserversService => ({ before: [], after: [] }))
+  static readonly layer = Layer.sync(this, (): ObserversService => ({ running: undefined, before: [], after: [], afterUnit: [] }))
 }

@@ -163,6 +163,8 @@ const make = Effect.gen(function* () {
 
   const endUnit = () => {
     propagation.flush()
+    for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
+    observers.running = undefined
     if (blocking.isReady()) blocking.serve(runUnit)
   }
 
@@ -177,6 +179,7 @@ const make = Effect.gen(function* () {
     }
     depth--
     propagation.flush()
+    for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
     return answer
   }
 
@@ -188,6 +191,7 @@ const make = Effect.gen(function* () {
   /** Runs a command that has passed the gates. */
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>, from: number): Reply.Reply | Suspended => {
     const { command } = entry
+    if (depth === 0) observers.running = client
     store.touching = !client.noTouch
     const startedAt = clock.nowMicros()
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)

@@ -141,6 +141,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       unsent++
     } else if (client.replyMode === "skipNext") client.replyMode = "skip"
     else if (client.replyMode === "skip") client.replyMode = "on"
+    if (client.afterReply.length > 0) for (const message of client.afterReply.splice(0)) outbox.push(message)
   }
 
   /** Serves requests until there is none, the client is to close, output piles up, or a command parks. */

@@ -14,6 +14,7 @@ import { help } from "../../command/Help.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 import { clientName } from "./connection.ts"
+import { trackingSubcommands } from "./tracking.ts"
 
 /** The types CLIENT LIST and KILL know; this server has no replicas, so nothing is one. */
 const typeOf = (client: Client): string => (client.subscriptions + client.shardChannels.size > 0 ? "pubsub" : "normal")
@@ -329,7 +330,9 @@ const clientCommand = (subcommands: ReadonlyArray<Command.Command>) =>
   })
 
 /** CLIENT with all its subcommands. */
-export const clientCommands = Effect.map(Clients, (clients) => {
+export const clientCommands = Effect.gen(function* () {
+  const clients = yield* Clients
+  const tracking = yield* trackingSubcommands
 const list = Command.make({
     name: "client|list",
     summary: "Get the list of client connections",
@@ -507,6 +510,7 @@ const list = Command.make({
     clientCommand([
       ...[id, getname, setname, reply, noEvict, noTouch, setinfo, info, getredir],
       ...[list, kill, unblock, pause, unpause, helpOfClient],
+      ...tracking,
     ]),
   ]
 })

@@ -18,6 +18,7 @@ import { redisVersion, serverName } from "../../command/Version.ts"
 import { Config } from "../../config/Config.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 import { PubSub } from "../../pubsub/PubSub.ts"
+import { Tracking } from "../../pubsub/Tracking.ts"
 import { lruStamp } from "../../store/Access.ts"
 import { Store } from "../../store/Store.ts"
 
@@ -52,6 +53,7 @@ export const infoCommands = Effect.gen(function* () {
   const registry = yield* Registry
   const stats = yield* Stats
   const store = yield* Store
+  const tracking = yield* Tracking
   const runId = randomBytes(20).toString("hex")
   const replicationId = randomBytes(20).toString("hex")
   let peak = 0
@@ -191,6 +193,9 @@ export const infoCommands = Effect.gen(function* () {
       ["total_forks", 0],
       ["migrate_cached_sockets", 0],
       ["slave_expires_tracked_keys", 0],
+      ["tracking_total_keys", tracking.counts().keys],
+      ["tracking_total_items", tracking.counts().items],
+      ["tracking_total_prefixes", tracking.counts().prefixes],
       ["unexpected_error_replies", 0],
       ["total_error_replies", stats.errorReplies],
       ["client_output_buffer_limit_disconnections", stats.outputLimitDisconnections],
