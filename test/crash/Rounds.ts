@@ -1,0 +1,226 @@
+/**
+ * A child server under load is killed at a random instant, again and again on the same directory, and after each restart its data is held
+ * against what its clients were told.
+ *
+ * The idea to hold: every client writes numbers that only grow, so one look at a key tells how far the log reached. What was acknowledged
+ * is the least that must be there, what was sent the most. With `everysec` only what was acknowledged two seconds before the kill is
+ * promised; a transaction is there as a whole or not at all; rewrites and snapshots go on meanwhile.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import * as net from "node:net"
+import type { Reply } from "../../src/codec/Reply.ts"
+import { chances } from "../support/FailingDisk.ts"
+import { connectTcp } from "../support/RealServer.ts"
+import type { TestClient } from "../support/TestServer.ts"
+
+export interface RoundsOptions {
+  readonly rounds: number
+  readonly seed: number
+  /** The built server. */
+  readonly main: string
+  readonly report: (line: string) => void
+}
+
+const clientsCount = 4
+/** Requests a client has under way at most. */
+const pipelineMax = 16
+const startLimitMs = 30_000
+/** What `everysec` may lose. */
+const graceMs = 2000
+
+const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
+
+const freePort = (): Promise<number> =>
+  new Promise((done) => {
+    const probe = net.createServer()
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address() as net.AddressInfo
+      probe.close(() => done(address.port))
+    })
+  })
+
+interface Child {
+  readonly process: ChildProcess
+  readonly port: number
+  readonly output: () => string
+}
+
+const startChild = async (main: string, settings: ReadonlyArray<string>): Promise<Child> => {
+  const port = await freePort()
+  const child = spawn(process.execPath, [main, "--port", String(port), ...settings], { stdio: ["ignore", "pipe", "pipe"] })
+  let output = ""
+  child.stdout.on("data", (chunk) => (output += chunk))
+  child.stderr.on("data", (chunk) => (output += chunk))
+  const limit = performance.now() + startLimitMs
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the server did not start:\n${output}`)
+    if (performance.now() > limit) throw new Error(`the server did not answer:\n${output}`)
+    try {
+      const client = await connectTcp(port)
+      const reply = await client.run("PING")
+      client.destroy()
+      if (reply._tag === "Simple") return { process: child, port, output: () => output }
+    } catch {
+      // Not listening yet.
+    }
+    await sleep(5)
+  }
+}
+
+const kill = (child: Child): Promise<void> =>
+  new Promise((done) => {
+    child.process.once("exit", () => done())
+    child.process.kill("SIGKILL")
+  })
+
+/** What one client has sent and was told, by the numbers of its requests. */
+class Ledger {
+  readonly name: string
+  sent = 0
+  acknowledged = 0
+  /** For numbers acknowledged of late, when that was. */
+  private recent: Array<readonly [number: number, atMs: number]> = []
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  acknowledge(number: number): void {
+    this.acknowledged = number
+    this.recent.push([number, performance.now()])
+    if (this.recent.length > 200_000) this.recent = this.recent.slice(100_000)
+  }
+
+  /** The greatest number that was acknowledged before `atMs`. */
+  before(atMs: number): number {
+    let found = 0
+    for (const [number, at] of this.recent) if (at < atMs) found = Math.max(found, number)
+    return found === 0 ? (this.recent.length === 0 ? this.acknowledged : 0) : found
+  }
+
+  /** Goes on from what a restarted server holds. */
+  settle(found: number): void {
+    this.sent = found
+    this.acknowledged = found
+    this.recent = [[found, -Infinity]]
+  }
+}
+
+/** The requests of one number. The reply to the last of them acknowledges it. */
+const requestsOf = (name: string, number: number): ReadonlyArray<ReadonlyArray<string>> => {
+  const digits = String(number)
+  switch (number % 4) {
+    case 0:
+      return [["MULTI"], ["SET", `${name}:a`, digits], ["SET", `${name}:b`, digits], ["SET", name, digits], ["EXEC"]]
+    case 1:
+      return [["SET", name, digits], ["SET", `${name}:${number % 97}`, "x".repeat(number % 300)]]
+    default:
+      return [["SET", name, digits]]
+  }
+}
+
+/** Writes until the connection ends. */
+const write = async (client: TestClient, ledger: Ledger, chance: () => number): Promise<void> => {
+  try {
+    for (;;) {
+      const batch = 1 + Math.floor(chance() * pipelineMax)
+      const replies: Array<Promise<readonly [number, Reply]>> = []
+      for (let i = 0; i < batch; i++) {
+        const number = ++ledger.sent
+        const requests = requestsOf(ledger.name, number)
+        const answered = requests.map((request) => client.run(...request))
+        for (const one of answered) one.catch(() => {})
+        replies.push(answered[answered.length - 1]!.then((reply) => [number, reply] as const))
+      }
+      for (const reply of replies) reply.catch(() => {})
+      for (const reply of replies) {
+        const [number, answer] = await reply
+        if (answer._tag === "Failure") throw new Error(`${answer.code} ${answer.message}`)
+        ledger.acknowledge(number)
+      }
+    }
+  } catch (error) {
+    if (!String(error).includes("connection")) throw error
+  }
+}
+
+/** Asks for rewrites and snapshots until the connection ends. */
+const disturb = async (client: TestClient, chance: () => number): Promise<void> => {
+  try {
+    for (;;) {
+      await sleep(chance() * 80)
+      await client.run(chance() < 0.6 ? "BGREWRITEAOF" : "BGSAVE")
+    }
+  } catch {
+    // The server was killed.
+  }
+}
+
+const number = async (client: TestClient, key: string): Promise<number> => {
+  const reply = await client.run("GET", key)
+  return reply._tag === "Bulk" ? Number(reply.value) : 0
+}
+
+const check = async (child: Child, ledgers: ReadonlyArray<Ledger>, promised: (ledger: Ledger) => number): Promise<void> => {
+  const client = await connectTcp(child.port)
+  for (const ledger of ledgers) {
+    const found = await number(client, ledger.name)
+    const least = promised(ledger)
+    if (found < least) throw new Error(`${ledger.name}: ${found} is there, ${least} was acknowledged`)
+    if (found > ledger.sent) throw new Error(`${ledger.name}: ${found} is there, only ${ledger.sent} was sent`)
+    const [a, b] = [await number(client, `${ledger.name}:a`), await number(client, `${ledger.name}:b`)]
+    const whole = found - (found % 4)
+    if (a !== b || a !== whole) throw new Error(`${ledger.name}: half a transaction: ${a} and ${b}, at ${found}`)
+    ledger.settle(found)
+  }
+  client.destroy()
+}
+
+/** Runs the rounds; returns how many passed. Throws at the first that does not, with what is needed to see why. */
+export const runRounds = async ({ rounds, seed, main, report }: RoundsOptions): Promise<number> => {
+  const chance = chances(seed)
+  let passed = 0
+  for (const policy of ["always", "everysec"] as const) {
+    const directory = mkdtempSync(join(tmpdir(), "tiny-redis-crash-"))
+    const settings = ["--dir", directory, "--appendonly", "yes", "--appendfsync", policy, "--save", "", "--loglevel", "warning"]
+    const ledgers = Array.from({ length: clientsCount }, (_, index) => new Ledger(`client${index}`))
+    let writes = 0
+    let child = await startChild(resolve(main), settings)
+    try {
+      for (let round = 0; round < Math.ceil(rounds / 2); round++) {
+        const clients = await Promise.all([...ledgers, undefined].map(() => connectTcp(child.port)))
+        const before = ledgers.reduce((sum, ledger) => sum + ledger.acknowledged, 0)
+        const work = [
+          ...ledgers.map((ledger, index) => write(clients[index]!, ledger, chance)),
+          disturb(clients[clientsCount]!, chance),
+        ]
+        const ended = Promise.all(work)
+        ended.catch(() => {})
+        await sleep(30 + chance() ** 2 * 900)
+        const killedAt = performance.now()
+        await kill(child)
+        for (const client of clients) client.destroy()
+        await ended
+        writes += ledgers.reduce((sum, ledger) => sum + ledger.acknowledged, 0) - before
+        child = await startChild(resolve(main), settings)
+        await check(child, ledgers, (ledger) =>
+          policy === "always" ? ledger.acknowledged : ledger.before(killedAt - graceMs),
+        )
+        passed++
+      }
+    } catch (error) {
+      const kept = readFileSync(join(directory, "appendonlydir", "appendonly.aof.manifest"), "utf8")
+      throw new Error(`seed ${seed}, appendfsync ${policy}, after ${passed} rounds, files kept in ${directory}\n${kept}${child.output()}`, {
+        cause: error,
+      })
+    } finally {
+      await kill(child)
+    }
+    rmSync(directory, { recursive: true, force: true })
+    report(`appendfsync ${policy}: ${Math.ceil(rounds / 2)} kills, ${writes} acknowledged writes`)
+  }
+  return passed
+}
