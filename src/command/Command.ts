@@ -68,6 +68,8 @@ export interface ScriptCalls {
   readonly setReplication: (flags: number) => void
   /** Whether a command that writes was called. */
   readonly wrote: () => boolean
+  /** Whether there was too little memory when the script began. */
+  readonly outOfMemory: boolean
 }
 
 /** A parked command. */

@@ -11,6 +11,7 @@ import { keyCommands } from "./keys/index.ts"
 import { objectCommands } from "./keys/object.ts"
 import { persistenceCommands } from "./persistence.ts"
 import { pubsubCommands } from "./pubsub.ts"
+import { scriptingCommands } from "./scripting/index.ts"
 import { commandCommands } from "./server/command.ts"
 import { databaseCommands } from "./server/databases.ts"
 import { infoCommands } from "./server/info.ts"
@@ -20,4 +21,4 @@ import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]

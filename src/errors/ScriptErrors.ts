@@ -24,13 +24,6 @@ export class NotBusy extends CommandError("NotBusy", "NOTBUSY") {
   static readonly error = new NotBusy("No scripts in execution right now.")
 }
 
-/** The running script has already changed data. */
-export class Unkillable extends CommandError("Unkillable", "UNKILLABLE") {
-  static readonly error = new Unkillable(
-    "Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-  )
-}
-
 /** A script runs longer than `busy-reply-threshold`. */
 export class Busy extends CommandError("Busy", "BUSY") {
   static readonly script = new Busy(

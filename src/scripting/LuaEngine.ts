@@ -36,6 +36,9 @@ const defaultLimits: LuaLimits = { memoryBytesMax: 1024 * 1024 * 1024, timeMsMax
 const keptMemoryBytesMax = 64 * 1024 * 1024
 /** Loading a library takes no longer. */
 const libraryTimeMsMax = 500
+const libraryWatch = {
+  timeMsMax: libraryTimeMsMax, timeout: "FUNCTION LOAD timeout", pauseAtMs: Infinity, mayPause: () => false,
+}
 const version = "7.0.15"
 const versionNumber = 0x07000f
 
@@ -143,7 +146,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     host.protocol = 2
     current.use(mode)
     const startedAtMs = now()
-    const watch: Watch = { startedAtMs, timeMsMax: limits.timeMsMax, timeout, pauseAtMs: startedAtMs + given.pauseAfterMs }
+    const watch: Watch = { startedAtMs, timeMsMax: limits.timeMsMax, timeout, pauseAtMs: startedAtMs + given.pauseAfterMs, mayPause: given.mayPause }
     return { vm: current, name, invocation: given, watch }
   }
 
@@ -266,8 +269,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     current.setLoading(true)
     try {
       lua.lua_rawgeti(L, registryIndex, ref)
-      const watch = { startedAtMs: now(), timeMsMax: libraryTimeMsMax, timeout: "FUNCTION LOAD timeout", pauseAtMs: Infinity }
-      const status = current.start(0, watch)
+      const status = current.start(0, { ...libraryWatch, startedAtMs: now() })
       if (status !== Status.ok) {
         const message = errorMessage(current, L)
         current.finish(true)
@@ -309,6 +311,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     run,
     evaluate,
     runFunction,
+    slow: undefined,
     memoryBytes: () => vm?.wasm.memoryBytes ?? 0,
   }
 }

@@ -48,8 +48,10 @@ export interface Invocation {
   readonly log: (level: number, message: string) => void
   /** `flags` is a sum of 1 (append log) and 2 (replicas): where the writes from now on go. */
   readonly setReplication: (flags: number) => void
-  /** After so many milliseconds the run is to pause, so that others can be answered; Infinity when it must not. */
+  /** After so many milliseconds the run is to pause, so that others can be answered; Infinity: never. */
   readonly pauseAfterMs: number
+  /** Asked when that time has come. */
+  readonly mayPause: () => boolean
 }
 
 /** A script that has not ended in time. Nothing else may run on the engine before it has. */
@@ -59,6 +61,20 @@ export interface Paused {
   readonly resume: (sliceMs: number) => Reply | Paused
   /** Ends the script here; the reply tells where it was. */
   readonly kill: (message: string) => Reply
+}
+
+/** A script that has paused, and what others may do about it. Kept by the commands that run scripts. */
+export interface SlowScript {
+  readonly kind: "script" | "function"
+  /** What other clients get. */
+  readonly error: CommandError
+  /** The function's name, or the script's SHA1. */
+  readonly name: string
+  /** The request that began it. */
+  readonly argv: ReadonlyArray<string>
+  readonly startedAtMs: number
+  /** Asks it to end; the reason when it cannot. */
+  readonly kill: () => CommandError | undefined
 }
 
 export interface ScriptEngineService {
@@ -73,6 +89,8 @@ export interface ScriptEngineService {
   /** Runs the source of a library, which registers its functions; `name` is the library's. Nothing is installed by that. */
   readonly evaluate: (name: string, source: string) => Either.Either<Library, CommandError>
   readonly runFunction: (library: Library, name: string, invocation: Invocation) => Reply | Paused
+  /** The script that has not ended in time, while it is so. */
+  slow: SlowScript | undefined
   /** Bytes that the interpreter holds; 0 before the first script. */
   readonly memoryBytes: () => number
 }
@@ -87,6 +105,7 @@ export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptE
     run: refuse,
     evaluate: () => Either.left(ScriptRefused.unavailable),
     runFunction: refuse,
+    slow: undefined,
     memoryBytes: () => 0,
   }))
 }

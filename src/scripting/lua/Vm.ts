@@ -46,6 +46,7 @@ export interface Watch {
   readonly timeout: string
   /** Unix ms from which on the script is asked to pause; Infinity when it must not. */
   pauseAtMs: number
+  readonly mayPause: () => boolean
 }
 
 /** Ends a script for good: thrown through all Lua frames. */
@@ -102,7 +103,7 @@ export class Vm {
   private readonly record: number
   private readonly now: () => number
   private readonly limits: VmLimits
-  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, timeout: "", pauseAtMs: Infinity }
+  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, timeout: "", pauseAtMs: Infinity, mayPause: () => false }
   private instructions = 0
   private canPause = false
   private readonly readonlyError: number
@@ -386,7 +387,7 @@ export class Vm {
     if (now - this.watch.startedAtMs >= this.watch.timeMsMax || this.instructions >= this.limits.instructionsMax) {
       throw new ScriptEnded(this.watch.timeout, this.positionOf(L, record))
     }
-    if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause) return
+    if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause || !this.watch.mayPause()) return
     // A pcall, a sort or a metamethod in between has its frame on the C stack, which cannot be left and entered again.
     if (this.depthOf(L, callDepthOffset) === this.depthOf(L, baseCallDepthOffset)) this.wasm.lua.lua_yield(L, 0)
   }

@@ -1,0 +1,90 @@
+/**
+ * Commands as a script calls them: the checks that differ from a client's (and their texts), the script's own protocol and
+ * database, and where its writes are logged.
+ *
+ * The idea to hold: the client lends itself to its script. What the script selects or speaks is put on the client for the
+ * length of one call and taken off again.
+ */
+import * as Reply from "../codec/Reply.ts"
+import type { Client } from "../command/Client.ts"
+import { Flag, type ScriptCalls, type ScriptRules } from "../command/Command.ts"
+import type { Entry } from "../command/Registry.ts"
+import type { CommandError } from "../errors/CommandError.ts"
+import { OutOfMemory } from "../errors/DispatchErrors.ts"
+import { ScriptRefused } from "../errors/ScriptErrors.ts"
+
+export interface ScriptCallServices {
+  readonly resolve: (argv: ReadonlyArray<string>) => Entry | CommandError
+  /** Runs a command that has passed its checks; `log` false: its changes are not propagated. */
+  readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, log: boolean) => Reply.Reply
+  readonly failed: (entry: Entry | undefined, error: CommandError) => Reply.Reply
+  /** Whether more memory is used than may be, and nothing can be evicted. */
+  readonly outOfMemory: () => boolean
+  /** The error that writes get while the disk is in trouble. */
+  readonly diskError: () => CommandError | undefined
+}
+
+const isError = (found: Entry | CommandError): found is CommandError => "code" in found
+const writes = Flag.write | Flag.may_replicate
+
+export const make = (services: ScriptCallServices) => (client: Client, rules: ScriptRules): ScriptCalls => {
+  let db = client.db
+  let wrote = false
+  let logged = true
+  // Asked once: a script must not begin to fail because of what it wrote itself.
+  const outOfMemory = services.outOfMemory()
+
+  const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
+    const { arity, mask } = command
+    if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
+    if (mask & Flag.noscript) return ScriptRefused.notFromScript
+    if (rules.readOnly && mask & writes) return ScriptRefused.writeInReadOnly
+    if (mask & Flag.write) {
+      const error = services.diskError()
+      if (error !== undefined) return error
+    }
+    if (outOfMemory && !rules.allowOom && !wrote && mask & Flag.denyoom) return OutOfMemory.error
+    if (mask & Flag.blocking && asksToBlock(argv)) {
+      return new ScriptRefused(`${command.name} command is not allowed with BLOCK option from scripts`)
+    }
+    return undefined
+  }
+
+  const call = (argv: ReadonlyArray<string>, protocol: 2 | 3): Reply.Reply => {
+    const entry = services.resolve(argv)
+    if (isError(entry)) return services.failed(undefined, ScriptRefused.unknownCommand)
+    const error = check(entry, argv)
+    if (error !== undefined) return services.failed(entry, error)
+    if (entry.command.mask & Flag.write) wrote = true
+    const own = { protocol: client.protocol, db: client.db }
+    client.protocol = protocol
+    client.db = db
+    try {
+      return services.execute(client, entry, argv, logged)
+    } finally {
+      db = client.db
+      client.db = own.db
+      client.protocol = own.protocol
+    }
+  }
+
+  return {
+    call,
+    exists: (argv) => !isError(services.resolve(argv)),
+    setReplication: (flags) => {
+      logged = flags !== 0
+    },
+    wrote: () => wrote,
+    outOfMemory,
+  }
+}
+
+/** XREAD and XREADGROUP with BLOCK among their options. */
+const asksToBlock = (argv: ReadonlyArray<string>): boolean => {
+  for (let i = 1; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase()
+    if (word === "STREAMS") return false
+    if (word === "BLOCK") return true
+  }
+  return false
+}
