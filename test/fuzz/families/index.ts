@@ -1,10 +1,11 @@
 /** The families of the fuzzer; a new one is a file here and a line in this list. */
 import type { Family } from "../Fuzz.ts"
 import { bitmaps } from "./bitmaps.ts"
+import { hashes, smallHashes } from "./hashes.ts"
 import { hyperLogLog } from "./hyperLogLog.ts"
 import { streamsFamily } from "./streams.ts"
 import { geo } from "./geo.ts"
 import { sortedSets } from "./sortedSets.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hyperLogLog, streamsFamily, sortedSets, geo]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, streamsFamily, sortedSets, geo]
