@@ -9,12 +9,12 @@
 import { parseInteger } from "../bytes/Numbers.ts"
 import { i64 } from "./StreamId.ts"
 
-/** What an element takes beyond the bytes of its string: at most 5 before and 5 behind it. */
-const overheadMax = 10
-/** An upper bound on the bytes of a string element. */
-export const elementSizeMax = (text: string): number => text.length + overheadMax
+/** An upper bound on the bytes of a string element: the string, and its length before and behind it. */
+export const elementSizeMax = (text: string): number => text.length + (text.length < 64 ? 2 : text.length < 4096 ? 4 : 10)
 /** An upper bound on the bytes of an integer element. */
-export const integerSizeMax = overheadMax
+export const integerSizeMax = 10
+/** The same for a count, which is never so large. */
+export const countSizeMax = 6
 
 /** How many bytes the length `size` takes behind an element. The odd limits are Redis's. */
 const backLengthSize = (size: number): number =>
@@ -175,6 +175,21 @@ export const readText = (bytes: Buffer, at: number, text: string, textStart: num
   else return String(readInteger(bytes, at))
   const end = at + elementSize(bytes, at)
   return end - textStart <= text.length ? text.substring(start - textStart, end - textStart) : bytes.latin1Slice(start, end)
+}
+
+/** Whether the element at `at` is `text`. */
+export const isText = (bytes: Buffer, at: number, text: string): boolean => {
+  const first = bytes[at]!
+  let start: number
+  if (first >= 0x80 && first < 0xc0) start = at + 1
+  else if (first >= 0xe0 && first < 0xf0) start = at + 2
+  else if (first === 0xf0) start = at + 5
+  else return String(readInteger(bytes, at)) === text
+  const length = at + elementSize(bytes, at) - start
+  if (length !== text.length) return false
+  // Names are short: a loop takes 20 ns where making a string to compare takes 80.
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
 }
 
 /** True when a whole, well-formed element lies at `at` and ends at or before `end`. */

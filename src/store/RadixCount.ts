@@ -19,6 +19,13 @@ export class RadixCount {
   private last: StreamId | undefined = undefined
   private known = true
 
+  /** A count that is made when it is first asked for. */
+  static unknown(): RadixCount {
+    const count = new RadixCount()
+    count.known = false
+    return count
+  }
+
   /** A key greater than all before it. */
   append(id: StreamId): void {
     if (!this.known) return

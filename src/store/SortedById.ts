@@ -72,7 +72,8 @@ export class SortedById<A extends StreamId> {
     const blocks = this.blocks
     const index = this.blockOf(item)
     if (index < 0) {
-      if (blocks.length === 0) blocks.push([item])
+      // A literal array has no room for growth, which a push would make for 17.
+      if (blocks.length === 0) this.blocks = [[item]]
       else this.insert(0, 0, item)
       this.size++
       return undefined

@@ -6,7 +6,6 @@
  * Adding is O(1), finding a node O(log n), and within a node at most `stream-node-max-entries` entries are walked.
  * Node boundaries are those of Redis 7.0 (t_stream.c streamAppendItem), so that XTRIM ~ trims the same entries.
  */
-import { flat } from "../bytes/Bytes.ts"
 import { type Group } from "./StreamGroup.ts"
 import { RadixCount } from "./RadixCount.ts"
 import { SortedById } from "./SortedById.ts"
@@ -30,10 +29,7 @@ export interface Trim {
 }
 
 export class Stream implements Collection {
-  readonly type = "stream"
-  readonly encoding = "stream"
   readonly nodes = new SortedById<StreamNode>()
-  readonly groups = new Map<string, Group>()
   length = 0
   /** The first entry's id; 0-0 when there is none. */
   firstId: StreamId = Id.zero
@@ -43,10 +39,21 @@ export class Stream implements Collection {
   maxDeletedId: StreamId = Id.zero
   /** Entries ever added. */
   entriesAdded: U64 = 0
-  private readonly radix = new RadixCount()
-  /** The fields at the head of `tailNode`, kept to compare each new entry's fields with. */
-  private tailFields: ReadonlyArray<string> = []
-  private tailNode: StreamNode | undefined = undefined
+  // Made when first needed: most streams are small and have neither groups nor a second node.
+  private groupsMade: Map<string, Group> | undefined = undefined
+  private radix: RadixCount | undefined = undefined
+
+  get type(): "stream" {
+    return "stream"
+  }
+
+  get encoding(): "stream" {
+    return "stream"
+  }
+
+  get groups(): Map<string, Group> {
+    return (this.groupsMade ??= new Map())
+  }
 
   get size(): number {
     return this.length
@@ -59,15 +66,9 @@ export class Stream implements Collection {
       node?.shrink()
       node = StreamNode.make(id, pairs)
       this.addNode(node)
-      this.tailNode = node
-      this.tailFields = fieldsOf(pairs)
       node.append(id, pairs, true)
     } else {
-      if (this.tailNode !== node) {
-        this.tailNode = node
-        this.tailFields = node.fields()
-      }
-      node.append(id, pairs, this.hasTailFields(pairs))
+      node.append(id, pairs, node.hasFields(pairs))
     }
     if (this.length === 0) this.firstId = id
     this.length++
@@ -78,7 +79,7 @@ export class Stream implements Collection {
   /** Adds a node behind the others, as a snapshot holds it. The counters of the stream are for the caller to set. */
   addNode(node: StreamNode): void {
     this.nodes.put(node)
-    this.radix.append(node)
+    this.radix?.append(node)
   }
 
   /** The live entry with that id. */
@@ -156,13 +157,13 @@ export class Stream implements Collection {
 
   /** Nodes of the radix tree in which Redis keeps such a stream. */
   radixNodes(): number {
-    return this.radix.of(this.nodes)
+    return (this.radix ??= RadixCount.unknown()).of(this.nodes)
   }
 
   copy(): Stream {
     const copy = new Stream()
     for (const node of this.nodes) copy.addNode(node.copy())
-    for (const [name, group] of this.groups) copy.groups.set(name, group.copy())
+    for (const [name, group] of this.groupsMade ?? []) copy.groups.set(name, group.copy())
     copy.length = this.length
     copy.firstId = this.firstId
     copy.lastId = this.lastId
@@ -171,13 +172,18 @@ export class Stream implements Collection {
     return copy
   }
 
-  /** Every node and every pending entry of the first `samples` groups' consumers is of known size, so nothing is sampled. */
-  memoryUsage(_samples: number): number {
-    let bytes = streamBytes
-    for (const node of this.nodes) bytes += nodeBytes + node.bytes.length
-    for (const group of this.groups.values()) {
-      bytes += groupBytes + group.name.length + group.pending.size * pendingBytes
-      for (const consumer of group.consumers.values()) bytes += consumerBytes + consumer.name.length
+  /** Nodes are sampled, because a stream of millions is asked after each change while memory is limited. */
+  memoryUsage(samples: number): number {
+    const sampled = samples === 0 ? this.nodes.size : Math.min(samples, this.nodes.size)
+    let bytes = 0
+    let seen = 0
+    for (const node of this.nodes) {
+      if (seen++ === sampled) break
+      bytes += nodeBytes + node.bytes.length
+    }
+    bytes = streamBytes + Math.round(sampled === 0 ? 0 : (bytes / sampled) * this.nodes.size)
+    for (const { name, pending, consumers } of this.groupsMade?.values() ?? []) {
+      bytes += groupBytes + name.length + consumers.size * consumerBytes + pending.size * pendingBytes
     }
     return bytes
   }
@@ -197,29 +203,19 @@ export class Stream implements Collection {
 
   private removeNode(node: StreamNode): void {
     this.nodes.remove(node)
-    this.radix.forget()
-  }
-
-  private hasTailFields(pairs: ReadonlyArray<string>): boolean {
-    const fields = this.tailFields
-    if (fields.length !== pairs.length >> 1) return false
-    for (let i = 0; i < fields.length; i++) if (fields[i] !== pairs[2 * i]) return false
-    return true
+    this.radix?.forget()
   }
 }
 
-const fieldsOf = (pairs: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const fields: Array<string> = []
-  for (let i = 0; i < pairs.length; i += 2) fields.push(flat(pairs[i]!))
-  return fields
-}
-
-/** Measured heap bytes beyond the packed bytes and names: a stream, a node, a group, a consumer, a pending entry. */
-const streamBytes = 600
-const nodeBytes = 330
+/**
+ * Bytes beyond the packed ones, as measured by the growth of the resident set: a stream, a node (half of it outside of the heap),
+ * a pending entry; of a group and a consumer, with a name of 16, what their objects add up to.
+ */
+const streamBytes = 435
+const nodeBytes = 700
+const pendingBytes = 120
 const groupBytes = 500
-const consumerBytes = 300
-const pendingBytes = 140
+const consumerBytes = 320
 
 const isFull = (node: StreamNode, pairs: ReadonlyArray<string>, limits: NodeLimits): boolean => {
   const configured = limits.streamNodeMaxBytes

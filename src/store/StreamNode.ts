@@ -22,7 +22,10 @@ const headerSize = 6
 const terminator = 0xff
 /** The element count in a header from which on it means "count them". */
 const countUnknown = 0xffff
-const firstCapacity = 128
+/** A node that grows is made larger by this factor: small streams are many, and growing ones soon shrink to size. */
+const growth = 1.5
+/** Flags, both differences, two counts. */
+const entryOverheadMax = 2 * Element.integerSizeMax + 3 * Element.countSizeMax
 /** Nodes up to this size are turned into one string to cut values from. */
 const textSizeMax = 16 * 1024
 
@@ -48,9 +51,10 @@ export class StreamNode implements StreamId {
   /** An empty node whose first entry will have the id `id` and the fields of `pairs` (fields and values alternating). */
   static make(id: StreamId, pairs: ReadonlyArray<string>): StreamNode {
     const fieldCount = pairs.length >> 1
-    let room = 2 * Element.integerSizeMax
+    // Room for the first entry too, whose fields are not written again.
+    let room = 2 * Element.countSizeMax + entryOverheadMax
     for (let i = 0; i < pairs.length; i++) room += Element.elementSizeMax(pairs[i]!)
-    const bytes = Buffer.allocUnsafeSlow(Math.max(room + 4 * Element.integerSizeMax, firstCapacity))
+    const bytes = Buffer.allocUnsafeSlow(room)
     let at = Element.writeInteger(bytes, 0, fieldCount)
     for (let i = 0; i < pairs.length; i += 2) at = Element.writeText(bytes, at, pairs[i]!)
     at = Element.writeInteger(bytes, at, 0)
@@ -74,9 +78,21 @@ export class StreamNode implements StreamId {
     return fields
   }
 
+  /** Whether the fields of `pairs` are those at the head, in that order. */
+  hasFields(pairs: ReadonlyArray<string>): boolean {
+    const { bytes } = this
+    if (Element.readInteger(bytes, 0) !== pairs.length >> 1) return false
+    let at = Element.nextElement(bytes, 0)
+    for (let i = 0; i < pairs.length; i += 2) {
+      if (!Element.isText(bytes, at, pairs[i]!)) return false
+      at = Element.nextElement(bytes, at)
+    }
+    return true
+  }
+
   /** Adds an entry behind the others. `sameFields`: its fields are those at the head, in that order. */
   append(id: StreamId, pairs: ReadonlyArray<string>, sameFields: boolean): void {
-    let room = 5 * Element.integerSizeMax
+    let room = entryOverheadMax
     for (let i = sameFields ? 1 : 0; i < pairs.length; i += sameFields ? 2 : 1) room += Element.elementSizeMax(pairs[i]!)
     this.reserve(room)
     const bytes = this.bytes
@@ -189,7 +205,7 @@ export class StreamNode implements StreamId {
   private reserve(room: number): void {
     const needed = this.used + room
     if (needed <= this.bytes.length) return
-    this.bytes = copyOf(this.bytes, this.used, Math.max(needed, this.bytes.length * 2))
+    this.bytes = copyOf(this.bytes, this.used, Math.max(needed, Math.ceil(this.bytes.length * growth)))
   }
 }
 
