@@ -73,6 +73,11 @@ export class SortedSet implements Collection {
     return this.#isSkiplist ? "skiplist" : "listpack"
   }
 
+  /** Becomes a skiplist to OBJECT ENCODING: what SORT does to the sets that it reads. */
+  toSkiplist(): void {
+    this.#isSkiplist = true
+  }
+
   /** The score of `member`, or absent. */
   score(member: string): number | undefined {
     const inside = this.#inside

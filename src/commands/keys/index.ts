@@ -2,5 +2,6 @@
 import { expirationCommands } from "./expiration.ts"
 import { nameCommands } from "./names.ts"
 import { scanningCommands } from "./scanning.ts"
+import { sortCommands } from "./sort.ts"
 
-export const keyCommands = [...nameCommands, ...expirationCommands, ...scanningCommands]
+export const keyCommands = [...nameCommands, ...expirationCommands, ...scanningCommands, ...sortCommands]
