@@ -13,8 +13,20 @@ import type { StreamId } from "../src/store/StreamId.ts"
 import * as Id from "../src/store/StreamId.ts"
 import { Entry, StreamNode } from "../src/store/StreamNode.ts"
 
-const limits = { "streamNodeMaxBytes": 4096, "streamNodeMaxEntries": 100 }
-const edges = [0n, 1n, 127n, 255n, 256n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]
+const limits = { streamNodeMaxBytes: 4096, streamNodeMaxEntries: 100 }
+const edges = [
+  0n,
+  1n,
+  127n,
+  255n,
+  256n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+]
 const half = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 20 }) },
   { weight: 1, arbitrary: fc.constantFrom(...edges).map(Id.u64) },
@@ -22,7 +34,21 @@ const half = fc.oneof(
 )
 const anyId = fc.record({ ms: half, seq: half })
 const word = fc.oneof(
-  fc.constantFrom("", "0", "-1", "007", "-0", "127", "128", "-4096", "4095", "-4097", "32767", "8388608", "-2147483649"),
+  fc.constantFrom(
+    "",
+    "0",
+    "-1",
+    "007",
+    "-0",
+    "127",
+    "128",
+    "-4096",
+    "4095",
+    "-4097",
+    "32767",
+    "8388608",
+    "-2147483649",
+  ),
   fc.constantFrom("9223372036854775807", "-9223372036854775808", "9223372036854775808", "9007199254740993", "name"),
   fc.string({ maxLength: 8 }).map((s) => Buffer.from(s).latin1Slice()),
   fc.nat({ max: 5000 }).map((length) => "x".repeat(length)),
@@ -36,7 +62,12 @@ interface ModelEntry {
   readonly id: StreamId
   readonly pairs: ReadonlyArray<string>
 }
-const read = (stream: Stream, start: StreamId = Id.zero, end: StreamId = Id.max, backwards = false): Array<ModelEntry> => {
+const read = (
+  stream: Stream,
+  start: StreamId = Id.zero,
+  end: StreamId = Id.max,
+  backwards = false,
+): Array<ModelEntry> => {
   const entries: Array<ModelEntry> = []
   const walk = stream.walk(start, end, backwards)
   for (let entry = walk.next(); entry !== undefined; entry = walk.next()) {
@@ -89,17 +120,21 @@ const build = (steps: ReadonlyArray<Step>): readonly [Stream, Array<ModelEntry>]
 }
 
 describe("Stream", () => {
-  it.prop("agrees with an array of entries", [fc.array(anyStep, { maxLength: 400, size: "max" }), anyId, anyId], ([steps, a, b]) => {
-    const [stream, model] = build(steps)
-    expect(stream.length).toBe(model.length)
-    expect(stream.firstId).toEqual(model[0]?.id ?? Id.zero)
-    expect(read(stream)).toEqual(model)
-    const within = model.filter(({ id }) => Id.compare(id, a) >= 0 && Id.compare(id, b) <= 0)
-    expect(read(stream, a, b)).toEqual(within)
-    expect(read(stream, a, b, true)).toEqual(within.reverse())
-    for (const { id, pairs } of model) expect(stream.find(id)?.pairs()).toEqual(pairs)
-    expect(stream.find(a) !== undefined).toBe(model.some(({ id }) => Id.equals(id, a)))
-  })
+  it.prop(
+    "agrees with an array of entries",
+    [fc.array(anyStep, { maxLength: 400, size: "max" }), anyId, anyId],
+    ([steps, a, b]) => {
+      const [stream, model] = build(steps)
+      expect(stream.length).toBe(model.length)
+      expect(stream.firstId).toEqual(model[0]?.id ?? Id.zero)
+      expect(read(stream)).toEqual(model)
+      const within = model.filter(({ id }) => Id.compare(id, a) >= 0 && Id.compare(id, b) <= 0)
+      expect(read(stream, a, b)).toEqual(within)
+      expect(read(stream, a, b, true)).toEqual(within.reverse())
+      for (const { id, pairs } of model) expect(stream.find(id)?.pairs()).toEqual(pairs)
+      expect(stream.find(a) !== undefined).toBe(model.some(({ id }) => Id.equals(id, a)))
+    },
+  )
 
   it.prop("is rebuilt from the listpacks of its nodes", [fc.array(anyStep, { maxLength: 300 })], ([steps]) => {
     const [stream, model] = build(steps)
@@ -114,23 +149,28 @@ describe("Stream", () => {
     expect(again.radixNodes()).toBe(stream.radixNodes())
   })
 
-  it.prop("never reads a damaged listpack as something that cannot be walked", [
-    fc.array(anyPairs, { minLength: 1, maxLength: 6 }), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }),
-  ], ([entries, damages]) => {
-    const node = StreamNode.make(Id.make(1, 1), entries[0]!)
-    entries.forEach((pairs, index) => node.append(Id.make(1, 1 + index), pairs, false))
-    const listpack = node.toListpack()
-    for (const [at, byte] of damages) listpack[at % listpack.length] = byte
-    const again = StreamNode.fromListpack(node, listpack)
-    if (again === undefined) return
-    const entry = new Entry(again)
-    let count = 0
-    while (entry.forward()) {
-      entry.pairs()
-      count++
-    }
-    expect(count).toBe(again.entries + again.deleted)
-  })
+  it.prop(
+    "never reads a damaged listpack as something that cannot be walked",
+    [
+      fc.array(anyPairs, { minLength: 1, maxLength: 6 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }),
+    ],
+    ([entries, damages]) => {
+      const node = StreamNode.make(Id.make(1, 1), entries[0]!)
+      entries.forEach((pairs, index) => node.append(Id.make(1, 1 + index), pairs, false))
+      const listpack = node.toListpack()
+      for (const [at, byte] of damages) listpack[at % listpack.length] = byte
+      const again = StreamNode.fromListpack(node, listpack)
+      if (again === undefined) return
+      const entry = new Entry(again)
+      let count = 0
+      while (entry.forward()) {
+        entry.pairs()
+        count++
+      }
+      expect(count).toBe(again.entries + again.deleted)
+    },
+  )
 
   it("copies without sharing", () => {
     const stream = new Stream()
@@ -162,28 +202,32 @@ describe("Stream", () => {
 })
 
 describe("SortedById", () => {
-  it.prop("agrees with a sorted array", [fc.array(fc.tuple(fc.boolean(), anyId), { maxLength: 600 }), anyId], ([steps, probe]) => {
-    const sorted = new SortedById<StreamId>()
-    const model = new Map<string, StreamId>()
-    for (const [add, id] of steps) {
-      const known = model.get(Id.format(id))
-      if (add) model.set(Id.format(id), id)
-      else model.delete(Id.format(id))
-      expect(add ? sorted.put(id) : sorted.remove(id)).toBe(known)
-    }
-    const expected = [...model.values()].sort(Id.compare)
-    expect([...sorted]).toEqual(expected)
-    expect(sorted.size).toBe(expected.length)
-    expect(sorted.first()).toBe(expected[0])
-    expect(sorted.last()).toBe(expected[expected.length - 1])
-    for (const id of [probe, ...expected.slice(0, 3)]) {
-      expect(sorted.get(id)).toBe(expected.find((other) => Id.equals(other, id)))
-      expect(sorted.atLeast(id)).toBe(expected.find((other) => Id.compare(other, id) >= 0))
-      expect(sorted.after(id)).toBe(expected.find((other) => Id.compare(other, id) > 0))
-      expect(sorted.atMost(id)).toBe(expected.findLast((other) => Id.compare(other, id) <= 0))
-      expect(sorted.before(id)).toBe(expected.findLast((other) => Id.compare(other, id) < 0))
-    }
-  })
+  it.prop(
+    "agrees with a sorted array",
+    [fc.array(fc.tuple(fc.boolean(), anyId), { maxLength: 600 }), anyId],
+    ([steps, probe]) => {
+      const sorted = new SortedById<StreamId>()
+      const model = new Map<string, StreamId>()
+      for (const [add, id] of steps) {
+        const known = model.get(Id.format(id))
+        if (add) model.set(Id.format(id), id)
+        else model.delete(Id.format(id))
+        expect(add ? sorted.put(id) : sorted.remove(id)).toBe(known)
+      }
+      const expected = [...model.values()].sort(Id.compare)
+      expect([...sorted]).toEqual(expected)
+      expect(sorted.size).toBe(expected.length)
+      expect(sorted.first()).toBe(expected[0])
+      expect(sorted.last()).toBe(expected[expected.length - 1])
+      for (const id of [probe, ...expected.slice(0, 3)]) {
+        expect(sorted.get(id)).toBe(expected.find((other) => Id.equals(other, id)))
+        expect(sorted.atLeast(id)).toBe(expected.find((other) => Id.compare(other, id) >= 0))
+        expect(sorted.after(id)).toBe(expected.find((other) => Id.compare(other, id) > 0))
+        expect(sorted.atMost(id)).toBe(expected.findLast((other) => Id.compare(other, id) <= 0))
+        expect(sorted.before(id)).toBe(expected.findLast((other) => Id.compare(other, id) < 0))
+      }
+    },
+  )
 
   it("stays whole while thousands come and go", () => {
     const sorted = new SortedById<StreamId>()
@@ -215,46 +259,60 @@ describe("RadixCount", () => {
     return bytes.latin1Slice()
   }
 
-  it.prop("counts the nodes of the tree that it does not build", [fc.array(anyId, { minLength: 1, maxLength: 60 })], ([ids]) => {
-    const sorted = new SortedById<StreamId>()
-    for (const id of ids) sorted.put(id)
-    const count = new RadixCount()
-    for (const id of sorted) count.append(id)
-    const expected = naive([...sorted].map(keyOf))
-    expect(count.of(sorted)).toBe(expected)
-    count.forget()
-    expect(count.of(sorted)).toBe(expected)
-  })
+  it.prop(
+    "counts the nodes of the tree that it does not build",
+    [fc.array(anyId, { minLength: 1, maxLength: 60 })],
+    ([ids]) => {
+      const sorted = new SortedById<StreamId>()
+      for (const id of ids) sorted.put(id)
+      const count = new RadixCount()
+      for (const id of sorted) count.append(id)
+      const expected = naive([...sorted].map(keyOf))
+      expect(count.of(sorted)).toBe(expected)
+      count.forget()
+      expect(count.of(sorted)).toBe(expected)
+    },
+  )
 })
 
 describe("Group", () => {
-  it.prop("keeps every pending entry with its group and its owner", [
-    fc.array(fc.tuple(fc.constantFrom("deliver", "assign", "acknowledge", "remove"), fc.constantFrom("a", "b", "c"), fc.nat({ max: 30 }))),
-  ], ([steps]) => {
-    const group = new Group("g", Id.zero, 0)
-    const owners = new Map<number, string>()
-    for (const [action, name, at] of steps) {
-      const consumer = group.consumers.get(name) ?? group.addConsumer(name, 0)
-      const id = Id.make(at, 0)
-      const pending = group.pending.get(id)
-      if (action === "deliver") {
-        group.deliver(id, consumer, 1)
-        owners.set(at, name)
-      } else if (action === "assign" && pending !== undefined) {
-        group.assign(pending, consumer)
-        owners.set(at, name)
-      } else if (action === "acknowledge") {
-        expect(group.acknowledge(id)).toBe(owners.delete(at))
-      } else if (action === "remove") {
-        group.removeConsumer(consumer)
-        for (const [key, owner] of owners) if (owner === name) owners.delete(key)
+  it.prop(
+    "keeps every pending entry with its group and its owner",
+    [
+      fc.array(
+        fc.tuple(
+          fc.constantFrom("deliver", "assign", "acknowledge", "remove"),
+          fc.constantFrom("a", "b", "c"),
+          fc.nat({ max: 30 }),
+        ),
+      ),
+    ],
+    ([steps]) => {
+      const group = new Group("g", Id.zero, 0)
+      const owners = new Map<number, string>()
+      for (const [action, name, at] of steps) {
+        const consumer = group.consumers.get(name) ?? group.addConsumer(name, 0)
+        const id = Id.make(at, 0)
+        const pending = group.pending.get(id)
+        if (action === "deliver") {
+          group.deliver(id, consumer, 1)
+          owners.set(at, name)
+        } else if (action === "assign" && pending !== undefined) {
+          group.assign(pending, consumer)
+          owners.set(at, name)
+        } else if (action === "acknowledge") {
+          expect(group.acknowledge(id)).toBe(owners.delete(at))
+        } else if (action === "remove") {
+          group.removeConsumer(consumer)
+          for (const [key, owner] of owners) if (owner === name) owners.delete(key)
+        }
       }
-    }
-    const expected = [...owners].sort(([left], [right]) => left - right)
-    expect([...group.pending].map(({ ms, consumer }) => [ms, consumer.name])).toEqual(expected)
-    for (const consumer of group.consumers.values()) {
-      const own = expected.filter(([, owner]) => owner === consumer.name).map(([ms]) => ms)
-      expect([...consumer.pending].map(({ ms }) => ms)).toEqual(own)
-    }
-  })
+      const expected = [...owners].sort(([left], [right]) => left - right)
+      expect([...group.pending].map(({ ms, consumer }) => [ms, consumer.name])).toEqual(expected)
+      for (const consumer of group.consumers.values()) {
+        const own = expected.filter(([, owner]) => owner === consumer.name).map(([ms]) => ms)
+        expect([...consumer.pending].map(({ ms }) => ms)).toEqual(own)
+      }
+    },
+  )
 })

@@ -31,7 +31,8 @@ const logged = (reply: Reply): Reply => {
 const readAll = (client: TestServer.TestClient) =>
   Effect.promise(async () => {
     const lines: Array<string> = []
-    for (const key of keys) lines.push(...formatReply(logged(await client.run("XINFO", "STREAM", key, "FULL", "COUNT", "0"))))
+    for (const key of keys)
+      lines.push(...formatReply(logged(await client.run("XINFO", "STREAM", key, "FULL", "COUNT", "0"))))
     return lines
   })
 
@@ -45,7 +46,10 @@ const live = (requests: ReadonlyArray<ReadonlyArray<string>>) => {
       yield* TestServer.run(client, ...request)
     }
     return { log, contents: yield* readAll(client) }
-  }).pipe(Effect.provide(Server.layerTest(TestServer.testSettings, Persistence.layerMemory(log))), TestServer.atStartTime)
+  }).pipe(
+    Effect.provide(Server.layerTest(TestServer.testSettings, Persistence.layerMemory(log))),
+    TestServer.atStartTime,
+  )
 }
 
 const replayed = (log: ReadonlyArray<Change>) =>

@@ -17,8 +17,12 @@ export class InvalidStreamId extends CommandError("InvalidStreamId", "ERR") {
 /** An entry cannot be added under the id it was given. */
 export class CannotAppend extends CommandError("CannotAppend", "ERR") {
   static readonly zero = new CannotAppend("The ID specified in XADD must be greater than 0-0")
-  static readonly notGreater = new CannotAppend("The ID specified in XADD is equal or smaller than the target stream top item")
-  static readonly exhausted = new CannotAppend("The stream has exhausted the last possible ID, unable to add more items")
+  static readonly notGreater = new CannotAppend(
+    "The ID specified in XADD is equal or smaller than the target stream top item",
+  )
+  static readonly exhausted = new CannotAppend(
+    "The stream has exhausted the last possible ID, unable to add more items",
+  )
   static readonly tooLarge = new CannotAppend("Elements are too large to be stored")
 }
 
@@ -39,7 +43,9 @@ export class InvalidTrim extends CommandError("InvalidTrim", "ERR") {
 /** XSETID would contradict what the stream holds. */
 export class CannotSetId extends CommandError("CannotSetId", "ERR") {
   static readonly entriesAddedNegative = new CannotSetId("entries_added must be positive")
-  static readonly belowDeleted = new CannotSetId("The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+  static readonly belowDeleted = new CannotSetId(
+    "The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+  )
   static readonly belowTop = new CannotSetId("The ID specified in XSETID is smaller than the target stream top item")
   static readonly belowLength = new CannotSetId(
     "The entries_added specified in XSETID is smaller than the target stream length",

@@ -10,7 +10,8 @@ import { parseInteger } from "../bytes/Numbers.ts"
 import { i64 } from "./StreamId.ts"
 
 /** An upper bound on the bytes of a string element: the string, and its length before and behind it. */
-export const elementSizeMax = (text: string): number => text.length + (text.length < 64 ? 2 : text.length < 4096 ? 4 : 10)
+export const elementSizeMax = (text: string): number =>
+  text.length + (text.length < 64 ? 2 : text.length < 4096 ? 4 : 10)
 /** An upper bound on the bytes of an integer element. */
 export const integerSizeMax = 10
 /** The same for a count, which is never so large. */
@@ -174,7 +175,9 @@ export const readText = (bytes: Buffer, at: number, text: string, textStart: num
   else if (first === 0xf0) start = at + 5
   else return String(readInteger(bytes, at))
   const end = at + elementSize(bytes, at)
-  return end - textStart <= text.length ? text.substring(start - textStart, end - textStart) : bytes.latin1Slice(start, end)
+  return end - textStart <= text.length
+    ? text.substring(start - textStart, end - textStart)
+    : bytes.latin1Slice(start, end)
 }
 
 /** Whether the element at `at` is `text`. */

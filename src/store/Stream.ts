@@ -21,7 +21,9 @@ export type NodeLimits = Pick<Limits, "streamNodeMaxBytes" | "streamNodeMaxEntri
 
 /** What to trim: all but the last `length` entries, or all before `id`. */
 export interface Trim {
-  readonly to: { readonly _tag: "MaxLength"; readonly length: number } | { readonly _tag: "MinId"; readonly id: StreamId }
+  readonly to:
+    | { readonly _tag: "MaxLength"; readonly length: number }
+    | { readonly _tag: "MinId"; readonly id: StreamId }
   /** Whole nodes only. */
   readonly approximate: boolean
   /** Removes no more than this many entries with whole nodes; 0: no limit. */
@@ -123,9 +125,7 @@ export class Stream implements Collection {
       if (to._tag === "MaxLength" && this.length <= to.length) break
       if (limit > 0 && trimmed + node.entries > limit) break
       const whole =
-        to._tag === "MaxLength"
-          ? this.length - node.entries >= to.length
-          : Id.compare(lastIdOf(node), to.id) < 0
+        to._tag === "MaxLength" ? this.length - node.entries >= to.length : Id.compare(lastIdOf(node), to.id) < 0
       if (whole) {
         this.removeNode(node)
         this.length -= node.entries

@@ -56,9 +56,7 @@ export const equals = (left: StreamId, right: StreamId): boolean => left.ms === 
 
 /** Negative, 0 or positive, as `left` is before, at or after `right`. */
 export const compare = (left: StreamId, right: StreamId): number =>
-  left.ms === right.ms
-    ? left.seq === right.seq ? 0 : left.seq < right.seq ? -1 : 1
-    : left.ms < right.ms ? -1 : 1
+  left.ms === right.ms ? (left.seq === right.seq ? 0 : left.seq < right.seq ? -1 : 1) : left.ms < right.ms ? -1 : 1
 
 export const format = (id: StreamId): string => `${id.ms}-${id.seq}`
 

@@ -93,7 +93,8 @@ export class StreamNode implements StreamId {
   /** Adds an entry behind the others. `sameFields`: its fields are those at the head, in that order. */
   append(id: StreamId, pairs: ReadonlyArray<string>, sameFields: boolean): void {
     let room = entryOverheadMax
-    for (let i = sameFields ? 1 : 0; i < pairs.length; i += sameFields ? 2 : 1) room += Element.elementSizeMax(pairs[i]!)
+    for (let i = sameFields ? 1 : 0; i < pairs.length; i += sameFields ? 2 : 1)
+      room += Element.elementSizeMax(pairs[i]!)
     this.reserve(room)
     const bytes = this.bytes
     const fieldCount = pairs.length >> 1
@@ -146,7 +147,8 @@ export class StreamNode implements StreamId {
   /** The reverse of `toListpack`; undefined when the bytes are damaged anywhere. Nothing of `listpack` is kept. */
   static fromListpack(id: StreamId, listpack: Buffer): StreamNode | undefined {
     const end = listpack.length - 1
-    if (end < headerSize || listpack.readUInt32LE(0) !== listpack.length || listpack[end] !== terminator) return undefined
+    if (end < headerSize || listpack.readUInt32LE(0) !== listpack.length || listpack[end] !== terminator)
+      return undefined
     let elements = 0
     for (let at = headerSize; at < end; at = Element.nextElement(listpack, at)) {
       if (!Element.isElement(listpack, at, end)) return undefined

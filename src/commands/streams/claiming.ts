@@ -173,7 +173,9 @@ const xautoclaim = Command.make({
   since: "6.2.0",
   group: "stream",
   complexity: "O(1) if COUNT is small.",
-  history: [["7.0.0", "Added an element to the reply array, containing deleted entries the command cleared from the PEL"]],
+  history: [
+    ["7.0.0", "Added an element to the reply array, containing deleted entries the command cleared from the PEL"],
+  ],
   arity: -6,
   flags: "write fast",
   acl: "stream",

@@ -64,14 +64,18 @@ const xadd = Command.make({
   args: [
     Arg.key("key"),
     Arg.token("NOMKSTREAM", { optional: true, since: "6.2.0" }),
-    Arg.block("trim", [
-      Arg.oneOf("strategy", [Arg.token("MAXLEN"), Arg.token("MINID", { since: "6.2.0" })]),
-      Arg.oneOf("operator", [Arg.token("=", { name: "equal" }), Arg.token("~", { name: "approximately" })], {
-        optional: true,
-      }),
-      Arg.string("threshold"),
-      Arg.integer("count", { token: "LIMIT", optional: true, since: "6.2.0" }),
-    ], { optional: true }),
+    Arg.block(
+      "trim",
+      [
+        Arg.oneOf("strategy", [Arg.token("MAXLEN"), Arg.token("MINID", { since: "6.2.0" })]),
+        Arg.oneOf("operator", [Arg.token("=", { name: "equal" }), Arg.token("~", { name: "approximately" })], {
+          optional: true,
+        }),
+        Arg.string("threshold"),
+        Arg.integer("count", { token: "LIMIT", optional: true, since: "6.2.0" }),
+      ],
+      { optional: true },
+    ),
     Arg.oneOf("id_or_auto", [Arg.token("*", { name: "auto_id" }), Arg.string("id")]),
     Arg.block("field_value", [Arg.string("field"), Arg.string("value")], { multiple: true }),
   ],

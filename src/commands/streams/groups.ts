@@ -12,7 +12,13 @@ import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
-import { BusyGroup, InvalidGroupArgument, InvalidStreamId, NoGroup, SubcommandSyntax } from "../../errors/StreamErrors.ts"
+import {
+  BusyGroup,
+  InvalidGroupArgument,
+  InvalidStreamId,
+  NoGroup,
+  SubcommandSyntax,
+} from "../../errors/StreamErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { Stream } from "../../store/Stream.ts"

@@ -23,11 +23,12 @@ const findStream = (db: Database, key: string): Either.Either<Stream, CommandErr
   return found.right === undefined ? Either.left(NoSuchKey.error) : Either.right(found.right)
 }
 
-const intOrNil = (value: number | bigint | undefined): Reply.Reply => (value === undefined ? Reply.nil : Reply.int(value))
+const intOrNil = (value: number | bigint | undefined): Reply.Reply =>
+  value === undefined ? Reply.nil : Reply.int(value)
 
 /** What both forms of XINFO STREAM begin with. */
 const head = (stream: Stream): Record<string, Reply.Reply> => ({
-  "length": Reply.int(stream.length),
+  length: Reply.int(stream.length),
   "radix-tree-keys": Reply.int(stream.nodes.size),
   "radix-tree-nodes": Reply.int(stream.radixNodes()),
   "last-generated-id": Replies.id(stream.lastId),
@@ -44,7 +45,7 @@ const edge = (stream: Stream, last: boolean): Reply.Reply => {
 const summary = (stream: Stream): Reply.Reply =>
   Reply.record({
     ...head(stream),
-    "groups": Reply.int(stream.groups.size),
+    groups: Reply.int(stream.groups.size),
     "first-entry": edge(stream, false),
     "last-entry": edge(stream, true),
   })
@@ -65,10 +66,10 @@ const firstPending = (
 
 const fullConsumer = (consumer: Consumer, count: number): Reply.Reply =>
   Reply.record({
-    "name": Reply.bulk(consumer.name),
+    name: Reply.bulk(consumer.name),
     "seen-time": Reply.int(consumer.seenMs),
     "pel-count": Reply.int(consumer.pending.size),
-    "pending": firstPending(consumer.pending, count, (one) => [
+    pending: firstPending(consumer.pending, count, (one) => [
       Replies.id(one),
       Reply.int(one.deliveredMs),
       Reply.int(one.deliveries),
@@ -77,25 +78,25 @@ const fullConsumer = (consumer: Consumer, count: number): Reply.Reply =>
 
 const fullGroup = (stream: Stream, group: Group, count: number): Reply.Reply =>
   Reply.record({
-    "name": Reply.bulk(group.name),
+    name: Reply.bulk(group.name),
     "last-delivered-id": Replies.id(group.lastId),
     "entries-read": intOrNil(group.entriesRead),
-    "lag": intOrNil(group.lag(stream)),
+    lag: intOrNil(group.lag(stream)),
     "pel-count": Reply.int(group.pending.size),
-    "pending": firstPending(group.pending, count, (one) => [
+    pending: firstPending(group.pending, count, (one) => [
       Replies.id(one),
       Reply.bulk(one.consumer.name),
       Reply.int(one.deliveredMs),
       Reply.int(one.deliveries),
     ]),
-    "consumers": Reply.array(group.sortedConsumers().map((consumer) => fullConsumer(consumer, count))),
+    consumers: Reply.array(group.sortedConsumers().map((consumer) => fullConsumer(consumer, count))),
   })
 
 const full = (stream: Stream, count: number): Reply.Reply =>
   Reply.record({
     ...head(stream),
-    "entries": Replies.entries(stream, Id.zero, Id.max, count),
-    "groups": Reply.array(stream.sortedGroups().map((group) => fullGroup(stream, group, count))),
+    entries: Replies.entries(stream, Id.zero, Id.max, count),
+    groups: Reply.array(stream.sortedGroups().map((group) => fullGroup(stream, group, count))),
   })
 
 const stream = Command.make({
@@ -152,12 +153,12 @@ const groups = Command.make({
       Reply.array(
         stream.sortedGroups().map((group) =>
           Reply.record({
-            "name": Reply.bulk(group.name),
-            "consumers": Reply.int(group.consumers.size),
-            "pending": Reply.int(group.pending.size),
+            name: Reply.bulk(group.name),
+            consumers: Reply.int(group.consumers.size),
+            pending: Reply.int(group.pending.size),
             "last-delivered-id": Replies.id(group.lastId),
             "entries-read": intOrNil(group.entriesRead),
-            "lag": intOrNil(group.lag(stream)),
+            lag: intOrNil(group.lag(stream)),
           }),
         ),
       ),
@@ -185,9 +186,9 @@ const consumers = Command.make({
         Reply.array(
           group.sortedConsumers().map((consumer) =>
             Reply.record({
-              "name": Reply.bulk(consumer.name),
-              "pending": Reply.int(consumer.pending.size),
-              "idle": Reply.int(Math.max(0, now - consumer.seenMs)),
+              name: Reply.bulk(consumer.name),
+              pending: Reply.int(consumer.pending.size),
+              idle: Reply.int(Math.max(0, now - consumer.seenMs)),
             }),
           ),
         ),

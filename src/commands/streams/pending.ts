@@ -124,13 +124,17 @@ const xpending = Command.make({
   args: [
     Arg.key("key"),
     Arg.string("group"),
-    Arg.block("filters", [
-      Arg.integer("min-idle-time", { token: "IDLE", optional: true, since: "6.2.0" }),
-      Arg.string("start"),
-      Arg.string("end"),
-      Arg.integer("count"),
-      Arg.string("consumer", { optional: true }),
-    ], { optional: true }),
+    Arg.block(
+      "filters",
+      [
+        Arg.integer("min-idle-time", { token: "IDLE", optional: true, since: "6.2.0" }),
+        Arg.string("start"),
+        Arg.string("end"),
+        Arg.integer("count"),
+        Arg.string("consumer", { optional: true }),
+      ],
+      { optional: true },
+    ),
   ],
   parse: (args) => ({ key: args.key(), groupName: args.next(), filter: takeFilter(args) }),
   run: ({ key, groupName, filter }, ctx) =>

@@ -88,7 +88,8 @@ const resolve = ({ reader, keys, ids }: Request, { db }: Ctx): Either.Either<Rea
     const found = db.readAs(key, Stream)
     if (Either.isLeft(found)) return Either.left(found.left)
     const stream = found.right
-    if (reader !== undefined && !stream?.groups.has(reader.group)) return Either.left(NoGroup.reading(key, reader.group))
+    if (reader !== undefined && !stream?.groups.has(reader.group))
+      return Either.left(NoGroup.reading(key, reader.group))
     const text = ids[i]!
     let after: StreamId | undefined
     if (text === "$") {
@@ -116,7 +117,12 @@ interface Delivery {
 }
 
 /** Gives the consumer what its group has not read yet. */
-const deliverNew = (stream: Stream, count: number, { key, group, consumer, noAck, log }: Delivery, ctx: Ctx): Reply.Reply => {
+const deliverNew = (
+  stream: Stream,
+  count: number,
+  { key, group, consumer, noAck, log }: Delivery,
+  ctx: Ctx,
+): Reply.Reply => {
   const entries: Array<Reply.Reply> = []
   // After the greatest id there is nothing, and nothing is read then.
   const walk = stream.walk(Id.next(group.lastId)!, Id.max, false)
@@ -258,7 +264,9 @@ const xread = Command.suspending({
   args: [
     Arg.integer("count", { token: "COUNT", optional: true }),
     Arg.integer("milliseconds", { token: "BLOCK", optional: true }),
-    Arg.block("streams", [Arg.key("key", { multiple: true }), Arg.string("id", { multiple: true })], { token: "STREAMS" }),
+    Arg.block("streams", [Arg.key("key", { multiple: true }), Arg.string("id", { multiple: true })], {
+      token: "STREAMS",
+    }),
   ],
   parse: (args) => parse(args, false),
   run: read,
@@ -281,7 +289,9 @@ const xreadgroup = Command.suspending({
     Arg.integer("count", { token: "COUNT", optional: true }),
     Arg.integer("milliseconds", { token: "BLOCK", optional: true }),
     Arg.token("NOACK", { optional: true }),
-    Arg.block("streams", [Arg.key("key", { multiple: true }), Arg.string("id", { multiple: true })], { token: "STREAMS" }),
+    Arg.block("streams", [Arg.key("key", { multiple: true }), Arg.string("id", { multiple: true })], {
+      token: "STREAMS",
+    }),
   ],
   parse: (args) => parse(args, true),
   run: read,

@@ -81,9 +81,7 @@ export const makeExact = (request: Array<string>, trimming: Trimming, stream: St
   if (!trimming.approximate) return
   request[trimming.thresholdAt - 1] = "="
   request[trimming.thresholdAt] =
-    trimming.to!._tag === "MaxLength"
-      ? String(stream.length)
-      : Id.format(stream.length === 0 ? Id.max : stream.firstId)
+    trimming.to!._tag === "MaxLength" ? String(stream.length) : Id.format(stream.length === 0 ? Id.max : stream.firstId)
 }
 
 /** Deadlines do not pass by themselves exactly while a log is replayed. */

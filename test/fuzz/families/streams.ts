@@ -6,12 +6,47 @@ import * as fc from "fast-check"
 import type { Reply } from "../../../src/codec/Reply.ts"
 import { argv, type Family, integer, key, many, maybe, value } from "../Fuzz.ts"
 
-const wrongId = fc.constantFrom("bad", "", "1-1-1", "-", "+", "$", ">", "*", "1-*", "18446744073709551616", "1-18446744073709551616", "-1", "x-1", "1-x", "(", "1-", "-1-1")
-const oddId = fc.constantFrom(
-  ...["0", "0-0", "0-1", "007-1", "+1-+2", " 3-1", "1--05", "3-1\0x", "9007199254740991-9007199254740992", "9007199254740993-1"],
-  ...["9223372036854775808-9223372036854775807", "18446744073709551615-18446744073709551614", "18446744073709551614-18446744073709551615"],
+const wrongId = fc.constantFrom(
+  "bad",
+  "",
+  "1-1-1",
+  "-",
+  "+",
+  "$",
+  ">",
+  "*",
+  "1-*",
+  "18446744073709551616",
+  "1-18446744073709551616",
+  "-1",
+  "x-1",
+  "1-x",
+  "(",
+  "1-",
+  "-1-1",
 )
-const plainId = fc.tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 6 })).map(([ms, seq]) => `${ms}-${seq}`)
+const oddId = fc.constantFrom(
+  ...[
+    "0",
+    "0-0",
+    "0-1",
+    "007-1",
+    "+1-+2",
+    " 3-1",
+    "1--05",
+    "3-1\0x",
+    "9007199254740991-9007199254740992",
+    "9007199254740993-1",
+  ],
+  ...[
+    "9223372036854775808-9223372036854775807",
+    "18446744073709551615-18446744073709551614",
+    "18446744073709551614-18446744073709551615",
+  ],
+)
+const plainId = fc
+  .tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 6 }))
+  .map(([ms, seq]) => `${ms}-${seq}`)
 const id = fc.oneof(
   { weight: 12, arbitrary: plainId },
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 8 }).map(String) },
@@ -19,7 +54,11 @@ const id = fc.oneof(
   { weight: 1, arbitrary: wrongId },
 )
 const autoId = fc.integer({ min: 1, max: 7 }).map((ms) => `${ms}-*`)
-const newId = fc.oneof({ weight: 10, arbitrary: autoId }, { weight: 2, arbitrary: id }, { weight: 1, arbitrary: fc.constant("*") })
+const newId = fc.oneof(
+  { weight: 10, arbitrary: autoId },
+  { weight: 2, arbitrary: id },
+  { weight: 1, arbitrary: fc.constant("*") },
+)
 const bound = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom("-", "+") },
   { weight: 3, arbitrary: id },
@@ -30,15 +69,37 @@ const word = fc.oneof(
   { weight: 6, arbitrary: value },
   { weight: 1, arbitrary: fc.integer({ min: 60, max: 70 }).map((length) => "w".repeat(length)) },
   { weight: 1, arbitrary: fc.constantFrom(100, 1000, 4090, 4096, 5000).map((length) => "w".repeat(length)) },
-  { weight: 1, arbitrary: fc.constantFrom("127", "128", "-4096", "4095", "4096", "32768", "-8388609", "8388607", "2147483648", "-9007199254740993") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "127",
+      "128",
+      "-4096",
+      "4095",
+      "4096",
+      "32768",
+      "-8388609",
+      "8388607",
+      "2147483648",
+      "-9007199254740993",
+    ),
+  },
 )
 const pairs = fc.oneof(
   { weight: 4, arbitrary: argv("f", word) },
   { weight: 3, arbitrary: argv("f", word, "g", word) },
-  { weight: 2, arbitrary: fc.array(fc.tuple(fc.constantFrom("f", "g", "", "1"), word), { minLength: 1, maxLength: 4 }).map((all) => all.flat()) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .array(fc.tuple(fc.constantFrom("f", "g", "", "1"), word), { minLength: 1, maxLength: 4 })
+      .map((all) => all.flat()),
+  },
   { weight: 1, arbitrary: argv("f", word, "g") },
 )
-const count = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }).map(String) }, { weight: 1, arbitrary: integer })
+const count = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }).map(String) },
+  { weight: 1, arbitrary: integer },
+)
 const operator = fc.constantFrom<ReadonlyArray<string>>([], ["="], ["~"], ["~"])
 const limit = fc.oneof({ weight: 2, arbitrary: argv() }, { weight: 1, arbitrary: argv("LIMIT", count) })
 const trim = fc.oneof(
@@ -49,14 +110,22 @@ const trim = fc.oneof(
 
 const group = fc.constantFrom("g", "g", "g", "h", "nog")
 const consumer = fc.constantFrom("c", "d", "e", "\xff")
-const option = (...words: ReadonlyArray<string>) => fc.constantFrom<ReadonlyArray<string>>([], ...words.map((one) => [one]))
+const option = (...words: ReadonlyArray<string>) =>
+  fc.constantFrom<ReadonlyArray<string>>([], ...words.map((one) => [one]))
 const from = fc.oneof({ weight: 3, arbitrary: fc.constantFrom("0", "$") }, { weight: 3, arbitrary: id })
 
 const adding = fc.oneof(
   { weight: 8, arbitrary: argv("XADD", key, newId, pairs) },
-  { weight: 2, arbitrary: argv("XADD", key, option("NOMKSTREAM"), fc.oneof(trim, argv()), option("nomkstream"), newId, pairs) },
+  {
+    weight: 2,
+    arbitrary: argv("XADD", key, option("NOMKSTREAM"), fc.oneof(trim, argv()), option("nomkstream"), newId, pairs),
+  },
 )
-const removing = fc.oneof(argv("XDEL", key, many(id)), argv("XTRIM", key, trim), argv("XTRIM", key, trim, option("NOMKSTREAM", "LIMIT")))
+const removing = fc.oneof(
+  argv("XDEL", key, many(id)),
+  argv("XTRIM", key, trim),
+  argv("XTRIM", key, trim, option("NOMKSTREAM", "LIMIT")),
+)
 const ranges = fc.oneof(
   argv("XRANGE", key, bound, bound, maybe("COUNT", count)),
   argv("XREVRANGE", key, bound, bound, maybe("count", count)),
@@ -65,25 +134,75 @@ const ranges = fc.oneof(
 )
 const streams = fc.oneof(
   { weight: 5, arbitrary: argv("STREAMS", key, fc.oneof(id, fc.constantFrom(">", ">", "$"))) },
-  { weight: 1, arbitrary: argv("STREAMS", key, key, fc.constantFrom(">", "0"), fc.oneof(id, fc.constantFrom(">", "$"))) },
+  {
+    weight: 1,
+    arbitrary: argv("STREAMS", key, key, fc.constantFrom(">", "0"), fc.oneof(id, fc.constantFrom(">", "$"))),
+  },
   { weight: 1, arbitrary: argv("STREAMS", key, key, id) },
   { weight: 1, arbitrary: argv("STREAMS") },
 )
-const block = fc.oneof({ weight: 12, arbitrary: argv() }, { weight: 1, arbitrary: argv("BLOCK", fc.constantFrom("1", "-1", "x", "0.5")) })
+const block = fc.oneof(
+  { weight: 12, arbitrary: argv() },
+  { weight: 1, arbitrary: argv("BLOCK", fc.constantFrom("1", "-1", "x", "0.5")) },
+)
 const reading = fc.oneof(
   { weight: 1, arbitrary: argv("XREAD", maybe("COUNT", count), block, streams) },
-  { weight: 3, arbitrary: argv("XREADGROUP", "GROUP", group, consumer, maybe("COUNT", count), block, option("NOACK"), streams) },
-  { weight: 3, arbitrary: argv("XREADGROUP", "GROUP", "g", consumer, maybe("COUNT", count), "STREAMS", key, fc.constantFrom(">", ">", "0")) },
-  { weight: 1, arbitrary: argv(fc.constantFrom("XREAD", "XREADGROUP"), many(fc.constantFrom("GROUP", "COUNT", "1", "g", "NOACK", "BLOCK", "STREAMS", "FOO"), 6), streams) },
+  {
+    weight: 3,
+    arbitrary: argv("XREADGROUP", "GROUP", group, consumer, maybe("COUNT", count), block, option("NOACK"), streams),
+  },
+  {
+    weight: 3,
+    arbitrary: argv(
+      "XREADGROUP",
+      "GROUP",
+      "g",
+      consumer,
+      maybe("COUNT", count),
+      "STREAMS",
+      key,
+      fc.constantFrom(">", ">", "0"),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: argv(
+      fc.constantFrom("XREAD", "XREADGROUP"),
+      many(fc.constantFrom("GROUP", "COUNT", "1", "g", "NOACK", "BLOCK", "STREAMS", "FOO"), 6),
+      streams,
+    ),
+  },
 )
 const grouping = fc.oneof(
   { weight: 6, arbitrary: argv("XGROUP", "CREATE", key, group, from, option("MKSTREAM"), maybe("ENTRIESREAD", count)) },
-  { weight: 2, arbitrary: argv("XGROUP", "SETID", key, group, fc.oneof(from, fc.constantFrom("-", "+")), maybe("ENTRIESREAD", count)) },
+  {
+    weight: 2,
+    arbitrary: argv(
+      "XGROUP",
+      "SETID",
+      key,
+      group,
+      fc.oneof(from, fc.constantFrom("-", "+")),
+      maybe("ENTRIESREAD", count),
+    ),
+  },
   { weight: 1, arbitrary: argv("XGROUP", fc.constantFrom("DESTROY", "destroy"), key, group) },
   { weight: 1, arbitrary: argv("XGROUP", fc.constantFrom("CREATECONSUMER", "DELCONSUMER"), key, group, consumer) },
-  { weight: 1, arbitrary: argv("XGROUP", fc.constantFrom("CREATE", "SETID", "DESTROY", "FOO"), key, group, many(fc.constantFrom("0", "$", "MKSTREAM", "ENTRIESREAD", "1", "FOO"), 6)) },
+  {
+    weight: 1,
+    arbitrary: argv(
+      "XGROUP",
+      fc.constantFrom("CREATE", "SETID", "DESTROY", "FOO"),
+      key,
+      group,
+      many(fc.constantFrom("0", "$", "MKSTREAM", "ENTRIESREAD", "1", "FOO"), 6),
+    ),
+  },
 )
-const minIdle = fc.oneof({ weight: 6, arbitrary: fc.constantFrom("0", "0", "50000", "-1") }, { weight: 1, arbitrary: integer })
+const minIdle = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom("0", "0", "50000", "-1") },
+  { weight: 1, arbitrary: integer },
+)
 const claimOptions = fc
   .array(
     fc.oneof(
@@ -123,9 +242,11 @@ const settings = fc.oneof(
 const isNow = (text: string): boolean => /^1[6-9]\d{11}-\d+$/.test(text)
 const now: Reply = { _tag: "Simple", value: "now" }
 const hasNow = (reply: Reply): boolean =>
-  reply._tag === "Bulk" ? isNow(reply.value)
-  : reply._tag === "Array" ? reply.values.some(hasNow)
-  : reply._tag === "Map" && reply.entries.some(hasNow)
+  reply._tag === "Bulk"
+    ? isNow(reply.value)
+    : reply._tag === "Array"
+      ? reply.values.some(hasNow)
+      : reply._tag === "Map" && reply.entries.some(hasNow)
 /** Requests take well under this time; idle times that were asked for are far above. */
 const idleMsMax = 20_000
 
@@ -137,7 +258,8 @@ const timeless = (reply: Reply, generated = hasNow(reply)): Reply => {
   const values = (reply._tag === "Array" ? reply.values : reply.entries).map((one, index, all): Reply => {
     const before = all[index - 1]
     const name = before?._tag === "Bulk" ? before.value : ""
-    const isIdle = name === "idle" || (all.length === 4 && index === 2 && all[1]!._tag === "Bulk" && all[3]!._tag === "Int")
+    const isIdle =
+      name === "idle" || (all.length === 4 && index === 2 && all[1]!._tag === "Bulk" && all[3]!._tag === "Int")
     if (one._tag === "Int" && isIdle) return { _tag: "Int", value: Math.floor(Number(one.value) / idleMsMax) }
     return generated && name === "radix-tree-nodes" ? now : timeless(one, generated)
   })
@@ -155,6 +277,8 @@ export const streamsFamily: Family = {
     { weight: 8, arbitrary: pending },
     { weight: 4, arbitrary: looking },
     { weight: 1, arbitrary: settings },
+    { weight: 1, arbitrary: argv("HELLO", fc.constantFrom("2", "3")) },
   ),
+  ignored: (request) => request[0] === "HELLO",
   normalize: (reply) => timeless(reply),
 }
