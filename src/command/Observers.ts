@@ -13,6 +13,8 @@ export interface ObserversService {
   readonly before: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
   /** The client whose command is running. */
   running: Client | undefined
+  /** Whether it is a script that calls it. */
+  inScript: boolean
   /** A unit has ended: a command that was not called by another one, with all that it called. */
   readonly afterUnit: Array<() => void>
   /** A command has run; `micros` is how long, waiting excluded. */
@@ -20,5 +22,5 @@ export interface ObserversService {
 }
 
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
-  static readonly layer = Layer.sync(this, (): ObserversService => ({ running: undefined, before: [], after: [], afterUnit: [] }))
+  static readonly layer = Layer.sync(this, (): ObserversService => ({ running: undefined, inScript: false, before: [], after: [], afterUnit: [] }))
 }

@@ -15,10 +15,14 @@ import { scriptingCommands } from "./scripting/index.ts"
 import { commandCommands } from "./server/command.ts"
 import { databaseCommands } from "./server/databases.ts"
 import { infoCommands } from "./server/info.ts"
+import { latencyCommands } from "./server/latency.ts"
+import { memoryCommands } from "./server/memory.ts"
+import { monitorCommands } from "./server/monitor.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
+import { slowlogCommands } from "./server/slowlog.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
 import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, latencyCommands, memoryCommands, monitorCommands, slowlogCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]

@@ -273,11 +273,13 @@ const make = Effect.gen(function* () {
     execute: (client, entry, argv, log) => {
       const outer = logged
       logged = log
+      observers.inScript = true
       try {
         const reply = execute(client, entry, argv, firstArgument(entry))
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
       } finally {
         logged = outer
+        observers.inScript = false
       }
     },
     failed,
