@@ -2,6 +2,7 @@
  * What a server counts: plain numbers, incremented where things happen and read by INFO. Counting through a metrics library
  * costs 310 ns an increment; these are published to Effect's `Metric` when somebody asks.
  */
+import { randomBytes } from "node:crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,6 +11,11 @@ import { Clock } from "../clock/Clock.ts"
 export interface StatsService {
   /** Unix ms. */
   readonly startedAtMs: number
+  /** 40 hex digits that tell this run of the server from others. */
+  readonly runId: string
+  /** 40 hex digits that replicas would know this server's history by. */
+  readonly replicationId: string
+  readonly changeReplicationId: () => void
   commandsProcessed: number
   connectionsReceived: number
   connectionsRejected: number
@@ -28,9 +34,19 @@ export class Stats extends Context.Tag("tiny-redis/Stats")<Stats, StatsService>(
   static readonly layer = Layer.effect(this, Effect.map(Clock, (clock) => make(clock.now())))
 }
 
+const randomId = (): string => randomBytes(20).toString("hex")
+
 const make = (startedAtMs: number): StatsService => {
+  let replicationId = randomId()
   const stats: StatsService = {
     startedAtMs,
+    runId: randomId(),
+    get replicationId() {
+      return replicationId
+    },
+    changeReplicationId: () => {
+      replicationId = randomId()
+    },
     commandsProcessed: 0,
     connectionsReceived: 0,
     connectionsRejected: 0,

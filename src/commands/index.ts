@@ -14,6 +14,7 @@ import { pubsubCommands } from "./pubsub.ts"
 import { scriptingCommands } from "./scripting/index.ts"
 import { commandCommands } from "./server/command.ts"
 import { databaseCommands } from "./server/databases.ts"
+import { debugCommands } from "./server/debug.ts"
 import { infoCommands } from "./server/info.ts"
 import { latencyCommands } from "./server/latency.ts"
 import { memoryCommands } from "./server/memory.ts"
@@ -25,4 +26,4 @@ import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, infoCommands, shutdownCommands, latencyCommands, memoryCommands, monitorCommands, slowlogCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, debugCommands, infoCommands, shutdownCommands, latencyCommands, memoryCommands, monitorCommands, slowlogCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]

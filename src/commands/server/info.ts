@@ -2,7 +2,6 @@
  * INFO: what the server knows of itself, section by section. Every figure is read from where it is counted; fields of things
  * this server does not have (forks, an allocator, replicas) have the value they would have in a redis-server without them.
  */
-import { randomBytes } from "node:crypto"
 import { arch, release, totalmem } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -54,8 +53,6 @@ export const infoCommands = Effect.gen(function* () {
   const stats = yield* Stats
   const store = yield* Store
   const tracking = yield* Tracking
-  const runId = randomBytes(20).toString("hex")
-  const replicationId = randomBytes(20).toString("hex")
   let peak = 0
 
   const memory = () => {
@@ -82,7 +79,7 @@ export const infoCommands = Effect.gen(function* () {
       ["node_version", process.versions.node],
       ["process_id", process.pid],
       ["process_supervised", "no"],
-      ["run_id", runId],
+      ["run_id", stats.runId],
       ["tcp_port", config.current.port],
       ["server_time_usec", Math.floor(clock.nowMicros())],
       ["uptime_in_seconds", uptime],
@@ -206,7 +203,7 @@ export const infoCommands = Effect.gen(function* () {
     ["role", "master"],
     ["connected_slaves", 0],
     ["master_failover_state", "no-failover"],
-    ["master_replid", replicationId],
+    ["master_replid", stats.replicationId],
     ["master_replid2", "0".repeat(40)],
     ["master_repl_offset", 0],
     ["second_repl_offset", -1],
