@@ -206,14 +206,13 @@ const make = (options: FilesOptions) =>
       const { manifest } = directory
       const first = nextIncremental(manifest)
       let next = manifest
-      let files: ReadonlyArray<Disk.OpenFile> = []
       let switched = false
       const file = wanted ? yield* disk.append(directory.pathOf(first), true) : undefined
       const switchLog = () => {
         if (file === undefined) return
         switched = true
         info.incrementalBytes += log.size
-        files = log.switchTo(file, 0, deferred)
+        log.switchTo(file, 0, deferred)
       }
       const format = current.aofUseRdbPreamble ? "rdb" : "aof"
       const base = { name: Manifest.baseName(directory.name, Manifest.nextBaseSeq(manifest), format), seq: Manifest.nextBaseSeq(manifest) }
@@ -247,7 +246,7 @@ const make = (options: FilesOptions) =>
         needsBase = false
         log.repaired()
       }
-      yield* log.closeOld(files)
+      yield* log.closeGiven
       yield* Effect.ignoreLogged(directory.forget)
     })
 

@@ -32,8 +32,6 @@ interface Segment {
   /** Bytes in the file that are whole, and how many of them a sync has covered. */
   size: number
   safe: number
-  /** Everything behind the safe bytes has been cut off. */
-  isTrimmed: boolean
   text: string
 }
 
@@ -63,8 +61,20 @@ export class AppendLog {
   private second = 0
   private failed: Misconfigured | undefined
   private brokenBy: DiskFailure | undefined
+  /** The file of the log whose last bytes are in doubt. */
+  private doubtful: Segment | undefined
+  /** The file that is written to is not in the manifest yet. */
+  private isReplacing = false
+  /** Files given up by `switchTo` and still open. */
+  private readonly given: Array<OpenFile> = []
   /** Opened when there is something to do for the writing fiber. */
   private readonly work = Effect.unsafeMakeLatch(false)
+  /** Opened when a repair ends the wait for another attempt. */
+  private readonly mended = Effect.unsafeMakeLatch(false)
+  private readonly rest = Effect.suspend(() => {
+    this.mended.unsafeClose()
+    return Effect.raceFirst(Effect.sleep(retryMs), this.mended.await)
+  })
   /** Held around syncs and closing, which go on beside writes. */
   private readonly syncing = Effect.unsafeMakeSemaphore(1)
   /** Syncs that were left out because one was still running (INFO). */
@@ -145,30 +155,34 @@ export class AppendLog {
    * Goes on in another file of `size` synced bytes, from this instant. What was noted before still goes to the old one. With `discard` the old one is
    * given up with all that waits for it, because a new base covers it.
    */
-  switchTo(file: OpenFile, size: number, discard: boolean): ReadonlyArray<OpenFile> {
-    const old = discard ? this.segments.splice(0) : []
+  switchTo(file: OpenFile, size: number, discard: boolean): void {
     if (discard) {
+      for (const segment of this.segments.splice(0)) this.given.push(segment.file)
       this.written = this.noted
       this.covered = this.noted
+      this.isReplacing = true
     }
-    this.segments.push({ file, size, safe: size, isTrimmed: false, text: "" })
+    this.segments.push({ file, size, safe: size, text: "" })
     this.selected = -1
     this.second = 0
     this.work.unsafeOpen()
-    return old.map((segment) => segment.file)
   }
 
   /** What was given up by `switchTo` is safe in a new base: the log is in order again. */
   repaired(): void {
     this.synced = Math.max(this.synced, this.covered)
     this.brokenBy = undefined
+    this.doubtful = undefined
+    this.isReplacing = false
     this.failed = undefined
+    this.mended.unsafeOpen()
     this.work.unsafeOpen()
   }
 
   /** Closes files that `switchTo` gave up, once nothing syncs them any more. */
-  readonly closeOld = (files: ReadonlyArray<OpenFile>): Effect.Effect<void> =>
-    this.syncing.withPermits(1)(Effect.forEach(files, (file) => file.close, { discard: true }))
+  readonly closeGiven: Effect.Effect<void> = this.syncing.withPermits(1)(
+    Effect.suspend(() => Effect.forEach(this.given.splice(0), (file) => file.close, { discard: true })),
+  )
 
   /** Carries text to the disk, for ever. */
   readonly run: Effect.Effect<never> = Effect.forever(
@@ -201,6 +215,7 @@ export class AppendLog {
       if (this.brokenBy === undefined && this.synced < this.written) yield* this.sync
       if (this.brokenBy !== undefined) yield* this.trim
       for (const segment of this.segments.splice(0)) yield* segment.file.close
+      yield* this.closeGiven
     }),
   )
 
@@ -210,7 +225,8 @@ export class AppendLog {
         const first = this.segments[0]
         const always = this.options.policy() === "always" && this.options.mayWait()
         if (first.text !== "") {
-          if (!(yield* this.step)) yield* Effect.sleep(retryMs)
+          if (!(yield* this.step)) yield* this.rest
+          else if (this.failed !== undefined) yield* this.recover
         } else if (this.synced < this.written && (always || this.waiters.length > 0 || this.segments.length > 1)) {
           yield* this.sync
         } else if (this.segments.length > 1) {
@@ -223,7 +239,7 @@ export class AppendLog {
         if (always && this.synced < this.written && this.brokenBy === undefined) yield* this.sync
         this.settle()
       }
-      while (this.brokenBy !== undefined && !(yield* this.trim)) yield* Effect.sleep(retryMs)
+      while (this.brokenBy !== undefined && !(yield* this.trim)) yield* this.rest
     }),
   )
 
@@ -232,13 +248,24 @@ export class AppendLog {
    * it. What was acknowledged as synced stays. False if it could not be done.
    */
   private readonly trim: Effect.Effect<boolean> = Effect.suspend(() => {
-    const segment = this.segments[0]
-    if (segment === undefined || segment.isTrimmed) return Effect.succeed(true)
+    const segment = this.doubtful
+    if (segment === undefined) return Effect.succeed(true)
     segment.size = segment.safe
     return Effect.zipRight(segment.file.truncate(segment.safe), segment.file.sync).pipe(
-      Effect.map(() => (segment.isTrimmed = true)),
+      Effect.map(() => {
+        this.doubtful = undefined
+        return true
+      }),
       Effect.orElseSucceed(() => false),
     )
+  })
+
+  /** After writes work again: what waited is older than what the policy may lose, so writes stay refused until it is synced. */
+  private readonly recover: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.segments[0].text !== "") return Effect.void
+    return Effect.map(this.options.policy() === "no" ? Effect.void : this.sync, () => {
+      if (this.brokenBy === undefined) this.failed = undefined
+    })
   })
 
   /** Writes one piece of text to the first file. False if that failed. */
@@ -253,7 +280,6 @@ export class AppendLog {
         // Unless the file was given up meanwhile, and its text with it.
         if (segment === this.segments[0]) {
           this.written += piece.length
-          this.failed = undefined
         }
         return true
       }),
@@ -299,6 +325,8 @@ export class AppendLog {
     return Effect.suspend(() => {
       if (this.brokenBy !== undefined) return Effect.void
       this.brokenBy = failure
+      // A second failure, while the log is written anew, is of a file that no manifest names.
+      if (!this.isReplacing) this.doubtful = this.segments[0]
       this.fail(failure)
       this.work.unsafeOpen()
       this.options.onBroken(failure)
