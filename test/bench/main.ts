@@ -64,7 +64,7 @@ const plan = (): Plan => ({
   sizeBytes: whole(values.size, 3),
   keys: whole(values.keys, 100_000),
   rounds: whole(values.rounds, values.short || values.standard ? 3 : 5),
-  requests: whole(values.requests, values.short ? 30_000 : values.standard ? 60_000 : 100_000),
+  requests: whole(values.requests, values.short ? 20_000 : values.standard ? 60_000 : 100_000),
   limitSeconds: whole(values.limit, values.standard ? 1500 : values.short ? 60 : 240),
   main: values.ours,
   also: values.also.map(hostAndPort),
