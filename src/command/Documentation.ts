@@ -78,7 +78,7 @@ const argument = (arg: Arg): Reply.Reply => {
   return Reply.record({
     name: Reply.bulk(arg.name),
     type: Reply.bulk(arg.type),
-    ...(arg.type === "key" && arg.keySpec !== undefined ? { key_spec_index: Reply.int(arg.keySpec) } : {}),
+    ...(arg.keySpec !== undefined ? { key_spec_index: Reply.int(arg.keySpec) } : {}),
     ...(arg.token === undefined ? {} : { token: Reply.bulk(arg.token) }),
     ...(arg.summary === undefined ? {} : { summary: Reply.bulk(arg.summary) }),
     ...(arg.since === undefined ? {} : { since: Reply.bulk(arg.since) }),
