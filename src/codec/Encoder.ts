@@ -76,7 +76,8 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
     case "Nil":
       return protocol === 2 ? nil2 : nil3
     case "Failure":
-      return `-${line(`${reply.code} ${reply.message}`)}${end}`
+      // A script may answer with an error of one word.
+      return `-${line(reply.message === "" ? reply.code : `${reply.code} ${reply.message}`)}${end}`
     case "Bulks":
       return bulks(reply.values, protocol)
     case "Array":

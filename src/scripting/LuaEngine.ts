@@ -13,6 +13,7 @@ import { flat } from "../bytes/Bytes.ts"
 import { Clock } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
 import { ScriptInvalid } from "../errors/ScriptErrors.ts"
+import { Random } from "./lua/Random.ts"
 import { functionOf } from "./lua/Registration.ts"
 import type { RedisHost } from "./lua/RedisLibrary.ts"
 import { errorReply, popReply } from "./lua/Values.ts"
@@ -73,6 +74,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
   const sha1 = (bytes: string): string => createHash("sha1").update(bytes, "latin1").digest("hex")
 
   const host: RedisHost = {
+    random: new Random(),
     call: (argv) => invocation!.call(argv, host.protocol),
     aclAllows: (argv) => invocation!.aclAllows(argv),
     log: (level, message) => invocation?.log(level, message),
@@ -168,7 +170,6 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
       setList(current, L, "ARGV", given.argv)
       lua.lua_settop(L, 0)
       lua.lua_rawgeti(L, registryIndex, ref)
-      current.random.seed(0)
       return settle(started, () => current.start(0, started.watch))
     }, brokenReply(script.sha))
 

@@ -34,8 +34,9 @@ export const base = (vm: Vm): void => {
     }
     return then(L)
   }
-  const refusing = (then: (L: State) => number) => (L: State): number => {
-    vm.refuseProtected(L, 1)
+  /** Refuses a protected first argument when the others are such that the function would change it. */
+  const refusing = (changes: (L: State) => boolean, then: (L: State) => number) => (L: State): number => {
+    if (vm.hiddenOf(L, 1) !== undefined && changes(L)) vm.refuseProtected(L)
     return then(L)
   }
 
@@ -47,8 +48,8 @@ export const base = (vm: Vm): void => {
     next: seeingThrough(original.next),
     pairs: pairsOf(vm, nextRef),
     rawget: seeingThrough(original.rawget),
-    rawset: refusing(original.rawset),
-    setmetatable: refusing(original.setmetatable),
+    rawset: refusing((L) => lua.lua_gettop(L) >= 3, original.rawset),
+    setmetatable: refusing((L) => lua.lua_type(L, 2) === Type.nil || lua.lua_type(L, 2) === Type.table, original.setmetatable),
     getmetatable: (L) => {
       if (lua.lua_type(L, 1) === Type.string) {
         lua.lua_rawgeti(L, registryIndex, vm.stringMetatable)
@@ -59,14 +60,14 @@ export const base = (vm: Vm): void => {
       else lua.lua_pushnil(L)
       return 1
     },
-    tonumber: (L) => (lua.lua_gettop(L) >= 2 ? numberInBase(vm, L, original.tonumber) : original.tonumber(L)),
+    tonumber: (L) => (lua.lua_type(L, 2) > Type.nil ? numberInBase(vm, L, original.tonumber) : original.tonumber(L)),
     pcall: protectedCall(vm),
     loadstring: loadString(vm),
     load: loadPieces(vm),
   } satisfies Library)
   lua.lua_settop(vm.L, -2)
   vm.extend("table", {
-    insert: refusing(original.insert),
+    insert: refusing((L) => lua.lua_gettop(L) === 2 || (lua.lua_gettop(L) === 3 && lua.lua_isnumber(L, 2) !== 0), original.insert),
     foreach: seeingThrough(original.foreach),
   })
   vm.extend("coroutine", {

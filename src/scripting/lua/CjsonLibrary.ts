@@ -115,7 +115,8 @@ class JsonWriter {
         lua.lua_settop(L, -3)
         return -1
       }
-      if (key > largest) largest = key
+      // As the C library's `int`: an index beyond it ends as the smallest one.
+      if (key > largest) largest = key > intMax ? -intMax - 1 : key
       count++
       lua.lua_settop(L, -2)
     }
@@ -165,7 +166,7 @@ class JsonWriter {
   private number(L: State, index: number): void {
     const value = this.vm.wasm.lua.lua_tonumber(L, index)
     if (!Number.isFinite(value)) {
-      if (this.settings.encodeInvalid === "off") this.refuse(L, index, "must not be NaN or infinity")
+      if (this.settings.encodeInvalid === "off") this.refuse(L, index, "must not be NaN or Inf")
       if (this.settings.encodeInvalid === "null") return this.out.text("null")
       if (Number.isNaN(value)) return this.out.text("nan")
     }

@@ -1,5 +1,6 @@
 /** The library `cmsgpack`: Lua values to MessagePack and back. Tables whose keys are 1 to n are arrays, all others are maps. */
 import { ByteWriter } from "./ByteWriter.ts"
+import { toInt64 } from "./Format.ts"
 import type { Vm } from "./Vm.ts"
 import { registryIndex, type State, Type } from "./Wasm.ts"
 
@@ -261,9 +262,9 @@ export const cmsgpack = (vm: Vm): void => {
     const data = wasm.checkBytes(L, 1)
     const length = wasm.lastLength
     if (offset < 0 || limit < 0) {
-      wasm.raise(L, `Invalid request to unpack with offset of ${offset} and limit of ${length}.`)
+      wasm.raise(L, `Invalid request to unpack with offset of ${offset | 0} and limit of ${length}.`)
     }
-    if (offset > length) wasm.raise(L, `Start offset ${offset} greater than input length ${length}.`)
+    if (offset > length) wasm.raise(L, `Start offset ${offset | 0} greater than input length ${length}.`)
     const all = limit === 0 && offset === 0
     at = data + offset
     end = data + length
@@ -276,7 +277,7 @@ export const cmsgpack = (vm: Vm): void => {
   }
 
   const integer = (L: State, index: number, otherwise: number): number =>
-    lua.lua_type(L, index) <= Type.nil ? otherwise : lua.luaL_checknumber(L, index) | 0
+    lua.lua_type(L, index) <= Type.nil ? otherwise : toInt64(lua.luaL_checknumber(L, index))
 
   vm.addTable("cmsgpack", {
     pack,
@@ -287,7 +288,7 @@ export const cmsgpack = (vm: Vm): void => {
       return unpackFrom(L, 1, offset)
     },
     unpack_limit: (L) => {
-      const limit = lua.luaL_checknumber(L, 2) | 0
+      const limit = toInt64(lua.luaL_checknumber(L, 2))
       const offset = integer(L, 3, 0)
       lua.lua_settop(L, 1)
       return unpackFrom(L, limit, offset)

@@ -1,5 +1,5 @@
 /**
- * Numbers as C's `printf` writes them with `%g`: what Lua (`%.14g`), redis.call (`%.17g`) and cjson put on the wire.
+ * Numbers as C casts them, and as its `printf` writes them with `%g`: what Lua (`%.14g`), redis.call (`%.17g`) and cjson put on the wire.
  * JavaScript prints the shortest digits that read back as the same number, which is another text.
  */
 
@@ -59,3 +59,9 @@ const plainMax = 1e15
 /** `%.17g`: how redis.call turns a Lua number into an argument. */
 export const argument = (value: number): string =>
   Number.isInteger(value) && value < plainMax && value > -plainMax && value !== 0 ? String(value) : general(value, 17)
+
+const int64Limit = 2 ** 63
+
+/** As C casts a double to 64 bits on x86: what does not fit becomes the smallest number. */
+export const toInt64 = (value: number): number =>
+  value < int64Limit && value >= -int64Limit ? Math.trunc(value) : -int64Limit

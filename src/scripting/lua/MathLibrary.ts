@@ -1,4 +1,4 @@
-/** math.random and math.randomseed over the generator that starts anew for each script. */
+/** math.random and math.randomseed over the generator of Redis. */
 import type { Library, Vm } from "./Vm.ts"
 import type { State } from "./Wasm.ts"
 

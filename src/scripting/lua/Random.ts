@@ -1,6 +1,6 @@
 /**
- * The random numbers that scripts see: the 48-bit linear congruential generator of drand48, started anew for every script,
- * so that a script draws the same numbers wherever it runs.
+ * The random numbers that scripts see: the 48-bit linear congruential generator of drand48. It starts at the same state in every
+ * server and goes on from script to script until one calls math.randomseed.
  */
 
 const multiplier = 0x5deece66dn
@@ -10,7 +10,7 @@ const mask = (1n << 48n) - 1n
 const range = 2147483647
 
 export class Random {
-  private state = 0x330en
+  private state = 0x1234abcd330en
 
   /** Starts over as C's `srand48(seed)`. */
   seed(seed: number): void {

@@ -7,6 +7,7 @@
 import * as Reply from "../../codec/Reply.ts"
 import { argument } from "./Format.ts"
 import { type Protocol, pushError, pushReply } from "./Values.ts"
+import type { Random } from "./Random.ts"
 import type { Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
@@ -24,6 +25,8 @@ export interface RedisHost {
   protocol: Protocol
   readonly sha1: (bytes: string) => string
   readonly version: string
+  /** The generator of math.random, which outlives an interpreter. */
+  readonly random: Random
   readonly versionNumber: number
   /** Takes the arguments of `redis.register_function`; gives the reason if it refuses. */
   register: ((L: State) => string | undefined) | undefined

@@ -36,7 +36,7 @@ const named = (vm: Vm, L: State): Registration | string => {
   let ref: number | undefined
   lua.lua_pushnil(L)
   while (lua.lua_next(L, 1) !== 0) {
-    if (lua.lua_type(L, -2) !== Type.string) {
+    if (lua.lua_isstring(L, -2) === 0) {
       return "named argument key given to redis.register_function is not a string"
     }
     const type = lua.lua_type(L, -1)

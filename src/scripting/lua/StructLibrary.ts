@@ -3,6 +3,7 @@
  * unless the format says otherwise.
  */
 import { ByteWriter } from "./ByteWriter.ts"
+import { toInt64 } from "./Format.ts"
 import type { Library, Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
@@ -108,9 +109,10 @@ class Format {
 const isInteger = (option: string): boolean => "bBhHlLTiI".includes(option)
 
 const int64Limit = 2 ** 63
-/** As C casts a double to 64 bits, negative ones by way of a signed integer. */
+/** As C casts a double to 64 bits on x86, negative ones by way of a signed integer. */
 const toWord = (value: number): bigint => {
-  if (Number.isNaN(value) || value >= 2 ** 64 || value < -int64Limit) return BigInt.asUintN(wordBits, -(2n ** 63n))
+  if (Number.isNaN(value) || value < -int64Limit) return 2n ** 63n
+  if (value >= 2 ** 64) return 0n
   return BigInt.asUintN(wordBits, BigInt(Math.trunc(value)))
 }
 
@@ -148,6 +150,8 @@ export const struct = (vm: Vm): Library => {
   const pack = (L: State): number => {
     const format = new Format(vm, L)
     out.reset()
+    // An argument that is missing is reported as nil.
+    lua.lua_pushnil(L)
     let argument = 2
     let total = 0
     while (format.next()) {
@@ -183,12 +187,13 @@ export const struct = (vm: Vm): Library => {
     const format = new Format(vm, L)
     const data = wasm.checkBytes(L, 2)
     const length = wasm.lastLength
-    const start = lua.lua_type(L, 3) <= Type.nil ? 1 : Math.trunc(lua.luaL_checknumber(L, 3))
-    if (!(start > 0)) wasm.argumentError(L, 3, "offset must be 1 or greater")
+    const start = lua.lua_type(L, 3) <= Type.nil ? 1 : toInt64(lua.luaL_checknumber(L, 3))
+    if (start === 0) wasm.argumentError(L, 3, "offset must be 1 or greater")
+    // A negative one is an unsigned number far behind the data.
     let position = start - 1
     let count = 0
     const check = () => {
-      if (format.size > length || position > length - format.size) wasm.argumentError(L, 2, "data string too short")
+      if (format.size > length || position < 0 || position > length - format.size) wasm.argumentError(L, 2, "data string too short")
     }
     while (format.next()) {
       position += format.padding(position)

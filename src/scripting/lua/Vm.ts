@@ -17,7 +17,7 @@ import { math } from "./MathLibrary.ts"
 import { libraryRedis, redis, type RedisHost } from "./RedisLibrary.ts"
 import { string } from "./StringLibrary.ts"
 import { struct } from "./StructLibrary.ts"
-import { Random } from "./Random.ts"
+import type { Random } from "./Random.ts"
 import { globalsIndex, registryIndex, type State, Status, VmBroken, Wasm } from "./Wasm.ts"
 
 export type Library = Readonly<Record<string, (L: State) => number>>
@@ -81,7 +81,7 @@ const recordBytes = 128
 
 export class Vm {
   readonly wasm: Wasm
-  readonly random = new Random()
+  readonly random: Random
   /** The main state; scripts run in `thread`. */
   readonly L: State
   /** Hidden tables by the pointer of the protected table in front of them. */
@@ -112,6 +112,7 @@ export class Vm {
 
   constructor(host: RedisHost, limits: VmLimits, now: () => number) {
     this.limits = limits
+    this.random = host.random
     this.now = now
     const wasm = (this.wasm = new Wasm({ memoryBytesMax: limits.memoryBytesMax }))
     const { lua } = wasm
@@ -234,12 +235,10 @@ export class Vm {
     return this.hidden.get(this.wasm.lua.lua_topointer(L, index))
   }
 
-  /** The value at `index` refuses changes: complains, without a position, as the functions that go past metatables do. */
-  refuseProtected(L: State, index: number): void {
-    if (this.hidden.has(this.wasm.lua.lua_topointer(L, index))) {
-      this.wasm.pushString(L, readonlyMessage)
-      this.wasm.throwTop(L)
-    }
+  /** Complains of a change, without a position, as the functions that go past metatables do. */
+  refuseProtected(L: State): never {
+    this.wasm.pushString(L, readonlyMessage)
+    return this.wasm.throwTop(L)
   }
 
   private protectLibrary(name: string): void {

@@ -3,9 +3,12 @@ import type { Family } from "../Fuzz.ts"
 import { bitmaps } from "./bitmaps.ts"
 import { hashes, smallHashes } from "./hashes.ts"
 import { hyperLogLog } from "./hyperLogLog.ts"
+import { lists } from "./lists.ts"
+import { sets } from "./sets.ts"
 import { streamsFamily } from "./streams.ts"
 import { geo } from "./geo.ts"
 import { sortedSets } from "./sortedSets.ts"
+import { scripting } from "./scripting.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, streamsFamily, sortedSets, geo]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, lists, sets, streamsFamily, sortedSets, geo, scripting]
