@@ -13,10 +13,23 @@ import * as RealServer from "./support/RealServer.ts"
 
 const fixture = join(import.meta.dirname, "fixtures", "redis-7.0.15.rdb")
 
+/** That two servers hold the same; names what differs without printing all of it. */
+const expectSame = (found: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): void => {
+  expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort())
+  for (const [key, value] of wanted) {
+    const other = found.get(key)!
+    if (other === value) continue
+    let at = 0
+    while (other[at] === value[at]) at++
+    const from = Math.max(0, at - 60)
+    expect({ key, at, value: other.slice(from, at + 60) }).toEqual({ key, at, value: value.slice(from, at + 60) })
+  }
+}
+
 const snapshots = { appendonly: false } as const
 
 describe("snapshots", () => {
-  it.scoped("a file of redis-server 7.0.15 holds what its commands made", () =>
+  it.scopedLive("a file of redis-server 7.0.15 holds what its commands made", () =>
     Effect.gen(function* () {
       const dir = yield* directory
       copyFileSync(fixture, `${dir}/dump.rdb`)
@@ -27,12 +40,12 @@ describe("snapshots", () => {
           return readAll(client)
         }),
       )
-      expect(loaded).toEqual(made)
-      expect(made.size).toBeGreaterThan(40)
+      expectSame(loaded, made)
+      expect(made.size).toBeGreaterThanOrEqual(40)
     }),
   )
 
-  it.scoped("what SAVE wrote is there again after a start", () =>
+  it.scopedLive("what SAVE wrote is there again after a start", () =>
     Effect.gen(function* () {
       const dir = yield* directory
       const made = yield* withFiles(dir, snapshots, (client) =>
@@ -44,11 +57,11 @@ describe("snapshots", () => {
           return readAll(client)
         }),
       )
-      expect(yield* withFiles(dir, snapshots, (client) => Effect.promise(() => readAll(client)))).toEqual(made)
+      expectSame(yield* withFiles(dir, snapshots, (client) => Effect.promise(() => readAll(client))), made)
     }),
   )
 
-  it.scoped("DUMP and RESTORE give back every value", () =>
+  it.scopedLive("DUMP and RESTORE give back every value", () =>
     Effect.gen(function* () {
       yield* withFiles(yield* directory, snapshots, (client) =>
         Effect.promise(async () => {
@@ -63,7 +76,7 @@ describe("snapshots", () => {
             const ttl = deadline._tag === "Int" && deadline.value > 0 ? String(deadline.value) : "0"
             expect(await client.run("RESTORE", key, ttl, payload.value, "REPLACE", "ABSTTL")).toMatchObject({ value: "OK" })
           }
-          expect(await readAll(client)).toEqual(before)
+          expectSame(await readAll(client), before)
         }),
       )
     }),
@@ -81,7 +94,7 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
       }
     })
 
-  it.scoped("redis-server loads our snapshot and has the same digest as after the same commands", () =>
+  it.scopedLive("redis-server loads our snapshot and has the same digest as after the same commands", () =>
     Effect.gen(function* () {
       const dir = yield* directory
       const ours = yield* withFiles(dir, snapshots, (client) =>
@@ -94,7 +107,7 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
       const check = spawnSync("redis-check-rdb", [`${dir}/dump.rdb`])
       expect(check.stdout.toString()).toContain("RDB looks OK")
       const [digest, loaded] = yield* withRedis(dir, [], async (client) => [await client.run("DEBUG", "DIGEST"), await readAll(client)] as const)
-      expect(loaded).toEqual(ours)
+      expectSame(loaded, ours)
       const made = yield* withRedis(yield* directory, [], async (client) => {
         await fill(client)
         return client.run("DEBUG", "DIGEST")
@@ -103,7 +116,7 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
     }),
   )
 
-  it.scoped("redis-server starts from our append-only directory, and we from its", () =>
+  it.scopedLive("redis-server starts from our append-only directory, and we from its", () =>
     Effect.gen(function* () {
       for (const preamble of [true, false]) {
         const dir = yield* directory
@@ -132,14 +145,14 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
           await client.run("SET", "and", "after")
           return [loaded, await readAll(client)] as const
         })
-        expect(theirs[0]).toEqual(ours)
+        expectSame(theirs[0], ours)
         expect(existsSync(`${dir}/appendonlydir`)).toBe(true)
-        expect(yield* withFiles(dir, settings, (client) => Effect.promise(() => readAll(client)))).toEqual(theirs[1])
+        expectSame(yield* withFiles(dir, settings, (client) => Effect.promise(() => readAll(client))), theirs[1])
       }
     }),
   )
 
-  it.scoped("payloads of DUMP go both ways, and are the same bytes where no order is free", () =>
+  it.scopedLive("payloads of DUMP go both ways, and are the same bytes where no order is free", () =>
     Effect.gen(function* () {
       const redis = yield* Effect.acquireRelease(
         Effect.promise(() => RealServer.start()),
@@ -161,7 +174,7 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
             expect(await theirs.run("RESTORE", key, "0", mine.value, "REPLACE")).toMatchObject({ value: "OK" })
             expect(await ours.run("RESTORE", key, "0", their.value, "REPLACE")).toMatchObject({ value: "OK" })
           }
-          expect(await readAll(theirs)).toEqual(await readAll(ours))
+          expectSame(await readAll(theirs), await readAll(ours))
         }),
       )
     }),

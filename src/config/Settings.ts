@@ -297,6 +297,12 @@ export const settings = {
     default: false,
     about: "Note the time in the log, so that the state of a past second can be restored.",
   }),
+  "recover-to": setting(largeCount, {
+    default: 0,
+    change: "never",
+    unit: "Unix seconds",
+    about: "Start with the state at the end of this past second, from a log with timestamps; 0 for the latest state.",
+  }),
 
   // ----- Running
   loglevel: setting(Kind.oneOf("debug", "verbose", "notice", "warning"), {

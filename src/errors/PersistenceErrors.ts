@@ -28,6 +28,16 @@ export class DamagedFile extends Data.TaggedError("DamagedFile")<{
   }
 }
 
+/** The log does not tell the state of the second that is to be restored. */
+export class CannotRecover extends Data.TaggedError("CannotRecover")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `The state of that second cannot be restored from ${this.path}: ${this.reason}`
+  }
+}
+
 /** Another live server holds the lock of this directory. */
 export class DirectoryInUse extends Data.TaggedError("DirectoryInUse")<{
   readonly directory: string
@@ -38,7 +48,7 @@ export class DirectoryInUse extends Data.TaggedError("DirectoryInUse")<{
   }
 }
 
-export type PersistenceError = DiskFailure | DamagedFile | DirectoryInUse
+export type PersistenceError = DiskFailure | DamagedFile | DirectoryInUse | CannotRecover
 
 /** Writes are refused because what they change could not be kept. */
 export class Misconfigured extends CommandError("Misconfigured", "MISCONF") {

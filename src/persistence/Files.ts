@@ -18,6 +18,7 @@ import { Clock } from "../clock/Clock.ts"
 import { Config } from "../config/Config.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import {
+  CannotRecover,
   DamagedFile,
   DirectoryInUse,
   type DiskFailure,
@@ -77,6 +78,9 @@ const make = (options: FilesOptions) =>
     /** The log on the disk lacks what memory has: it was switched on, or a sync failed. */
     let needsBase = false
     let nextRepairAtMs = 0
+    /** The second whose state is restored at the start. What came after it stays on the disk, beside the new log. */
+    const recoverTo = options.recoverTo ?? (current.recoverTo === 0 ? undefined : current.recoverTo)
+    let keepsOld = recoverTo !== undefined
 
     const log = new AppendLog({
       policy: () => (needsBase && !log.isBroken ? "no" : current.appendfsync),
@@ -247,7 +251,7 @@ const make = (options: FilesOptions) =>
         log.repaired()
       }
       yield* log.closeGiven
-      yield* Effect.ignoreLogged(directory.forget)
+      yield* Effect.ignoreLogged(keepsOld ? directory.release : directory.forget)
     })
 
     /** A number that no file has, even one of a rewrite that failed before the manifest named it. */
@@ -311,7 +315,6 @@ const make = (options: FilesOptions) =>
 
     const load = (given: Attachment, progress: Progress): Effect.Effect<void, PersistenceError> =>
       Effect.gen(function* () {
-        const { recoverTo } = options
         const context: Loading = {
           ...{ disk, store, limits: current, replay: given.replay, progress },
           ...{ verify: current.rdbchecksum, until: recoverTo },
@@ -320,7 +323,11 @@ const make = (options: FilesOptions) =>
           yield* loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now())
           return
         }
-        if (!(yield* directory.open)) return
+        if (!(yield* directory.open)) {
+          if (recoverTo === undefined) return
+          return yield* new CannotRecover({ path: directory.path, reason: "there is no log" })
+        }
+        let hasTimestamps = false
         const { base, incremental } = directory.manifest
         const files = base === undefined ? incremental : [base, ...incremental]
         const sizes = yield* directory.sizes
@@ -331,6 +338,10 @@ const make = (options: FilesOptions) =>
         for (const [index, file] of files.entries()) {
           const path = directory.pathOf(file)
           const end = yield* loadLogFile(context, path)
+          hasTimestamps ||= end.hasTimestamps
+          if (end.stopped && file === base) {
+            return yield* new CannotRecover({ path, reason: "it begins later" })
+          }
           if (end.stopped) break
           if (end.offset === end.size) continue
           // A file gets its first byte when the one before it is complete, so only empty ones may follow a torn one.
@@ -342,7 +353,9 @@ const make = (options: FilesOptions) =>
           yield* Effect.logWarning(`${path}: a torn command at its end was cut off, at byte ${end.offset} of ${end.size}`)
           yield* disk.cut(path, end.offset)
         }
-        if (recoverTo !== undefined) needsBase = true
+        if (recoverTo === undefined) return
+        if (!hasTimestamps) return yield* new CannotRecover({ path: directory.path, reason: "it has no timestamps" })
+        needsBase = true
       })
 
     const openLog: Effect.Effect<void, PersistenceError> = Effect.suspend(() => {
@@ -373,7 +386,7 @@ const make = (options: FilesOptions) =>
       Effect.gen(function* () {
         attachment = given
         const progress = loading!
-        if (current.appendonly || current.save.length > 0 || options.recoverTo !== undefined) yield* lock
+        if (current.appendonly || current.save.length > 0 || recoverTo !== undefined) yield* lock
         store.expire = false
         const began = clock.nowMicros()
         yield* load(given, progress)
@@ -387,6 +400,7 @@ const make = (options: FilesOptions) =>
           yield* Effect.logInfo(`data loaded: ${progress.keysLoaded} keys of snapshots, ${progress.loadedBytes} bytes, ${took} seconds`)
         }
         yield* openLog
+        keepsOld = false
         loading = undefined
         yield* Effect.forkIn(log.run, scope)
         yield* Effect.forkIn(log.runSync, scope)

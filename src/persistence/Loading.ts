@@ -6,7 +6,7 @@
  * rest when loading has ended.
  */
 import * as Effect from "effect/Effect"
-import { DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
+import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Limits } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
@@ -68,19 +68,33 @@ const visitor = (loading: Loading, dropBefore: number, warn: (text: string) => v
       const reason = replay.functionLibrary(source)
       if (reason !== undefined) throw new Damaged(self.offset, `function library: ${reason}`)
     },
-    aux: () => {},
+    aux: (name, value) => {
+      // A base holds the state of the second in which it was written, and nothing tells what was before.
+      if (name === "ctime" && loading.until !== undefined && Number(value) > loading.until) throw new TooLate(Number(value))
+    },
     skipped: warn,
   }
   return self
 }
 
+/** A snapshot is of a later second than the one that is to be restored. */
+class TooLate {
+  readonly second: number
+  constructor(second: number) {
+    this.second = second
+  }
+}
+
 /** Runs a slice of reading; damage becomes the typed error that names the file. */
-const slice = (path: string, read: () => void): Effect.Effect<void, DamagedFile> =>
-  Effect.suspend(() => {
+const slice = (path: string, read: () => void): Effect.Effect<void, DamagedFile | CannotRecover> =>
+  Effect.suspend((): Effect.Effect<void, DamagedFile | CannotRecover> => {
     try {
       read()
       return Effect.void
     } catch (cause) {
+      if (cause instanceof TooLate) {
+        return Effect.fail(new CannotRecover({ path, reason: `it begins with the state of second ${cause.second}` }))
+      }
       if (!(cause instanceof Damaged)) throw cause
       return Effect.fail(new DamagedFile({ path, offset: cause.offset, reason: cause.message }))
     }
@@ -100,7 +114,7 @@ export const loadSnapshot = (
   loading: Loading,
   path: string,
   now: number,
-): Effect.Effect<boolean, DiskFailure | DamagedFile> =>
+): Effect.Effect<boolean, DiskFailure | DamagedFile | CannotRecover> =>
   Effect.gen(function* () {
     const size = yield* loading.disk.size(path)
     if (size === undefined) return false
@@ -129,10 +143,12 @@ export interface LogEnd {
   readonly size: number
   /** The wanted second was reached. */
   readonly stopped: boolean
+  /** Whether the file tells when its changes were made. */
+  readonly hasTimestamps: boolean
 }
 
 /** Runs a file of the log: commands, or a snapshot and then commands. What a crash has torn off at the end is the caller's business. */
-export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEnd, DiskFailure | DamagedFile> =>
+export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEnd, DiskFailure | DamagedFile | CannotRecover> =>
   Effect.gen(function* () {
     const { replay, progress, until } = loading
     const warnings = collector(path)
@@ -140,12 +156,16 @@ export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEn
     let log: LogReader | undefined
     let snapshot: SnapshotReader | undefined
     let size = 0
+    let hasTimestamps = false
     const commands: LogVisitor = {
       command: (argv) => {
         const reason = replay.command(argv)
         if (reason !== undefined) throw new Damaged(log!.offset, reason)
       },
-      timestamp: (second) => until === undefined || second <= until,
+      timestamp: (second) => {
+        hasTimestamps = true
+        return until === undefined || second <= until
+      },
     }
     yield* loading.disk.read(path, (chunk, last) =>
       Effect.zipRight(
@@ -169,5 +189,5 @@ export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEn
         warnings.log,
       ),
     )
-    return { offset: log?.offset ?? 0, size, stopped: log?.stopped ?? false }
+    return { offset: log?.offset ?? 0, size, stopped: log?.stopped ?? false, hasTimestamps }
   })

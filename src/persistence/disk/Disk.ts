@@ -96,7 +96,9 @@ export const make = (fs: FileSystem.FileSystem): Disk => {
       }
       return {
         path,
-        write: (bytes) => Effect.mapError(file.writeAll(bytes), failure("write to", path)),
+        // Writing nothing would count as a write that could not write anything.
+        write: (bytes) =>
+          bytes.length === 0 ? Effect.void : Effect.mapError(file.writeAll(bytes), failure("write to", path)),
         sync: Effect.mapError(file.sync, failure("sync", path)),
         truncate: (size) => Effect.mapError(file.truncate(size), failure("truncate", path)),
         close,

@@ -87,6 +87,17 @@ export class LogDirectory {
     })
   }
 
+  /** Lets go of files that have become history, but leaves them where they are. */
+  get release(): Effect.Effect<void, DiskFailure> {
+    return Effect.suspend(() => {
+      const kept = this.manifest.history.map((file) => this.pathOf(file)).join(", ")
+      return Effect.zipRight(
+        Effect.logWarning(`the log was restored to a past second; what it was before is still in ${kept}`),
+        this.persist({ ...this.manifest, history: [] }),
+      )
+    })
+  }
+
   /** Bytes of the base and of the incremental files. */
   get sizes(): Effect.Effect<{ readonly base: number; readonly incremental: number }, DiskFailure> {
     return Effect.gen(this, function* () {

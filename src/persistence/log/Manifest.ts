@@ -6,6 +6,7 @@
  * The idea to hold: the manifest is replaced as a whole by a rename, so the log changes from one set of files to the next in one step.
  */
 import * as Either from "effect/Either"
+import { quote, splitArguments } from "../../bytes/Quoting.ts"
 
 export type FileType = "b" | "i" | "h"
 
@@ -54,10 +55,7 @@ export const withBase = (manifest: Manifest, base: LogFile, first: LogFile): Man
   }
 }
 
-const quoted = (name: string): string =>
-  /^[\x21-\x7e]+$/.test(name) && !/["'\\]/.test(name)
-    ? name
-    : `"${name.replace(/["\\]/g, "\\$&").replace(/[^\x20-\x7e]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`
+const quoted = (name: string): string => (/^[\x21-\x7e]+$/.test(name) && !/["'\\]/.test(name) ? name : quote(name))
 
 export const print = (manifest: Manifest): string => {
   const line = (type: FileType) => (file: LogFile) => `file ${quoted(file.name)} seq ${file.seq} type ${type}\n`
@@ -72,29 +70,6 @@ export const print = (manifest: Manifest): string => {
 export interface Malformed {
   readonly offset: number
   readonly reason: string
-}
-
-const wordSyntax = /[ \t]*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\')*)'|([^\s"']+))(?=[ \t\r]|$)/y
-
-const escapes: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a: "\x07" }
-
-/** The words of a line, quoted as in a configuration file; `undefined` where the quotes do not balance. */
-const words = (line: string): Array<string> | undefined => {
-  const found: Array<string> = []
-  const text = line.trim()
-  wordSyntax.lastIndex = 0
-  while (wordSyntax.lastIndex < text.length) {
-    const match = wordSyntax.exec(text)
-    if (match === null) return undefined
-    found.push(
-      match[1] !== undefined
-        ? match[1].replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (_, hex: string | undefined, char: string) =>
-            hex === undefined ? (escapes[char] ?? char) : String.fromCharCode(parseInt(hex, 16)),
-          )
-        : (match[2]?.replaceAll("\\'", "'") ?? match[3]),
-    )
-  }
-  return found
 }
 
 const lineCharsMax = 1024
@@ -134,7 +109,7 @@ export const parse = (text: string): Either.Either<Manifest, Malformed> => {
 }
 
 const parseLine = (line: string): (LogFile & { readonly type: FileType }) | string => {
-  const parts = words(line)
+  const parts = splitArguments(line)
   if (parts === undefined) return "unbalanced quotes"
   if (parts.length < 6 || parts.length % 2 !== 0) return "a line is `file NAME seq N type T`"
   let name = ""

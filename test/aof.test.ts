@@ -1,0 +1,247 @@
+/** The append-only directory: its manifest, its text, and what an operator does with it. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as fc from "fast-check"
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
+import * as LogText from "../src/persistence/log/LogText.ts"
+import * as Manifest from "../src/persistence/log/Manifest.ts"
+import { Damaged } from "../src/persistence/rdb/Format.ts"
+import { directory, withFiles } from "./support/files.ts"
+import { run } from "./support/TestServer.ts"
+
+describe("manifest", () => {
+  const full: Manifest.Manifest = {
+    base: { name: "appendonly.aof.2.base.rdb", seq: 2 },
+    incremental: [
+      { name: "appendonly.aof.3.incr.aof", seq: 3 },
+      { name: "appendonly.aof.4.incr.aof", seq: 4 },
+    ],
+    history: [{ name: "appendonly.aof.1.base.rdb", seq: 1 }],
+  }
+  it("reads what it prints", () => {
+    expect(Manifest.parse(Manifest.print(full))).toEqual(Either.right(full))
+  })
+  it("quotes names as redis-server does", () => {
+    const name = 'a "b" \\ c\n'
+    const odd = { ...Manifest.empty, base: { name, seq: 1 } }
+    expect(Manifest.print(odd)).toBe('file "a \\"b\\" \\\\ c\\n" seq 1 type b\n')
+    expect(Manifest.parse(Manifest.print(odd))).toEqual(Either.right(odd))
+  })
+  it.each([
+    ["", "no files"],
+    ["file a seq 1 type b\nfile b seq 2 type b\n", "more than one base file"],
+    ["file a seq 2 type i\nfile b seq 2 type i\n", "incremental files out of order"],
+    ["file a/b seq 1 type b\n", "a file's name may not be empty or a path"],
+    ["file a seq 0 type b\n", "a file's number is not positive"],
+    ["file a seq x type b\n", "a file's number is not positive"],
+    ["file a seq 1 type q\n", 'unknown file type "q"'],
+    ["file a seq 1\n", "a line is `file NAME seq N type T`"],
+    ['file "a seq 1 type b\n', "unbalanced quotes"],
+  ])("refuses %j", (text, reason) => {
+    expect(Either.flip(Manifest.parse(text))).toMatchObject({ right: { reason } })
+  })
+  it("ignores comments and empty lines", () => {
+    expect(Manifest.parse("# a comment\n\nfile a seq 1 type b\n")).toEqual(
+      Either.right({ ...Manifest.empty, base: { name: "a", seq: 1 } }),
+    )
+  })
+})
+
+const read = (bytes: Buffer, cuts: ReadonlyArray<number>, until = Infinity) => {
+  const commands: Array<ReadonlyArray<string>> = []
+  const reader = new LogText.LogReader({
+    command: (argv) => void commands.push(argv),
+    timestamp: (second) => second <= until,
+  })
+  let from = 0
+  for (const cut of [...cuts].sort((a, b) => a - b)) {
+    reader.feed(bytes.subarray(from, cut))
+    from = cut
+  }
+  reader.feed(bytes.subarray(from))
+  return { commands, reader }
+}
+
+const bytesOf = (text: string) => Buffer.from(text, "latin1")
+const byteString = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 20 })
+const command = fc.array(byteString, { minLength: 1, maxLength: 4 }).filter(([name]) => !/^(multi|exec)$/i.test(name!))
+
+describe("text of the log", () => {
+  it("reads the same commands however the bytes are split", () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 10 }), fc.array(fc.nat(400), { maxLength: 10 }), (argvs, cuts) => {
+        const bytes = bytesOf(argvs.map(LogText.request).join(""))
+        const { commands, reader } = read(bytes, cuts.map((cut) => Math.min(cut, bytes.length)))
+        expect(commands).toEqual(argvs)
+        expect(reader.whole).toBe(true)
+      }),
+    )
+  })
+  it("finds where a log that was cut anywhere has to be cut", () => {
+    const argvs = [["SET", "a", "1"], ["SET", "b", "\r\n$3"], ["DEL", "a"]]
+    const texts = argvs.map(LogText.request)
+    const bytes = bytesOf(texts.join(""))
+    for (let size = 0; size <= bytes.length; size++) {
+      const { commands, reader } = read(bytes.subarray(0, size), [])
+      const whole = texts.filter((_, index) => texts.slice(0, index + 1).join("").length <= size)
+      expect(commands).toEqual(argvs.slice(0, whole.length))
+      expect(reader.offset).toBe(whole.join("").length)
+    }
+  })
+  it("carries out a transaction as a whole, and one that is not complete not at all", () => {
+    const inside = LogText.request(["MULTI"]) + LogText.request(["SET", "a", "1"]) + LogText.request(["SET", "b", "1"])
+    const before = LogText.request(["SET", "x", "1"])
+    const cut = read(bytesOf(before + inside), [])
+    expect(cut.commands).toEqual([["SET", "x", "1"]])
+    expect(cut.reader.offset).toBe(before.length)
+    const whole = read(bytesOf(before + inside + LogText.request(["EXEC"])), [])
+    expect(whole.commands).toHaveLength(3)
+    expect(whole.reader.whole).toBe(true)
+  })
+  it("stops where the visitor wants", () => {
+    const first = LogText.timestamp(100) + LogText.request(["SET", "a", "1"])
+    const { commands, reader } = read(bytesOf(first + LogText.timestamp(200) + LogText.request(["SET", "a", "2"])), [], 150)
+    expect(commands).toEqual([["SET", "a", "1"]])
+    expect(reader.stopped).toBe(true)
+    expect(reader.offset).toBe(first.length)
+  })
+  it.each([
+    ["SET a 1\r\n", 0],
+    ["*x\r\n", 1],
+    ["*0\r\n", 0],
+    ["*1\r\n:3\r\n", 4],
+    ["*1\r\n$3\r\nSETxx", 11],
+    ["*1\r\n$99999999999\r\n", 5],
+    ["*1\r\n$3\rx", 7],
+    [LogText.request(["MULTI"]) + LogText.request(["MULTI"]), 15],
+  ])("names the offset of damage in %j", (text, offset) => {
+    try {
+      read(bytesOf(text), [])
+    } catch (cause) {
+      expect(cause).toBeInstanceOf(Damaged)
+      expect(cause).toMatchObject({ offset })
+      return
+    }
+    throw new Error("read without an error")
+  })
+})
+
+const logged = { appendonly: true, appendfsync: "always" } as const
+
+const rewritten = async (client: { run: (...argv: ReadonlyArray<string>) => Promise<unknown> }) => {
+  while (JSON.stringify(await client.run("INFO", "persistence")).match(/aof_rewrite_(in_progress|scheduled):1/)) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+describe("append-only directory", () => {
+  it.scoped("is rewritten to a base and an empty file", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, logged, (client) =>
+        Effect.promise(async () => {
+          for (let i = 0; i < 100; i++) await client.run("INCR", "counter")
+          expect(await client.run("BGREWRITEAOF")).toMatchObject({ value: "Background append only file rewriting started" })
+          await rewritten(client)
+          await client.run("INCR", "counter")
+        }),
+      )
+      expect(readdirSync(`${dir}/appendonlydir`).sort()).toEqual([
+        "appendonly.aof.2.base.rdb",
+        "appendonly.aof.2.incr.aof",
+        "appendonly.aof.manifest",
+      ])
+      expect(readFileSync(`${dir}/appendonlydir/appendonly.aof.2.incr.aof`, "latin1")).toBe(
+        LogText.select(0) + LogText.request(["INCR", "counter"]),
+      )
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "GET", "counter")).toMatchObject({ value: "101" })
+        }),
+      )
+    }),
+  )
+  it.scoped("takes over the single file of a server before Redis 7", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      writeFileSync(`${dir}/appendonly.aof`, LogText.select(0) + LogText.request(["SET", "old", "1"]))
+      for (let start = 0; start < 2; start++) {
+        yield* withFiles(dir, logged, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "GET", "old")).toMatchObject({ value: "1" })
+          }),
+        )
+      }
+      expect(existsSync(`${dir}/appendonly.aof`)).toBe(false)
+      // A crash between the two steps of taking over: the manifest names the file, which has not been moved yet.
+      renameSync(`${dir}/appendonlydir/appendonly.aof`, `${dir}/appendonly.aof`)
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "GET", "old")).toMatchObject({ value: "1" })
+        }),
+      )
+    }),
+  )
+  it.scoped("can be switched on and off while the server runs", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, { appendonly: false }, (client) =>
+        Effect.promise(async () => {
+          await client.run("SET", "before", "1")
+          expect(await client.run("CONFIG", "SET", "appendonly", "yes")).toMatchObject({ value: "OK" })
+          await rewritten(client)
+          await client.run("SET", "logged", "1")
+          expect(await client.run("CONFIG", "SET", "appendonly", "no")).toMatchObject({ value: "OK" })
+          await client.run("SET", "after", "1")
+        }),
+      )
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "EXISTS", "before", "logged")).toMatchObject({ value: 2 })
+          expect(yield* run(client, "EXISTS", "after")).toMatchObject({ value: 0 })
+        }),
+      )
+    }),
+  )
+  it.scoped("refuses a torn end where aof-load-truncated is off", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      mkdirSync(`${dir}/appendonlydir`)
+      writeFileSync(`${dir}/appendonlydir/appendonly.aof.manifest`, "file a.aof seq 1 type i\n")
+      writeFileSync(`${dir}/appendonlydir/a.aof`, LogText.request(["SET", "a", "1"]) + "*2\r\n$3\r\nDEL")
+      const failure = yield* Effect.flip(withFiles(dir, { ...logged, aofLoadTruncated: false }, () => Effect.void))
+      expect(failure).toMatchObject({ _tag: "DamagedFile", path: `${dir}/appendonlydir/a.aof`, offset: 27 })
+    }),
+  )
+  it.scoped("restores the state of a past second, and keeps what came after it beside", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      mkdirSync(`${dir}/appendonlydir`)
+      writeFileSync(`${dir}/appendonlydir/appendonly.aof.manifest`, "file appendonly.aof.1.incr.aof seq 1 type i\n")
+      writeFileSync(
+        `${dir}/appendonlydir/appendonly.aof.1.incr.aof`,
+        [100, 200, 300].map((second) => LogText.timestamp(second) + LogText.request(["SET", "at", String(second)])).join(""),
+      )
+      yield* withFiles(dir, { ...logged, recoverTo: 250 }, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "GET", "at")).toMatchObject({ value: "200" })
+        }),
+      )
+      expect(existsSync(`${dir}/appendonlydir/appendonly.aof.1.incr.aof`)).toBe(true)
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "GET", "at")).toMatchObject({ value: "200" })
+        }),
+      )
+    }),
+  )
+  it.scoped("does not restore a second that the log does not reach back to", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, { ...logged, aofTimestampEnabled: true }, (client) => run(client, "SET", "a", "1"))
+      const failure = yield* Effect.flip(withFiles(dir, { ...logged, recoverTo: 1 }, () => Effect.void))
+      expect(failure).toMatchObject({ _tag: "CannotRecover" })
+    }),
+  )
+})
