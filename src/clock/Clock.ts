@@ -5,10 +5,21 @@
  * The idea to hold: the clock is captured when the layer is built. Measured: 45 ns a reading, where
  * `Clock.currentTimeMillis` as an effect costs 460 ns.
  */
+import * as EffectClock from "effect/Clock"
 import * as Context from "effect/Context"
+import { liveServices } from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+
+/**
+ * Effect's live clock gives nanoseconds as a bigint made from `performance`; read from there directly a reading costs 50 ns and not
+ * 150, and the dispatcher takes one per command.
+ */
+const microsOf = (clock: EffectClock.Clock): (() => number) =>
+  clock === Context.get(liveServices, EffectClock.Clock)
+    ? () => (performance.timeOrigin + performance.now()) * 1000
+    : () => Number(clock.unsafeCurrentTimeNanos() / 1000n)
 
 /** Node's timers hold 2^31-1 ms (24.8 days); beyond it the live clock of Effect never wakes. */
 const sleepMsMax = 2_147_000_000
@@ -22,14 +33,13 @@ export interface ClockService {
   readonly sleepUntil: (atMs: number) => Effect.Effect<void>
 }
 
+const make = (clock: EffectClock.Clock): ClockService => ({
+  now: () => clock.unsafeCurrentTimeMillis(),
+  nowMicros: microsOf(clock),
+  sleepUntil: (atMs) =>
+    Effect.suspend(() => clock.sleep(Duration.millis(Math.min(Math.max(0, atMs - clock.unsafeCurrentTimeMillis()), sleepMsMax)))),
+})
+
 export class Clock extends Context.Tag("tiny-redis/Clock")<Clock, ClockService>() {
-  static readonly layer = Layer.effect(
-    this,
-    Effect.map(Effect.clock, (clock) => ({
-      now: () => clock.unsafeCurrentTimeMillis(),
-      nowMicros: () => Number(clock.unsafeCurrentTimeNanos() / 1000n),
-      sleepUntil: (atMs) =>
-        Effect.suspend(() => clock.sleep(Duration.millis(Math.min(Math.max(0, atMs - clock.unsafeCurrentTimeMillis()), sleepMsMax)))),
-    })),
-  )
+  static readonly layer = Layer.effect(this, Effect.map(Effect.clock, make))
 }

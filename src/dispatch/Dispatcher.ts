@@ -44,6 +44,8 @@ export interface Suspended {
 }
 
 export interface DispatcherService {
+  /** Reads the clock: called before the first of several requests that are dispatched in one go. */
+  readonly tick: () => void
   /** Runs one request of a client. */
   readonly dispatch: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply | Suspended
   readonly blockedClients: () => number
@@ -72,6 +74,10 @@ const make = Effect.gen(function* () {
   const args = new Args()
   const gate = Gates.make({ config, memory, persistence, scripts })
   const blocking = Blocking.make(store, clock)
+  /** The last reading of the clock. The end of one command is the beginning of the next, so a command costs one reading. */
+  let readAtMicros = clock.nowMicros()
+  /** When the instant that commands see was taken. */
+  let tickedAtMicros = readAtMicros
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
   const propagation = Propagation.make(store.events, persistence, () => depth > 0)
@@ -193,7 +199,7 @@ const make = Effect.gen(function* () {
     const { command } = entry
     if (depth === 0) observers.running = client
     store.touching = !client.noTouch
-    const startedAt = clock.nowMicros()
+    const startedAt = readAtMicros
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
     const dirty = store.dirty
     const outer = replacement
@@ -213,7 +219,8 @@ const make = Effect.gen(function* () {
       if (asked === undefined) propagation.add(db, argv)
       else for (const request of asked) propagation.add(db, request)
     }
-    const micros = clock.nowMicros() - startedAt
+    readAtMicros = clock.nowMicros()
+    const micros = readAtMicros - startedAt
     entry.calls++
     entry.micros += micros
     if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
@@ -240,8 +247,13 @@ const make = Effect.gen(function* () {
   const isError = (found: Entry | CommandError): found is CommandError => "code" in found
   const firstArgument = (entry: Entry) => (entry.command.name.includes("|") ? 2 : 1)
 
-  const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
+  const tick = () => {
+    readAtMicros = tickedAtMicros = clock.nowMicros()
     store.at(clock.now())
+  }
+
+  const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
+    if (readAtMicros - tickedAtMicros > instantMicrosMax) tick()
     client.lastCommandAtMs = store.now
     const entry = resolve(argv)
     if (isError(entry)) return refused(client, undefined, entry)
@@ -311,20 +323,24 @@ const make = Effect.gen(function* () {
   const later = (client: Client, argv: ReadonlyArray<string>): Suspended => ({
     _tag: "Suspended",
     effect: Effect.flatMap(clients.unpaused, () => {
+      tick()
       const reply = dispatch(client, argv)
       return reply._tag === "Suspended" ? reply.effect : Effect.succeed(reply)
     }),
   })
 
   const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
-    store.at(clock.now())
+    tick()
     const reply = call(client, argv)
     endUnit()
     return reply
   }
 
-  return { dispatch, replay, blockedClients: blocking.count } satisfies DispatcherService
+  return { tick, dispatch, replay, blockedClients: blocking.count } satisfies DispatcherService
 })
+
+/** Requests dispatched in one go see one instant for at most so long. */
+const instantMicrosMax = 1000
 
 /** Run at once, and not queued, between MULTI and EXEC. */
 const runsInMulti = new Set(["exec", "discard", "multi", "watch", "quit", "reset"])

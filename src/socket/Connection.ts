@@ -146,6 +146,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   /** Serves requests until there is none, the client is to close, output piles up, or a command parks. */
   const drain = (): Stop => {
+    dispatcher.tick()
     for (;;) {
       if (closed) return "closed"
       if (client.closing) return "closed"
