@@ -6,6 +6,8 @@ import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
 import * as RealServer from "../support/RealServer.ts"
 import * as TestServer from "../support/TestServer.ts"
+import { MemoryConnector } from "../../src/socket/MemorySocket.ts"
+import { compareConversations } from "./Conversations.ts"
 import { fuzzFamilies } from "./families/index.ts"
 import { compare } from "./Fuzz.ts"
 
@@ -26,22 +28,36 @@ const describe = (error: unknown): string =>
 const seed = Number(values.seed)
 const commands = Number(values.commands)
 let differences = 0
-for (const family of fuzzFamilies) {
-  if (values.family !== undefined && values.family !== family.name) continue
+const report = async (name: string, comparison: Promise<void>) => {
+  try {
+    await comparison
+    console.log(`${name}: about ${commands} commands, no difference (seed ${seed})`)
+  } catch (error) {
+    differences++
+    console.log(`${name}: DIFFERENCE (seed ${seed})\n${describe(error)}`)
+  }
+}
+const wanted = (name: string) => values.family === undefined || values.family === name
+
+/** Runs `body` with a fresh server of ours and a fresh redis-server. */
+const withServers = async (
+  body: (ours: () => Promise<TestServer.TestClient>, theirs: () => Promise<TestServer.TestClient>) => Promise<void>,
+) => {
   const real = await RealServer.start()
-  const program = Effect.flatMap(TestServer.connect, (ours) =>
-    Effect.promise(async () => {
-      const theirs = await real.connect()
-      try {
-        await compare({ family, seed, commands, ours, theirs })
-        console.log(`${family.name}: about ${commands} commands, no difference (seed ${seed})`)
-      } catch (error) {
-        differences++
-        console.log(`${family.name}: DIFFERENCE (seed ${seed})\n${describe(error)}`)
-      }
-    }),
+  const program = Effect.flatMap(MemoryConnector, (connector) =>
+    Effect.promise(() => body(async () => TestServer.makeClient(connector.connect()), real.connect)),
   )
   await Effect.runPromise(Effect.provide(program, TestServer.layer()))
   await real.stop()
+}
+
+for (const family of fuzzFamilies) {
+  if (!wanted(family.name)) continue
+  await withServers(async (ours, theirs) =>
+    report(family.name, compare({ family, seed, commands, ours: await ours(), theirs: await theirs() })),
+  )
+}
+if (wanted("conversations")) {
+  await withServers((ours, theirs) => report("conversations", compareConversations({ seed, commands, ours, theirs })))
 }
 process.exit(differences === 0 ? 0 : 1)
