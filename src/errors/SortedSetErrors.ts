@@ -38,9 +38,3 @@ export class InvalidCount extends CommandError("InvalidCount", "ERR") {
     return new InvalidCount(`at least 1 input key is needed for '${command}' command`)
   }
 }
-
-/** How long a command may wait cannot be read. */
-export class InvalidTimeout extends CommandError("InvalidTimeout", "ERR") {
-  static readonly notFloat = new InvalidTimeout("timeout is not a float or out of range")
-  static readonly negative = new InvalidTimeout("timeout is negative")
-}

@@ -7,9 +7,8 @@ import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
-import { parseDouble } from "../../bytes/Numbers.ts"
 import { type CommandError, OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
-import { InvalidCount, InvalidTimeout } from "../../errors/SortedSetErrors.ts"
+import { InvalidCount } from "../../errors/SortedSetErrors.ts"
 import { EventClass } from "../../store/Events.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { entriesOf } from "./replies.ts"
@@ -168,17 +167,6 @@ const zmpop = Command.make({
     ),
 })
 
-/** Longest time in ms that fits Redis's arithmetic; what is longer counts as negative there. */
-const timeoutMsMax = 2 ** 63
-
-const timeoutMs = (word: string): number => {
-  const seconds = parseDouble(word)
-  if (seconds === undefined) throw InvalidTimeout.notFloat
-  const ms = Math.ceil(seconds * 1000)
-  if (ms < 0 || ms >= timeoutMsMax) throw InvalidTimeout.negative
-  return ms
-}
-
 /** Serves from the first key that can, or waits until one comes into being. */
 const serveOrWait = (
   keys: ReadonlyArray<string>,
@@ -202,8 +190,9 @@ const serveOrWait = (
 }
 
 const parseWaiting = (args: Args) => {
-  const words = args.rest()
-  return { keys: words.slice(0, -1), timeoutMs: timeoutMs(words.at(-1)!) }
+  const keys: Array<string> = []
+  while (args.left > 1) keys.push(args.key())
+  return { keys, timeoutMs: args.timeoutMs() }
 }
 
 const bzpopmin = Command.suspending({
@@ -259,12 +248,15 @@ const bzmpop = Command.suspending({
     Arg.integer("count", { token: "COUNT", optional: true }),
   ],
   parse: (args) => {
-    const timeout = args.next()
+    // The time comes first and is checked last.
+    const start = args.position
+    args.next()
     const request = parseMany(args)
-    return { request, timeout: timeoutMs(timeout) }
+    args.position = start
+    return { request, timeoutMs: args.timeoutMs() }
   },
-  run: ({ timeout, request }, ctx) =>
-    serveOrWait(request.keys, timeout, ctx, (key, set) => popFrom(key, set, request, ctx)),
+  run: ({ timeoutMs, request }, ctx) =>
+    serveOrWait(request.keys, timeoutMs, ctx, (key, set) => popFrom(key, set, request, ctx)),
 })
 
 export const popCommands = [zpopmin, zpopmax, zmpop, bzpopmin, bzpopmax, bzmpop]

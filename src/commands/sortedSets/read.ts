@@ -167,6 +167,9 @@ const distinct = (count: number, size: number, below: (bound: number) => number)
   return drawn
 }
 
+/** Differs: redis-server tries to put together an answer of any length; more draws than these are refused here. */
+const drawsMax = 4_000_000
+
 const zrandmember = Command.make({
   name: "zrandmember",
   summary: "Get one or multiple random elements from a sorted set",
@@ -195,15 +198,18 @@ const zrandmember = Command.make({
     return { key, count, withScores }
   },
   run: ({ key, count, withScores }, { db, below, client }) =>
-    Either.map(db.readAs(key, SortedSet), (set) => {
-      if (count === undefined) return set === undefined ? Reply.nil : Reply.bulk(set.memberAt(below(set.size)))
-      if (set === undefined || count === 0) return Reply.emptyArray
+    Either.flatMap(db.readAs(key, SortedSet), (set) => {
+      if (count === undefined) {
+        return Either.right(set === undefined ? Reply.nil : Reply.bulk(set.memberAt(below(set.size))))
+      }
+      if (set === undefined || count === 0) return Either.right(Reply.emptyArray)
+      if (count < -drawsMax) return Either.left(OutOfRange.error)
       const entries = new Entries(client, withScores)
       if (count < 0) {
         for (let left = -count; left > 0; left--) set.visit(below(set.size), 1, false, entries.add)
       } else if (count >= set.size) set.visit(set.size - 1, set.size, true, entries.add)
       else for (const rank of distinct(count, set.size, below)) set.visit(rank, 1, false, entries.add)
-      return entries.reply
+      return Either.right(entries.reply)
     }),
 })
 
