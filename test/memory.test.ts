@@ -102,3 +102,27 @@ describe("maxmemory", () => {
     ),
   )
 })
+
+describe("maxmemory-clients", () => {
+  it.effect("ends the client that holds the most, unless it is exempt", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const slow = yield* TestServer.connect
+          const exempt = yield* TestServer.connect
+          yield* TestServer.run(client, "SET", "big", "v".repeat(50_000))
+          yield* TestServer.run(exempt, "CLIENT", "NO-EVICT", "ON")
+          exempt.peer.setPaused(true)
+          slow.peer.setPaused(true)
+          exempt.send("GET", "big")
+          slow.send("GET", "big")
+          slow.send("GET", "big")
+          slow.send("GET", "big")
+          yield* Effect.promise(() => slow.closed)
+          expect(exempt.isClosed()).toBe(false)
+          expect(text(yield* TestServer.run(client, "INFO", "stats"))).toContain("evicted_clients:1\\r")
+        }),
+      { maxmemoryClients: 120_000 },
+    ),
+  )
+})

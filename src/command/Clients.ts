@@ -23,6 +23,8 @@ export interface ClientsService {
   readonly forget: (client: Client) => void
   /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
   readonly onForget: Array<(client: Client) => void>
+  /** Ends the clients whose buffers are largest until those of all take no more than `limitBytes`; returns how many. */
+  readonly reclaim: (limitBytes: number) => number
   /** CLIENT PAUSE as it is in force; absent when its time has passed. */
   readonly pause: (now: number) => Pause | undefined
   /** A pause in force is never shortened, and one for all commands not weakened. */
@@ -35,6 +37,9 @@ export interface ClientsService {
 export class Clients extends Context.Tag("tiny-redis/Clients")<Clients, ClientsService>() {
   static readonly layer = Layer.effect(this, Effect.map(Clock, (clock) => make(clock)))
 }
+
+/** What a client's requests and replies hold at the moment. */
+const bufferBytes = (client: Client): number => client.queryBufferBytes() + client.outbox.queuedBytes()
 
 const make = (clock: ClockService): ClientsService => {
   let pause: Pause | undefined
@@ -53,6 +58,22 @@ const make = (clock: ClockService): ClientsService => {
       for (const listener of clients.onForget) listener(client)
     },
     onForget: [],
+    reclaim: (limitBytes) => {
+      const sizes = [...byId.values()].map((client) => ({ client, bytes: bufferBytes(client) }))
+      let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
+      if (total <= limitBytes) return 0
+      sizes.sort((a, b) => b.bytes - a.bytes)
+      let ended = 0
+      for (const { client, bytes } of sizes) {
+        if (total <= limitBytes) break
+        // CLIENT NO-EVICT
+        if (client.noEvict) continue
+        client.outbox.close("now")
+        total -= bytes
+        ended++
+      }
+      return ended
+    },
     pause: inForce,
     pauseUntil: (untilMs, mode) => {
       const old = inForce(clock.now())

@@ -22,6 +22,8 @@ export interface StatsService {
   netInputBytes: number
   netOutputBytes: number
   outputLimitDisconnections: number
+  /** Connections ended because of `maxmemory-clients`. */
+  clientsEvicted: number
   errorReplies: number
   /** Error replies by their first word. */
   readonly errors: Map<string, number>
@@ -53,6 +55,7 @@ const make = (startedAtMs: number): StatsService => {
     netInputBytes: 0,
     netOutputBytes: 0,
     outputLimitDisconnections: 0,
+    clientsEvicted: 0,
     errorReplies: 0,
     errors: new Map(),
     countError: (code) => {
@@ -61,7 +64,7 @@ const make = (startedAtMs: number): StatsService => {
     },
     reset: () => {
       stats.commandsProcessed = stats.connectionsReceived = stats.connectionsRejected = 0
-      stats.netInputBytes = stats.netOutputBytes = stats.outputLimitDisconnections = stats.errorReplies = 0
+      stats.netInputBytes = stats.netOutputBytes = stats.outputLimitDisconnections = stats.clientsEvicted = stats.errorReplies = 0
       stats.errors.clear()
     },
   }

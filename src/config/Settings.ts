@@ -161,17 +161,6 @@ export const settings = {
     unit: "minutes",
     about: "Time without use after which a key's counter of uses goes down by one.",
   }),
-  "lazyfree-lazy-eviction": setting(Kind.boolean, { default: false, about: "Free evicted values in the background." }),
-  "lazyfree-lazy-expire": setting(Kind.boolean, { default: false, about: "Free expired values in the background." }),
-  "lazyfree-lazy-server-del": setting(Kind.boolean, {
-    default: false,
-    about: "Free values that a command replaced in the background.",
-  }),
-  "lazyfree-lazy-user-del": setting(Kind.boolean, { default: false, about: "Let DEL free values as UNLINK does." }),
-  "lazyfree-lazy-user-flush": setting(Kind.boolean, {
-    default: false,
-    about: "Let FLUSHALL and FLUSHDB work as with ASYNC where neither ASYNC nor SYNC is given.",
-  }),
   "hash-max-listpack-entries": setting(largeCount, {
     default: 512,
     aliases: ["hash-max-ziplist-entries"],
@@ -187,10 +176,6 @@ export const settings = {
     default: -2,
     aliases: ["list-max-ziplist-size"],
     about: "Elements in a node of a list, or from -1 to -5 a node's bytes: 4, 8, 16, 32 or 64 KiB.",
-  }),
-  "list-compress-depth": setting(count, {
-    default: 0,
-    about: "Nodes at each end of a list that stay uncompressed in snapshots, 0 to compress none.",
   }),
   "set-max-intset-entries": setting(largeCount, {
     default: 512,
@@ -314,11 +299,6 @@ export const settings = {
     change: "never",
     about: "File of the server's messages, standard output if empty.",
   }),
-  "shutdown-timeout": setting(count, {
-    default: 10,
-    unit: "seconds",
-    about: "Longest time a stopping server waits for what is still under way.",
-  }),
   "busy-reply-threshold": setting(largeCount, {
     default: 5000,
     unit: "milliseconds",
@@ -436,8 +416,15 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "io-threads",
   "io-threads-do-reads",
   "jemalloc-bg-thread",
+  "lazyfree-lazy-eviction",
+  "lazyfree-lazy-expire",
+  "lazyfree-lazy-server-del",
+  "lazyfree-lazy-user-del",
+  "lazyfree-lazy-user-flush",
+  "list-compress-depth",
   "maxmemory-eviction-tenacity",
   "oom-score-adj",
+  "shutdown-timeout",
   "oom-score-adj-values",
   "pidfile",
   "proc-title-template",

@@ -121,7 +121,15 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return client.subscriptions + client.shardChannels.size > 0 ? limits.pubsub : limits.normal
   }
 
+  /** maxmemory-clients in bytes; 0 for none. */
+  const clientsLimit = (): number => {
+    const { maxmemory, maxmemoryClients } = config.current
+    return typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
+  }
+
   const checkOutputLimit = () => {
+    const clientsMax = clientsLimit()
+    if (clientsMax > 0 && out.length + transport.queuedBytes() > 0) stats.clientsEvicted += clients.reclaim(clientsMax)
     const limit = outputLimit()
     if (limit.hardBytes === 0 && limit.softBytes === 0) return
     const queued = outbox.queuedBytes()

@@ -178,7 +178,7 @@ export const infoCommands = Effect.gen(function* () {
       ["expired_stale_perc", "0.00"],
       ["expired_time_cap_reached_count", 0],
       ["evicted_keys", store.counters.evicted],
-      ["evicted_clients", 0],
+      ["evicted_clients", stats.clientsEvicted],
       ["total_eviction_exceeded_time", 0],
       ["current_eviction_exceeded_time", 0],
       ["keyspace_hits", store.counters.hits],
