@@ -158,10 +158,8 @@ export const commandCommands = Effect.map(Registry, (registry) => {
       return (command: Command.Command) => matches(command.name)
     },
     run: (wanted) => {
-      const top = registry.entries.map(({ command }) => command)
-      // Subcommands are listed only where a filter asks for them.
-      const listed =
-        wanted === undefined ? top : top.flatMap((command) => [command, ...command.subcommands.values()]).filter(wanted)
+      const all = registry.entries.flatMap(({ command }) => [command, ...command.subcommands.values()])
+      const listed = wanted === undefined ? all : all.filter(wanted)
       return Either.right(Reply.bulks(listed.map(({ name }) => name)))
     },
   })
