@@ -59,7 +59,7 @@ const visitor = (loading: Loading, dropBefore: number, warn: (text: string) => v
         progress.keysExpired++
         return
       }
-      if (!db.keyspace.put(key, value)) throw new Damaged(self.offset, `key ${JSON.stringify(key)} twice`)
+      if (!db.keyspace.put(key, value, true)) throw new Damaged(self.offset, `key ${JSON.stringify(key)} twice`)
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
       if (typeof value === "object" && value.nextDeadline !== undefined) db.scheduleElements(key, value)
       progress.keysLoaded++

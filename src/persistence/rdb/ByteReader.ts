@@ -12,6 +12,9 @@ import { decompress, expandedMax } from "./Lzf.ts"
 /** Thrown where the window ends before the record; one shared object, since it is only a jump. */
 export const needMore: unique symbol = Symbol.for("tiny-redis/rdb/needMore")
 
+/** A new buffer for every compressed string costs more than decompressing a short one. */
+const scratch = Buffer.allocUnsafeSlow(16 * 1024)
+
 const twoTo32 = 0x1_0000_0000
 
 /** Bytes cut out of a file, with the offset in the file that errors name. */
@@ -155,21 +158,29 @@ export class ByteReader {
       case StringEncoding.int32:
         return String(this.uint32() | 0)
       case StringEncoding.lzf:
-        return this.compressed().latin1Slice()
+        return this.compressed(true).latin1Slice(0, this.decompressedSize)
       default:
         this.position--
         this.fail(`unknown string encoding ${encoding}`)
     }
   }
 
-  private compressed(): Buffer {
+  private decompressedSize = 0
+
+  /** Decompresses into a buffer of its own, or for a moment only into one that the next call uses again. */
+  private compressed(forNow: boolean): Buffer {
     const start = this.offset
     const compressedLength = this.length()
     const length = this.length()
     this.need(compressedLength)
     if (length > expandedMax(compressedLength)) throw new Damaged(start, "compressed string with an impossible length")
-    const output = Buffer.allocUnsafeSlow(length)
-    if (!decompress(this.raw(compressedLength), output)) throw new Damaged(start, "compressed string does not decompress")
+    const output = forNow && length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length)
+    const from = this.position
+    this.position += compressedLength
+    if (!decompress(this.bytes, from, this.position, output, length)) {
+      throw new Damaged(start, "compressed string does not decompress")
+    }
+    this.decompressedSize = length
     return output
   }
 
@@ -177,7 +188,7 @@ export class ByteReader {
   blob(): Blob {
     const offset = this.offset
     const first = this.byte()
-    if (first === (0xc0 | StringEncoding.lzf)) return { bytes: this.compressed(), offset }
+    if (first === (0xc0 | StringEncoding.lzf)) return { bytes: this.compressed(false), offset }
     if (first >= 0xc0) return { bytes: Buffer.from(this.encoded(first & 0x3f), "latin1"), offset }
     const length = first < 0x40 ? first : first < 0x80 ? ((first & 0x3f) << 8) | this.byte() : this.longLength(first)
     const from = this.offset

@@ -108,11 +108,8 @@ export const compress = (input: Uint8Array, output: Uint8Array, start: number, l
   return out
 }
 
-/** Fills all of `output` from `input`; false if the two do not fit each other. */
-export const decompress = (input: Uint8Array, output: Uint8Array): boolean => {
-  const end = input.length
-  const size = output.length
-  let at = 0
+/** Fills the first `size` bytes of `output` from the bytes of `input` between `at` and `end`; false if the two do not fit each other. */
+export const decompress = (input: Uint8Array, at: number, end: number, output: Uint8Array, size: number): boolean => {
   let out = 0
   while (at < end) {
     const control = input[at++]
