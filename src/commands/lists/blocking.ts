@@ -155,7 +155,8 @@ const blmove = Command.suspending({
     timeoutMs: args.timeoutMs(),
   }),
   run: ({ move, timeoutMs }, ctx) =>
-    moveOrWait(move, timeoutMs, ["LMOVE", move.source, move.destination, move.from, move.to], ctx),
+    // The ends are logged in the spelling of the request.
+    moveOrWait(move, timeoutMs, ["LMOVE", ...ctx.argv.slice(1, 5)], ctx),
 })
 
 const brpoplpush = Command.suspending({
