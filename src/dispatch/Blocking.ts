@@ -144,8 +144,12 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
       for (const { db, key } of round) {
         const queue = queues.get(db)?.get(key)
         if (queue === undefined) continue
-        for (const waiter of [...queue]) {
-          if (waiter.ended) continue
+        for (const waiter of queue) {
+          // Where nothing is left only they are asked whom that concerns: a push that thousands wait for serves the first.
+          if (waiter.waiting.replaced === undefined && !db.has(key)) {
+            if (countReplaced === 0) break
+            continue
+          }
           const answer = runUnit(waiter.client, () => waiter.waiting.attempt(key))
           if (Either.isLeft(answer)) waiter.end(Either.left(answer.left))
           else if (answer.right !== undefined) waiter.end(Either.right(answer.right))
