@@ -104,7 +104,11 @@ interface Item {
 /** Decimal numbers nearer to zero than this are not exact, and an error to C's strtod. */
 const normalMin = 2 ** -1022
 
-/** A number as C's strtod reads a whole C string; absent where it does not, or does not exactly enough. */
+/**
+ * A number as C's strtod reads a whole C string; absent where it does not, or does not exactly enough.
+ * Differs: once a number was too large or too small, redis-server 7.0.15 refuses all others too, because it never clears the
+ * mark that C's library then leaves.
+ */
 const scoreOf = (value: StringValue): number | undefined => {
   if (typeof value === "number") return value
   const text = bytesOf(value).split("\0", 1)[0]
@@ -281,9 +285,9 @@ const sort = Command.make({
   ],
   args: [
     Arg.key("key"),
-    Arg.pattern("pattern", { token: "BY", optional: true }),
+    Arg.pattern("pattern", { token: "BY", optional: true, keySpec: 1 }),
     Arg.block("offset_count", [Arg.integer("offset"), Arg.integer("count")], { token: "LIMIT", optional: true }),
-    Arg.pattern("pattern", { token: "GET", optional: true, multiple: true, multipleToken: true }),
+    Arg.pattern("pattern", { token: "GET", optional: true, multiple: true, multipleToken: true, keySpec: 1 }),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
     Arg.token("ALPHA", { name: "sorting", optional: true }),
     Arg.key("destination", { token: "STORE", optional: true, keySpec: 2 }),
@@ -306,9 +310,9 @@ const sortRo = Command.make({
   keys: [Key.at(1, "RO access"), patternKeys],
   args: [
     Arg.key("key"),
-    Arg.pattern("pattern", { token: "BY", optional: true }),
+    Arg.pattern("pattern", { token: "BY", optional: true, keySpec: 1 }),
     Arg.block("offset_count", [Arg.integer("offset"), Arg.integer("count")], { token: "LIMIT", optional: true }),
-    Arg.pattern("pattern", { token: "GET", optional: true, multiple: true, multipleToken: true }),
+    Arg.pattern("pattern", { token: "GET", optional: true, multiple: true, multipleToken: true, keySpec: 1 }),
     Arg.oneOf("order", [Arg.token("ASC"), Arg.token("DESC")], { optional: true }),
     Arg.token("ALPHA", { name: "sorting", optional: true }),
   ],

@@ -7,8 +7,9 @@ import { lists } from "./lists.ts"
 import { sets } from "./sets.ts"
 import { streamsFamily } from "./streams.ts"
 import { geo } from "./geo.ts"
+import { sort } from "./sort.ts"
 import { sortedSets } from "./sortedSets.ts"
 import { scripting } from "./scripting.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, lists, sets, streamsFamily, sortedSets, geo, scripting]
+export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, lists, sets, streamsFamily, sort, sortedSets, geo, scripting]
