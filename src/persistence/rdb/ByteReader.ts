@@ -6,6 +6,7 @@
  * throws `needMore`, the owner widens the window and starts the record again; at the end of the file the same read is `Damaged`.
  * The invariant: nothing is allocated for a length before that many bytes are known to be there.
  */
+import { stringLengthMax } from "../../store/StringBuffer.ts"
 import { Damaged, StringEncoding } from "./Format.ts"
 import { decompress, expandedMax } from "./Lzf.ts"
 
@@ -145,6 +146,7 @@ export class ByteReader {
   private plain(length: number): string {
     const from = this.position
     if (from + length > this.bytes.length) this.need(length)
+    if (length > stringLengthMax) this.fail("string longer than this server can hold")
     this.position = from + length
     return this.bytes.latin1Slice(from, from + length)
   }
@@ -173,6 +175,7 @@ export class ByteReader {
     const compressedLength = this.length()
     const length = this.length()
     this.need(compressedLength)
+    if (length > stringLengthMax) throw new Damaged(start, "string longer than this server can hold")
     if (length > expandedMax(compressedLength)) throw new Damaged(start, "compressed string with an impossible length")
     const output = forNow && length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length)
     const from = this.position
