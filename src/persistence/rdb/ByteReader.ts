@@ -18,11 +18,17 @@ const scratch = Buffer.allocUnsafeSlow(16 * 1024)
 
 const twoTo32 = 0x1_0000_0000
 
-/** Bytes cut out of a file, with the offset in the file that errors name. */
+/** Bytes cut out of a file, with their offset in it. */
 export interface Blob {
   readonly bytes: Buffer
   readonly offset: number
+  /** The bytes were compressed, so an index in them is no place in the file. */
+  readonly isCompressed: boolean
 }
+
+/** What is wrong with a blob, at an index of its bytes. */
+export const damaged = ({ offset, isCompressed }: Blob, index: number, reason: string): Damaged =>
+  new Damaged(isCompressed ? offset : offset + index, reason)
 
 export class ByteReader {
   bytes: Buffer
@@ -191,10 +197,10 @@ export class ByteReader {
   blob(): Blob {
     const offset = this.offset
     const first = this.byte()
-    if (first === (0xc0 | StringEncoding.lzf)) return { bytes: this.compressed(false), offset }
-    if (first >= 0xc0) return { bytes: Buffer.from(this.encoded(first & 0x3f), "latin1"), offset }
+    if (first === (0xc0 | StringEncoding.lzf)) return { bytes: this.compressed(false), offset, isCompressed: true }
+    if (first >= 0xc0) return { bytes: Buffer.from(this.encoded(first & 0x3f), "latin1"), offset, isCompressed: true }
     const length = first < 0x40 ? first : first < 0x80 ? ((first & 0x3f) << 8) | this.byte() : this.longLength(first)
     const from = this.offset
-    return { bytes: this.raw(length), offset: from }
+    return { bytes: this.raw(length), offset: from, isCompressed: false }
   }
 }

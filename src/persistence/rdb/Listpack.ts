@@ -7,9 +7,8 @@
  * numbers where they ask for numbers.
  */
 import { parseInteger } from "../../bytes/Numbers.ts"
-import { type Blob } from "./ByteReader.ts"
+import { type Blob, damaged } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
-import { Damaged } from "./Format.ts"
 
 const headerSize = 6
 const terminator = 0xff
@@ -23,18 +22,18 @@ const backLengthSize = (size: number): number =>
 /** Walks the elements of one listpack, checking every step against the end. */
 export class ListpackReader {
   private readonly bytes: Buffer
-  private readonly offset: number
+  private readonly blob: Blob
   /** Index of the terminator. */
   private readonly end: number
   private position = headerSize
 
   constructor(blob: Blob) {
-    const { bytes, offset } = blob
-    if (bytes.length < headerSize + 1) throw new Damaged(offset, "listpack too short")
-    if (bytes.readUInt32LE(0) !== bytes.length) throw new Damaged(offset, "listpack with a wrong length")
-    if (bytes[bytes.length - 1] !== terminator) throw new Damaged(offset, "listpack without an end")
+    const { bytes } = blob
+    if (bytes.length < headerSize + 1) throw damaged(blob, 0, "listpack too short")
+    if (bytes.readUInt32LE(0) !== bytes.length) throw damaged(blob, 0, "listpack with a wrong length")
+    if (bytes[bytes.length - 1] !== terminator) throw damaged(blob, 0, "listpack without an end")
     this.bytes = bytes
-    this.offset = offset
+    this.blob = blob
     this.end = bytes.length - 1
   }
 
@@ -49,7 +48,7 @@ export class ListpackReader {
   }
 
   fail(reason: string): never {
-    throw new Damaged(this.offset + this.position, reason)
+    throw damaged(this.blob, this.position, reason)
   }
 
   /** Takes `payload` bytes behind `header` bytes and the length behind them; returns where the payload starts. */
@@ -87,7 +86,7 @@ export class ListpackReader {
     const values: Array<string> = []
     while (this.position < this.end) values.push(this.next())
     const count = this.count
-    if (count >= 0 && count !== values.length) throw new Damaged(this.offset, "listpack with a wrong count")
+    if (count >= 0 && count !== values.length) throw damaged(this.blob, 0, "listpack with a wrong count")
     return values
   }
 

@@ -5,27 +5,27 @@
  *
  * The invariant: every step is checked against the end, so damaged bytes throw `Damaged` and nothing is allocated beyond the input.
  */
-import type { Blob } from "./ByteReader.ts"
+import { type Blob, damaged } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
-import { Damaged } from "./Format.ts"
 
 const ziplistHeaderSize = 10
 const ziplistCountUnknown = 0xffff
 
 /** The entries of a ziplist. */
-export const readZiplist = ({ bytes, offset }: Blob): Array<string> => {
+export const readZiplist = (blob: Blob): Array<string> => {
+  const { bytes } = blob
   const size = bytes.length
-  if (size < ziplistHeaderSize + 1) throw new Damaged(offset, "ziplist too short")
-  if (bytes.readUInt32LE(0) !== size) throw new Damaged(offset, "ziplist with a wrong length")
+  if (size < ziplistHeaderSize + 1) throw damaged(blob, 0, "ziplist too short")
+  if (bytes.readUInt32LE(0) !== size) throw damaged(blob, 0, "ziplist with a wrong length")
   const end = size - 1
-  if (bytes[end] !== 0xff) throw new Damaged(offset, "ziplist without an end")
+  if (bytes[end] !== 0xff) throw damaged(blob, 0, "ziplist without an end")
   const values: Array<string> = []
   let at = ziplistHeaderSize
   const need = (count: number): void => {
-    if (at + count > end) throw new Damaged(offset + at, "ziplist entry crosses the end")
+    if (at + count > end) throw damaged(blob, at, "ziplist entry crosses the end")
   }
   while (at < end) {
-    if (bytes[at] === 0xff) throw new Damaged(offset + at, "ziplist ends early")
+    if (bytes[at] === 0xff) throw damaged(blob, at, "ziplist ends early")
     const previous = bytes[at] === 0xfe ? 5 : 1
     need(previous + 1)
     at += previous
@@ -41,7 +41,7 @@ export const readZiplist = ({ bytes, offset }: Blob): Array<string> => {
       at += length
     } else {
       const width = ziplistIntegerWidth(first)
-      if (width < 0) throw new Damaged(offset + at, "unknown ziplist entry")
+      if (width < 0) throw damaged(blob, at, "unknown ziplist entry")
       need(1 + width)
       at += 1
       if (width === 0) values.push(String((first & 0x0f) - 1))
@@ -51,7 +51,7 @@ export const readZiplist = ({ bytes, offset }: Blob): Array<string> => {
     }
   }
   const count = bytes.readUInt16LE(8)
-  if (count !== ziplistCountUnknown && count !== values.length) throw new Damaged(offset, "ziplist with a wrong count")
+  if (count !== ziplistCountUnknown && count !== values.length) throw damaged(blob, 0, "ziplist with a wrong count")
   return values
 }
 
@@ -74,9 +74,10 @@ const ziplistIntegerWidth = (encoding: number): number => {
 }
 
 /** Fields and values of a zipmap, alternating. */
-export const readZipmap = ({ bytes, offset }: Blob): Array<string> => {
+export const readZipmap = (blob: Blob): Array<string> => {
+  const { bytes } = blob
   const end = bytes.length - 1
-  if (end < 1 || bytes[end] !== 0xff) throw new Damaged(offset, "zipmap without an end")
+  if (end < 1 || bytes[end] !== 0xff) throw damaged(blob, 0, "zipmap without an end")
   const values: Array<string> = []
   let at = 1
   const length = (): number => {
@@ -85,23 +86,23 @@ export const readZipmap = ({ bytes, offset }: Blob): Array<string> => {
       at += 1
       return first
     }
-    if (first === 255 || at + 5 > end) throw new Damaged(offset + at, "zipmap entry crosses the end")
+    if (first === 255 || at + 5 > end) throw damaged(blob, at, "zipmap entry crosses the end")
     at += 5
     return bytes.readUInt32LE(at - 4)
   }
   const take = (count: number): string => {
-    if (at + count > end) throw new Damaged(offset + at, "zipmap entry crosses the end")
+    if (at + count > end) throw damaged(blob, at, "zipmap entry crosses the end")
     at += count
     return bytes.latin1Slice(at - count, at)
   }
   while (at < end) {
     values.push(take(length()))
-    if (at >= end) throw new Damaged(offset + at, "zipmap field without a value")
+    if (at >= end) throw damaged(blob, at, "zipmap field without a value")
     const valueLength = length()
-    if (at >= end) throw new Damaged(offset + at, "zipmap entry crosses the end")
+    if (at >= end) throw damaged(blob, at, "zipmap entry crosses the end")
     const unused = bytes[at++]
     values.push(take(valueLength))
-    if (at + unused > end) throw new Damaged(offset + at, "zipmap entry crosses the end")
+    if (at + unused > end) throw damaged(blob, at, "zipmap entry crosses the end")
     at += unused
   }
   return values
@@ -110,12 +111,13 @@ export const readZipmap = ({ bytes, offset }: Blob): Array<string> => {
 const intsetHeaderSize = 8
 
 /** The members of an intset, as byte strings. */
-export const readIntset = ({ bytes, offset }: Blob): Array<string> => {
-  if (bytes.length < intsetHeaderSize) throw new Damaged(offset, "intset too short")
+export const readIntset = (blob: Blob): Array<string> => {
+  const { bytes } = blob
+  if (bytes.length < intsetHeaderSize) throw damaged(blob, 0, "intset too short")
   const width = bytes.readUInt32LE(0)
   const count = bytes.readUInt32LE(4)
-  if (width !== 2 && width !== 4 && width !== 8) throw new Damaged(offset, "intset with an unknown width")
-  if (bytes.length !== intsetHeaderSize + width * count) throw new Damaged(offset, "intset with a wrong length")
+  if (width !== 2 && width !== 4 && width !== 8) throw damaged(blob, 0, "intset with an unknown width")
+  if (bytes.length !== intsetHeaderSize + width * count) throw damaged(blob, 0, "intset with a wrong length")
   const values: Array<string> = new Array(count)
   for (let i = 0, at = intsetHeaderSize; i < count; i++, at += width) {
     values[i] = width === 8 ? String(bytes.readBigInt64LE(at)) : String(bytes.readIntLE(at, width))
