@@ -1,5 +1,7 @@
 /** Random requests of the hash family, as redis-server 7.0.15 knows it. */
 import * as fc from "fast-check"
+import * as Reply from "../../../src/codec/Reply.ts"
+import { formatReply } from "../../support/Transcript.ts"
 import { argv, type Family, float, integer, key, many, maybe, value as anyValue } from "../Fuzz.ts"
 
 const value = anyValue.filter((word) => word.length <= 64)
@@ -103,7 +105,11 @@ export const hashes: Family = {
     { weight: 1, arbitrary: argv("HSET", key, crowd) },
     { weight: 1, arbitrary: argv("HDEL", key, crowd) },
   ),
-  // The order of a hashtable is each server's own.
+  // The order of a hashtable is each server's own, within the reply of HSCAN too.
+  normalize: (reply) =>
+    reply._tag === "Array" && reply.values[1]?._tag === "Array"
+      ? Reply.array([reply.values[0], Reply.simple(formatReply(reply.values[1], true).join(" "))])
+      : reply,
   unordered: ([name]) => ["HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD"].includes(name),
   ignored,
 }

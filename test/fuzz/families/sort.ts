@@ -3,7 +3,7 @@
  * redis-server 7.0.15 refuses every number after one of them.
  */
 import * as fc from "fast-check"
-import { argv, type Family, integer, key, many } from "../Fuzz.ts"
+import { argv, type Family, integer, key, many, maybe } from "../Fuzz.ts"
 
 const number = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: -3, max: 12 }).map(String) },
@@ -82,7 +82,7 @@ const option = fc.oneof(
 )
 const options = fc.array(option, { maxLength: 4 }).map((words) => words.flat())
 
-/** Sets have an order of their own on each server, which shows where nothing is sorted and where elements tie. */
+/** Members in the order of chance, which shows where nothing is sorted and where members tie. */
 const setKey = fc.constant("s")
 const sortSet = fc.oneof(
   argv("SORT", setKey, fc.constantFrom<ReadonlyArray<string>>([], ["ALPHA", "STORE", "d"], ["DESC"])),
@@ -95,13 +95,37 @@ const sortSet = fc.oneof(
   ),
   argv("SORT", setKey, "BY", "nosort", "STORE", key),
 )
+/** The same, but for their scores. */
+const zsetKey = fc.constant("z")
+const sortZset = fc.oneof(
+  argv(
+    "SORT",
+    zsetKey,
+    fc.constantFrom<ReadonlyArray<string>>([], ["ALPHA", "STORE", "d"], ["DESC", "LIMIT", "0", "2"]),
+  ),
+  argv(
+    "SORT",
+    zsetKey,
+    "BY",
+    "w_*",
+    fc.constantFrom<ReadonlyArray<string>>([], ["LIMIT", "1", "3"], ["DESC", "STORE", "d"]),
+  ),
+  argv(
+    "SORT",
+    zsetKey,
+    "BY",
+    "nosort",
+    maybe("LIMIT", limit),
+    fc.constantFrom<ReadonlyArray<string>>([], ["DESC"], ["STORE", "d"]),
+  ),
+)
 
 export const sort: Family = {
   name: "sort",
   command: fc.oneof(
     { weight: 4, arbitrary: argv("RPUSH", key, elements) },
     { weight: 1, arbitrary: argv("SADD", setKey, elements) },
-    { weight: 2, arbitrary: argv("ZADD", key, scored) },
+    { weight: 2, arbitrary: argv("ZADD", zsetKey, scored) },
     { weight: 2, arbitrary: argv("MSET", weights) },
     { weight: 2, arbitrary: argv("MSET", labels) },
     {
@@ -126,6 +150,7 @@ export const sort: Family = {
     { weight: 3, arbitrary: argv("SORT", key, options, "STORE", key) },
     { weight: 3, arbitrary: argv("SORT_RO", key, options) },
     { weight: 2, arbitrary: sortSet },
-    { weight: 1, arbitrary: argv("OBJECT", "ENCODING", key) },
+    { weight: 2, arbitrary: sortZset },
+    { weight: 1, arbitrary: argv("OBJECT", "ENCODING", fc.constantFrom("a", "z")) },
   ),
 }
