@@ -12,6 +12,7 @@ import { Chance } from "./clock/Chance.ts"
 import { Clock } from "./clock/Clock.ts"
 import { Codec } from "./codec/Codec.ts"
 import { Clients } from "./command/Clients.ts"
+import type { Command } from "./command/Command.ts"
 import { Memory } from "./store/Memory.ts"
 import { Observers } from "./command/Observers.ts"
 import { Registry } from "./command/Registry.ts"
@@ -54,25 +55,54 @@ const socket = Layer.unwrapEffect(
   ),
 )
 
-/** Everything between the sockets and the disk. Needs `Config`, `Socket` and what `persistence` needs. */
-const coreWith = <E, R>(persistence: Layer.Layer<Persistence, E, R>) => Replay.layer.pipe(
-  Layer.provideMerge(Listener.layer),
-  Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
-  Layer.provideMerge(Dispatcher.layer),
-  Layer.provideMerge(Registry.layer(families)),
-  Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, LuaEngine.layer)),
-  Layer.provideMerge(Layer.mergeAll(Memory.layer, Codec.layerResp)),
-  Layer.provideMerge(persistence),
-  Layer.provideMerge(store),
-  Layer.provideMerge(bookkeeping),
-  Layer.provideMerge(Layer.mergeAll(Clock.layer, Chance.layer)),
-)
+/**
+ * Layers in place of the usual ones, and commands beside them. What a layer needs and the server does not have (`R`) stays to be
+ * provided.
+ */
+export interface Parts<E = never, R = never> {
+  readonly socket?: Layer.Layer<Socket, E, R | Config>
+  readonly codec?: Layer.Layer<Codec, E, R | Config>
+  readonly store?: Layer.Layer<Store, E, R | Config | Clock>
+  readonly clock?: Layer.Layer<Clock, E, R>
+  readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
+  readonly commands?: ReadonlyArray<Command>
+}
+
+/** A server as it usually is. */
+const usual: Parts = {}
+
+/** The layer given, or else the usual one. */
+const or = <A, E, R, E2, R2>(given: Layer.Layer<A, E, R> | undefined, otherwise: Layer.Layer<A, E2, R2>): Layer.Layer<A, E | E2, R | R2> =>
+  given ?? otherwise
+
+/** Everything between the sockets and the disk. Needs `Config`, `Socket` and what the parts need. */
+const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persistence, E2, R2>) =>
+  Replay.layer.pipe(
+    Layer.provideMerge(Listener.layer),
+    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
+    Layer.provideMerge(Dispatcher.layer),
+    Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
+    Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, LuaEngine.layer)),
+    Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp))),
+    Layer.provideMerge(persistence),
+    Layer.provideMerge(or(parts.store, store)),
+    Layer.provideMerge(bookkeeping),
+    Layer.provideMerge(Layer.mergeAll(or(parts.clock, Clock.layer), Chance.layer)),
+  )
 
 /** A server on real sockets. Needs `Config`; fails when an address cannot be bound or data cannot be loaded. */
-export const layerFromConfig = coreWith(Files.layer()).pipe(Layer.provideMerge(socket), Layer.provide(NodeFileSystem.layer))
+export const layerFromConfig = core(usual, Files.layer()).pipe(
+  Layer.provideMerge(socket),
+  Layer.provide(NodeFileSystem.layer),
+)
 
-/** A server with these settings; the others have their defaults. */
-export const layer = (options: Partial<Values> = {}) => layerFromConfig.pipe(Layer.provideMerge(Config.layer(options)))
+/** A server with these settings, the others having their defaults. */
+export const layer = <E = never, R = never>(options: Partial<Values> = {}, parts: Parts<E, R> = {}) =>
+  core(parts, or(parts.persistence, Files.layer())).pipe(
+    Layer.provideMerge(or(parts.socket, socket)),
+    Layer.provide(NodeFileSystem.layer),
+    Layer.provideMerge(Config.layer(options)),
+  )
 
 /** A server whose settings come from the variables `TINY_REDIS_*`. */
 export const layerConfig = layerFromConfig.pipe(Layer.provideMerge(Config.layerConfig))
@@ -80,9 +110,9 @@ export const layerConfig = layerFromConfig.pipe(Layer.provideMerge(Config.layerC
 /** A server in memory: no network, no disk. Connect through `MemoryConnector`; under `TestClock` no time passes by itself. */
 export const layerTest = <E = never, R = never>(
   options: Partial<Values> = {},
-  persistence: Layer.Layer<Persistence, E, R> = Persistence.layerNoop,
+  parts: Omit<Parts<E, R>, "socket"> = {},
 ) =>
-  coreWith(persistence).pipe(
+  core(parts, or(parts.persistence, Persistence.layerNoop)).pipe(
     Layer.provideMerge(layerSocketMemory),
     Layer.provideMerge(Config.layer(options)),
   )

@@ -47,7 +47,7 @@ const live = (requests: ReadonlyArray<ReadonlyArray<string>>) => {
     }
     return { log, contents: yield* readAll(client) }
   }).pipe(
-    Effect.provide(Server.layerTest(TestServer.testSettings, Persistence.layerMemory(log))),
+    Effect.provide(Server.layerTest(TestServer.testSettings, { persistence: Persistence.layerMemory(log) })),
     TestServer.atStartTime,
   )
 }

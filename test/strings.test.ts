@@ -18,7 +18,7 @@ const logged = (...requests: ReadonlyArray<string>) => {
     Effect.zipRight(TestServer.connect),
     Effect.flatMap((client) => Effect.forEach(requests, (request) => run(client, ...request.split(" ")))),
     Effect.map(() => log.map(({ argv }) => argv.join(" "))),
-    Effect.provide(Server.layerTest(TestServer.testSettings, Persistence.layerMemory(log))),
+    Effect.provide(Server.layerTest(TestServer.testSettings, { persistence: Persistence.layerMemory(log) })),
   )
 }
 

@@ -228,7 +228,10 @@ const make = Effect.gen(function* () {
     if (!Either.isEither(result)) {
       return {
         _tag: "Suspended",
-        effect: Effect.match(result, { onFailure: (error) => failed(entry, error), onSuccess: (reply) => reply }),
+        effect: Effect.match(Effect.catchAllDefect(result, (defect) => internalError(command.name, defect)), {
+          onFailure: (error) => failed(entry, error),
+          onSuccess: (reply) => reply,
+        }),
       }
     }
     const reply = Either.isRight(result) ? result.right : failed(entry, result.left)

@@ -34,3 +34,8 @@ export class ClientError extends CommandError("ClientError", "ERR") {
   static readonly protocolNotInteger = new ClientError("Protocol version is not an integer or out of range")
   static readonly noSuchDatabase = new ClientError("DB index is out of range")
 }
+
+/** Differs: redis-server sends replies of any length, and here one has to fit into one string. */
+export class ReplyTooLong extends CommandError("ReplyTooLong", "ERR") {
+  static readonly error = new ReplyTooLong("the reply is too long to be sent")
+}

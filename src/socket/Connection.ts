@@ -7,6 +7,7 @@
  * input, for a parked command, for the disk (`appendfsync always`), and for a peer that does not read.
  * The invariant: replies and pushed messages leave in the order in which they were made.
  */
+import { constants } from "node:buffer"
 import * as Effect from "effect/Effect"
 import type { ClockService } from "../clock/Clock.ts"
 import type { CodecService } from "../codec/Codec.ts"
@@ -16,6 +17,7 @@ import type { ClientsService } from "../command/Clients.ts"
 import type { StatsService } from "../command/Stats.ts"
 import type { ConfigService, OutputLimit } from "../config/Config.ts"
 import type { DispatcherService, Suspended } from "../dispatch/Dispatcher.ts"
+import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { ChunkScheduler } from "./ChunkScheduler.ts"
@@ -31,6 +33,8 @@ export interface ConnectionServices {
   readonly scheduler: ChunkScheduler
   readonly stats: StatsService
   readonly store: StoreService
+  /** Calls `check` at `atMs`. */
+  readonly later: (atMs: number, check: () => void) => void
 }
 
 /** Queued output beyond this pauses reading: no more requests are served until the peer has read some. */
@@ -39,6 +43,9 @@ const outputHighWater = 1024 * 1024
 const inboxHighWater = 1024 * 1024
 /** Replies of a batch beyond this are written before the batch goes on, to bound memory. */
 const batchBytesMax = 256 * 1024
+
+/** The longest string of V8, less room for what may stand in front of a reply. */
+const stringLengthMax = constants.MAX_STRING_LENGTH - 2 * batchBytesMax
 
 /** Why `drain` stopped. */
 type Stop = "input" | "output" | "closed" | Suspended
@@ -63,14 +70,17 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   let readPaused = false
   let inboxBytes = 0
   let softLimitSince: number | undefined
+  /** Whether `later` is going to look at the soft limit. */
+  let softLimitWatched = false
   /** Resumes the fiber where it waits; nothing when it does not. */
   let wake: (() => void) | undefined
 
   const outbox: Outbox = {
     push: (message) => {
       if (closed) return
-      out += codec.encode(message, client.protocol)
+      append(message)
       if (!busy) scheduleFlush()
+      limitClients()
       checkOutputLimit()
     },
     queuedBytes: () => out.length + transport.queuedBytes(),
@@ -127,25 +137,72 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
   }
 
-  const checkOutputLimit = () => {
+  /** Ends the clients that hold most, if output that has not left brings all of them beyond maxmemory-clients. */
+  const limitClients = () => {
     const clientsMax = clientsLimit()
     if (clientsMax > 0 && out.length + transport.queuedBytes() > 0) stats.clientsEvicted += clients.reclaim(clientsMax)
+  }
+
+  /** Cuts off a peer that leaves too much unread. Asked before output leaves as well as after, as redis-server does. */
+  const checkOutputLimit = () => {
     const limit = outputLimit()
     if (limit.hardBytes === 0 && limit.softBytes === 0) return
     const queued = outbox.queuedBytes()
-    const overHard = limit.hardBytes > 0 && queued > limit.hardBytes
-    const overSoft = limit.softBytes > 0 && queued > limit.softBytes
-    if (!overSoft) softLimitSince = undefined
-    else softLimitSince ??= clock.now()
-    if (overHard || (overSoft && clock.now() - softLimitSince! > limit.softSeconds * 1000)) {
-      stats.outputLimitDisconnections++
-      transport.destroy()
+    if (limit.hardBytes > 0 && queued > limit.hardBytes) return cutOff()
+    if (limit.softBytes === 0 || queued <= limit.softBytes) {
+      softLimitSince = undefined
+      return
     }
+    softLimitSince ??= clock.now()
+    const endsAtMs = softLimitSince + Math.max(1, limit.softSeconds) * 1000
+    if (clock.now() >= endsAtMs) return cutOff()
+    // It may be that nothing is sent any more, so nobody would ask again.
+    if (softLimitWatched) return
+    softLimitWatched = true
+    services.later(endsAtMs, () => {
+      softLimitWatched = false
+      if (!closed) checkOutputLimit()
+    })
+  }
+
+  const cutOff = () => {
+    stats.outputLimitDisconnections++
+    out = ""
+    client.closing = true
+    transport.destroy()
+  }
+
+  /**
+   * Differs: redis-server sends replies of any length, and here one has to fit into a string. MGET of values that together are longer
+   * than 512 MiB is answered with an error.
+   */
+  const append = (reply: Reply.Reply) => {
+    let bytes: string
+    try {
+      bytes = codec.encode(reply, client.protocol)
+      if (bytes.length > stringLengthMax) bytes = codec.encode(tooLong(), client.protocol)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      bytes = codec.encode(tooLong(), client.protocol)
+    }
+    if (out.length + bytes.length > stringLengthMax) makeRoom()
+    out += bytes
+  }
+
+  const tooLong = (): Reply.Reply => {
+    stats.countError(ReplyTooLong.error.code)
+    return Reply.failure(ReplyTooLong.error)
+  }
+
+  /** Where nobody may know yet what was done, since it is not on disk, half a GiB of messages is too much to keep. */
+  const makeRoom = () => {
+    if (busy && persistence.mustCommit()) cutOff()
+    else flush()
   }
 
   const answer = (reply: Reply.Reply) => {
     if (client.replyMode === "on") {
-      out += codec.encode(reply, client.protocol)
+      append(reply)
       unsent++
     } else if (client.replyMode === "skipNext") client.replyMode = "skip"
     else if (client.replyMode === "skip") client.replyMode = "on"
@@ -167,8 +224,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       answer(reply)
       if (out.length > batchBytesMax) {
         if (persistence.mustCommit()) return "output"
-        flush()
         checkOutputLimit()
+        flush()
+        limitClients()
         if (transport.queuedBytes() > outputHighWater) return "output"
       }
     }
@@ -204,8 +262,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   let inputNoted = false
   const waitForInput = Effect.suspend(() => {
-    if (inputNoted || inputEnded || closed) return Effect.void
+    // May bring data at once.
     resumeReading()
+    if (inputNoted || inputEnded || closed) return Effect.void
     busy = false
     return awoken
   })
@@ -246,18 +305,22 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
    * batch is acknowledged: each of its requests is answered with the reason.
    */
   const send = Effect.suspend(() => {
+    checkOutputLimit()
     if (!persistence.mustCommit()) {
       flush()
       return Effect.void
     }
-    return Effect.match(persistence.commit, {
-      onSuccess: flush,
-      onFailure: (error) => {
-        out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent)
-        stats.countError(error.code)
-        flush()
-      },
-    })
+    // A server that stops interrupts its connections, but what waits for the disk is neither lost nor told too early.
+    return Effect.uninterruptible(
+      Effect.match(persistence.commit, {
+        onSuccess: flush,
+        onFailure: (error) => {
+          out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent)
+          stats.countError(error.code)
+          flush()
+        },
+      }),
+    )
   })
 
   const step: Effect.Effect<void> = Effect.suspend(() => {
@@ -265,8 +328,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     inputNoted = false
     const stop = drain()
     if (stop === "input" && !persistence.mustCommit()) {
-      flush()
       checkOutputLimit()
+      flush()
+      limitClients()
+      if (softLimitSince !== undefined) checkOutputLimit()
       if (transport.queuedBytes() <= outputHighWater) return Effect.zipRight(waitForInput, step)
     }
     const next =

@@ -35,6 +35,8 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
     Effect.gen(function* () {
       const socket = yield* Socket
       const scheduler = ChunkScheduler.make()
+      const checks = Deadlines.make<() => void>({ clock: yield* Clock, sliceMax: 1000, onDue: (check) => check() })
+      yield* Effect.forkScoped(checks.run)
       const services: Connection.ConnectionServices = {
         clients: yield* Clients,
         clock: yield* Clock,
@@ -45,6 +47,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         scheduler,
         stats: yield* Stats,
         store: yield* Store,
+        later: (atMs, check) => checks.add(atMs, check),
       }
       const { clients, clock, config, stats } = services
       const runFork = yield* FiberSet.makeRuntime<never, void, never>()

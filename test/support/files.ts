@@ -17,7 +17,7 @@ export const withFiles = <A, E>(
 ) =>
   Effect.flatMap(connect, body).pipe(
     Effect.provide(
-      Server.layerTest({ ...testSettings, dir: directory, ...options }, Files.layer(files)).pipe(
+      Server.layerTest({ ...testSettings, dir: directory, ...options }, { persistence: Files.layer(files) }).pipe(
         Layer.provide(NodeFileSystem.layer),
       ),
     ),
