@@ -1,9 +1,15 @@
 /** Persistence in files, with the real file system: what a server wrote is there for the next one. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
 import { readdirSync, readFileSync, writeFileSync, appendFileSync, existsSync } from "node:fs"
+import type { Values } from "../src/config/Config.ts"
+import * as Files from "../src/persistence/Files.ts"
+import * as Server from "../src/Server.ts"
+import { FailingDisk, noFaults } from "./support/FailingDisk.ts"
 import { directory, withFiles } from "./support/files.ts"
-import { run } from "./support/TestServer.ts"
+import { connect, run, type TestClient, testSettings } from "./support/TestServer.ts"
 
 const logged = { appendonly: true, appendfsync: "always" } as const
 
@@ -76,6 +82,184 @@ describe("append-only log", () => {
         }),
       )
       expect(existsSync(`${dir}/tiny-redis.lock`)).toBe(false)
+    }),
+  )
+})
+
+/** A server on a disk that can be made to fail. */
+const onDisk = <A, E>(disk: FailingDisk, options: Partial<Values>, body: (client: TestClient) => Effect.Effect<A, E>) =>
+  Effect.flatMap(connect, body).pipe(
+    Effect.provide(
+      Server.layerTest({ ...testSettings, dir: "/tmp", ...options }, { persistence: Files.layer() }).pipe(
+        Layer.provide(disk.layer),
+      ),
+    ),
+  )
+
+/** Waits, in turns of the event loop, until a line of INFO persistence is as wanted. */
+const until = (client: TestClient, line: string) =>
+  Effect.promise(async () => {
+    for (let turn = 0; turn < 10_000; turn++) {
+      const info = await client.run("INFO", "persistence")
+      if ("value" in info && String(info.value).includes(line)) return
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    throw new Error(`INFO never said ${line}`)
+  })
+
+const fullDisk = "Errors writing to the AOF file: No space left on device"
+
+describe("a disk that fails", () => {
+  for (const policy of ["always", "everysec"] as const) {
+    it.effect(`a full disk refuses writes, answers reads, and loses nothing (${policy})`, () =>
+      Effect.gen(function* () {
+        const disk = new FailingDisk(1)
+        const settings = { appendonly: true, appendfsync: policy }
+        yield* onDisk(disk, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "SET", "before", "1")).toMatchObject({ value: "OK" })
+            disk.faults = { ...noFaults, space: 0 }
+            const first = yield* run(client, "SET", "while", "1")
+            if (policy === "always") expect(first).toMatchObject({ code: "MISCONF", message: fullDisk })
+            else expect(first).toMatchObject({ value: "OK" })
+            yield* until(client, "aof_last_write_status:err")
+            expect(yield* run(client, "SET", "refused", "1")).toMatchObject({ code: "MISCONF", message: fullDisk })
+            expect(yield* run(client, "GET", "before")).toMatchObject({ value: "1" })
+            disk.faults = noFaults
+            yield* TestClock.adjust("1 second")
+            yield* until(client, "aof_last_write_status:ok")
+            expect(yield* run(client, "SET", "after", "1")).toMatchObject({ value: "OK" })
+          }),
+        )
+        yield* onDisk(disk.afterKill(), settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "EXISTS", "before", "while", "after")).toMatchObject({ value: 3 })
+            expect(yield* run(client, "EXISTS", "refused")).toMatchObject({ value: 0 })
+          }),
+        )
+      }),
+    )
+  }
+  it.effect("a sync that fails is not made good by a later one, but by writing the log anew", () =>
+    Effect.gen(function* () {
+      const disk = new FailingDisk(2)
+      const settings = { appendonly: true, appendfsync: "always" } as const
+      yield* onDisk(disk, settings, (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "SET", "before", "1")
+          disk.faults = { ...noFaults, sync: 1 }
+          expect(yield* run(client, "SET", "while", "1")).toMatchObject({ code: "MISCONF" })
+          disk.faults = noFaults
+          expect(yield* run(client, "SET", "refused", "1")).toMatchObject({ code: "MISCONF" })
+          yield* TestClock.adjust("2 seconds")
+          yield* until(client, "aof_last_write_status:ok")
+          expect(yield* run(client, "SET", "after", "1")).toMatchObject({ value: "OK" })
+        }),
+      )
+      yield* onDisk(disk.afterPowerCut(), settings, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "EXISTS", "before", "while", "after")).toMatchObject({ value: 3 })
+        }),
+      )
+    }),
+  )
+  it.effect("a snapshot that fails leaves the old one, and writes are refused as redis-server does", () =>
+    Effect.gen(function* () {
+      const disk = new FailingDisk(3)
+      const settings = { appendonly: false, save: [{ seconds: 1000, changes: 1 }] }
+      yield* onDisk(disk, settings, (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "SET", "a", "1")
+          expect(yield* run(client, "SAVE")).toMatchObject({ value: "OK" })
+          const old = disk.contents().get("/tmp/dump.rdb")
+          disk.faults = { ...noFaults, space: 0 }
+          yield* run(client, "SET", "b", "1")
+          expect(yield* run(client, "BGSAVE")).toMatchObject({ value: "Background saving started" })
+          yield* until(client, "rdb_last_bgsave_status:err")
+          expect(yield* run(client, "SET", "c", "1")).toMatchObject({ code: "MISCONF" })
+          expect(disk.contents().get("/tmp/dump.rdb")).toEqual(old)
+          expect([...disk.contents().keys()].filter((path) => path.includes("temp"))).toEqual([])
+          yield* run(client, "CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+          expect(yield* run(client, "SET", "c", "1")).toMatchObject({ value: "OK" })
+          disk.faults = noFaults
+        }),
+      )
+    }),
+  )
+})
+
+describe("snapshots", () => {
+  it.scoped("hold the instant at which they began, whatever changes meanwhile", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      const keys = 3000
+      yield* withFiles(dir, { appendonly: false }, (client) =>
+        Effect.promise(async () => {
+          for (let i = 0; i < keys; i++) client.send("SET", `key:${i}`, "before")
+          for (let i = 0; i < keys; i++) await client.receive()
+          await client.run("RPUSH", "list", "before")
+          expect(await client.run("BGSAVE")).toMatchObject({ value: "Background saving started" })
+          for (let i = 0; i < keys; i++) {
+            if (i % 3 === 0) client.send("DEL", `key:${i}`)
+            else client.send("SET", `key:${i}`, "after")
+            client.send("SET", `new:${i}`, "after")
+          }
+          for (let i = 0; i < 2 * keys; i++) await client.receive()
+          await client.run("RPUSH", "list", "after")
+          await client.run("SWAPDB", "0", "1")
+          await Effect.runPromise(until(client, "rdb_bgsave_in_progress:0"))
+        }),
+      )
+      yield* withFiles(dir, { appendonly: false }, (client) =>
+        Effect.promise(async () => {
+          expect(await client.run("DBSIZE")).toMatchObject({ value: keys + 1 })
+          for (let i = 0; i < keys; i++) expect(await client.run("GET", `key:${i}`)).toMatchObject({ value: "before" })
+          expect(await client.run("LRANGE", "list", "0", "-1")).toMatchObject({ values: [{ value: "before" }] })
+        }),
+      )
+    }),
+  )
+  it.scoped("are written by themselves when a save point is reached", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, { appendonly: false, save: [{ seconds: 10, changes: 2 }] }, (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "SET", "a", "1")
+          yield* TestClock.adjust("20 seconds")
+          expect(existsSync(`${dir}/dump.rdb`)).toBe(false)
+          yield* run(client, "SET", "b", "1")
+          yield* TestClock.adjust("1 second")
+          yield* until(client, "rdb_saves:1")
+          yield* until(client, "rdb_changes_since_last_save:0")
+          expect(existsSync(`${dir}/dump.rdb`)).toBe(true)
+        }),
+      )
+    }),
+  )
+  it.scoped("carry deadlines of keys and of hash fields, as the log does", () =>
+    Effect.gen(function* () {
+      for (const settings of [{ appendonly: false }, logged, { ...logged, aofUseRdbPreamble: false }]) {
+        const dir = yield* directory
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            yield* run(client, "SET", "key", "v", "PXAT", "4102444800000")
+            yield* run(client, "HSET", "hash", "stays", "1", "goes", "2")
+            yield* run(client, "HPEXPIREAT", "hash", "4102444800000", "FIELDS", "1", "goes")
+            if (settings.appendonly) {
+              yield* run(client, "BGREWRITEAOF")
+              yield* until(client, "aof_rewrite_in_progress:0")
+            } else yield* run(client, "SAVE")
+          }),
+        )
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "PEXPIRETIME", "key")).toMatchObject({ value: 4102444800000 })
+            expect(yield* run(client, "HPEXPIRETIME", "hash", "FIELDS", "2", "stays", "goes")).toMatchObject({
+              values: [{ value: -1 }, { value: 4102444800000 }],
+            })
+          }),
+        )
+      }
     }),
   )
 })

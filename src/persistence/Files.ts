@@ -140,23 +140,20 @@ const make = (options: FilesOptions) =>
       const owns = info.job === undefined
       if (owns) info.job = { kind: "snapshot", startedAtSeconds: startedAt, capture: undefined }
       info.lastTrySeconds = startedAt
-      return lock.pipe(
-        Effect.zipRight(
-          whileLost(
-            Effect.suspend(() =>
-              write({
-                disk,
-                store,
-                path: temporary,
-                format: snapshotFormat(false),
-                begin: (capture) => {
-                  dirty = store.dirty
-                  if (owns) begin("snapshot")(capture)
-                },
-              }),
-            ),
-          ),
-        ),
+      const attempt = Effect.suspend(() =>
+        write({
+          disk,
+          store,
+          path: temporary,
+          format: snapshotFormat(false),
+          prepare: lock,
+          begin: (capture) => {
+            dirty = store.dirty
+            if (owns) begin("snapshot")(capture)
+          },
+        }),
+      )
+      return whileLost(attempt).pipe(
         Effect.zipRight(disk.rename(temporary, path)),
         Effect.map(() => {
           store.dirty -= dirty
@@ -232,6 +229,7 @@ const make = (options: FilesOptions) =>
           store,
           path: temporary,
           format: format === "rdb" ? snapshotFormat(true) : new CommandWriter(),
+          prepare: Effect.void,
           begin: (capture) => {
             switchLog()
             begin("rewrite")(capture)

@@ -27,7 +27,7 @@ export class CaptureLost {
   readonly _tag = "CaptureLost"
 }
 
-export interface Writing {
+export interface Writing<E> {
   readonly disk: Disk
   readonly store: StoreService
   /** The temporary name; renaming is the caller's. */
@@ -35,6 +35,8 @@ export interface Writing {
   /** Called at the very instant that the file will hold. */
   readonly begin: (capture: Capture) => void
   readonly format: Format
+  /** What has to be done before the first file is touched; the instant does not wait for it. */
+  readonly prepare: Effect.Effect<void, E>
 }
 
 /** About 0.3 ms of small keys. */
@@ -49,7 +51,14 @@ export const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
 })
 
 /** Writes and syncs; returns the file's size. The instant is the one at which this effect begins to run. */
-export const write = ({ disk, store, path, begin, format }: Writing): Effect.Effect<number, DiskFailure | CaptureLost> =>
+export const write = <E>({
+  disk,
+  store,
+  path,
+  begin,
+  format,
+  prepare,
+}: Writing<E>): Effect.Effect<number, DiskFailure | CaptureLost | E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
       const capture = new Capture(store, (db, key, value, deadline) => format.key(db, key, value, deadline))
@@ -58,7 +67,7 @@ export const write = ({ disk, store, path, begin, format }: Writing): Effect.Eff
     }),
     (capture) =>
       Effect.acquireUseRelease(
-        disk.append(path, true),
+        Effect.zipRight(prepare, disk.append(path, true)),
         (file) =>
           Effect.gen(function* () {
             let size = 0
