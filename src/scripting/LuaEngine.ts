@@ -31,7 +31,7 @@ export interface LuaLimits {
   readonly instructionsMax: number
 }
 
-const defaultLimits: LuaLimits = { memoryBytesMax: 1024 * 1024 * 1024, timeMsMax: 60_000, instructionsMax: 20_000_000_000 }
+const defaultLimits: LuaLimits = { memoryBytesMax: 512 * 1024 * 1024, timeMsMax: 60_000, instructionsMax: 20_000_000_000 }
 
 /** An interpreter whose memory grew beyond this is not kept. */
 const keptMemoryBytesMax = 64 * 1024 * 1024
@@ -248,7 +248,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
         return settle(started, () => started.vm.resume())
       }, brokenReply(started.name)),
     kill: (message) => {
-      const position = started.vm.position()
+      const position = started.vm.pausedAt
       started.vm.finish(true)
       const reply = ended(started, `ERR ${message}`, position)
       end(started)

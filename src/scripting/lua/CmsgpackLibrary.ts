@@ -6,6 +6,7 @@ import { registryIndex, type State, Type } from "./Wasm.ts"
 
 /** Tables nested deeper are packed as nil. */
 const nestingMax = 16
+const unpackDepthMax = 1000
 const int64Limit = 2 ** 63
 const stackMessage = "too many return values at once; use unpack_one or unpack_limit instead."
 
@@ -163,6 +164,12 @@ export const cmsgpack = (vm: Vm): void => {
   let at = 0
   let end = 0
 
+  let depth = 0
+  /** Differs: Redis allows some thousand levels; JavaScript's stack does not. */
+  const descend = (L: State): void => {
+    if (++depth > unpackDepthMax) wasm.raise(L, `stack overflow (${stackMessage})`)
+  }
+
   const need = (L: State, count: number): number => {
     if (end - at < count) wasm.raise(L, "Missing bytes in input.")
     const from = at
@@ -185,20 +192,24 @@ export const cmsgpack = (vm: Vm): void => {
     lua.lua_pushlstring(L, from, length)
   }
   const unpackArray = (L: State, length: number): void => {
+    descend(L)
     lua.lua_createtable(L, 0, 0)
     lua.luaL_checkstack(L, 1, wasm.literal("in function mp_decode_to_lua_array"))
     for (let index = 1; index <= length; index++) {
       unpackValue(L)
       lua.lua_rawseti(L, -2, index)
     }
+    depth--
   }
   const unpackMap = (L: State, length: number): void => {
+    descend(L)
     lua.lua_createtable(L, 0, 0)
     for (let index = 0; index < length; index++) {
       unpackValue(L)
       unpackValue(L)
       lua.lua_settable(L, -3)
     }
+    depth--
   }
 
   const unpackValue = (L: State): void => {
@@ -267,6 +278,7 @@ export const cmsgpack = (vm: Vm): void => {
     if (offset > length) wasm.raise(L, `Start offset ${offset | 0} greater than input length ${length}.`)
     const all = limit === 0 && offset === 0
     at = data + offset
+    depth = 0
     end = data + length
     let count = 0
     for (; at < end && (all || count < limit); count++) unpackValue(L)

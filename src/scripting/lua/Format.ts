@@ -65,3 +65,9 @@ const int64Limit = 2 ** 63
 /** As C casts a double to 64 bits on x86: what does not fit becomes the smallest number. */
 export const toInt64 = (value: number): number =>
   value < int64Limit && value >= -int64Limit ? Math.trunc(value) : -int64Limit
+
+const int32Limit = 2 ** 31
+
+/** The same for 32 bits. */
+export const toInt32 = (value: number): number =>
+  value < int32Limit && value > -int32Limit - 1 ? Math.trunc(value) : -int32Limit

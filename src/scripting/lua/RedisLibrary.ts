@@ -5,7 +5,7 @@
  * ends with it, and only then is the position added.
  */
 import * as Reply from "../../codec/Reply.ts"
-import { argument } from "./Format.ts"
+import { argument, toInt32 } from "./Format.ts"
 import { type Protocol, pushError, pushReply } from "./Values.ts"
 import type { Random } from "./Random.ts"
 import type { Vm } from "./Vm.ts"
@@ -100,7 +100,7 @@ export const redis = (vm: Vm, host: RedisHost): void => {
     },
     set_repl: (L) => {
       if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.set_repl() requires two arguments.")
-      const flags = Math.trunc(lua.lua_tonumber(L, 1))
+      const flags = toInt32(lua.lua_tonumber(L, 1))
       if ((flags & ~3) !== 0) {
         return raise(vm, L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
       }
@@ -154,8 +154,8 @@ const log = (vm: Vm, host: RedisHost) => (L: State): number => {
   const count = lua.lua_gettop(L)
   if (count < 2) return raise(vm, L, "redis.log() requires two arguments or more.")
   if (lua.lua_isnumber(L, 1) === 0) return raise(vm, L, "First argument must be a number (log level).")
-  const level = Math.trunc(lua.lua_tonumber(L, 1))
-  if (!(level >= 0 && level <= 3)) return raise(vm, L, "Invalid debug level.")
+  const level = toInt32(lua.lua_tonumber(L, 1))
+  if (level < 0 || level > 3) return raise(vm, L, "Invalid debug level.")
   const words: Array<string> = []
   for (let index = 2; index <= count; index++) {
     const word = wasm.toString(L, index)

@@ -156,7 +156,7 @@ const singleLine = (text: string): string => text.replace(/[\r\n]/g, " ")
  * Takes the value on top of the stack as the reply to a client that speaks `client`; the script itself speaks `script`,
  * which decides whether `false` is nil or a boolean.
  */
-export const popReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply.Reply => {
+export const popReply = (vm: Vm, L: State, client: Protocol, script: Protocol, depth = 0): Reply.Reply => {
   const { wasm } = vm
   const { lua } = wasm
   let reply: Reply.Reply
@@ -173,7 +173,7 @@ export const popReply = (vm: Vm, L: State, client: Protocol, script: Protocol): 
       break
     }
     case Type.table:
-      reply = lua.lua_checkstack(L, slotsPerLevel) === 0 ? stackLimit : tableReply(vm, L, client, script)
+      reply = depth >= depthMax || lua.lua_checkstack(L, slotsPerLevel) === 0 ? stackLimit : tableReply(vm, L, client, script, depth + 1)
       break
     default:
       reply = Reply.nil
@@ -182,6 +182,8 @@ export const popReply = (vm: Vm, L: State, client: Protocol, script: Protocol): 
   return reply
 }
 
+/** Differs: Redis goes on until Lua's stack is full, some thousand levels; encoding them would need as much of JavaScript's. */
+const depthMax = 1000
 const stackLimit: Reply.Reply = { _tag: "Failure", code: "ERR", message: "reached lua stack limit" }
 const int64Limit = 2 ** 63
 
@@ -199,7 +201,7 @@ const pushFieldOf = (vm: Vm, L: State, name: string): number => {
   return vm.wasm.lua.lua_type(L, -1)
 }
 
-const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply.Reply => {
+const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol, depth: number): Reply.Reply => {
   const { wasm } = vm
   const { lua } = wasm
   const drop = () => lua.lua_settop(L, -2)
@@ -226,8 +228,8 @@ const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply
     lua.lua_pushnil(L)
     while (lua.lua_next(L, -2) !== 0) {
       lua.lua_pushvalue(L, -2)
-      entries.push(popReply(vm, L, client, script))
-      entries.push(popReply(vm, L, client, script))
+      entries.push(popReply(vm, L, client, script, depth))
+      entries.push(popReply(vm, L, client, script, depth))
     }
     drop()
     return Reply.map(entries)
@@ -239,7 +241,7 @@ const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply
     while (lua.lua_next(L, -2) !== 0) {
       drop()
       lua.lua_pushvalue(L, -1)
-      values.push(popReply(vm, L, client, script))
+      values.push(popReply(vm, L, client, script, depth))
     }
     drop()
     return Reply.set(values)
@@ -260,11 +262,11 @@ const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply
     lua.lua_settop(L, -3)
     if (isFormatted && hasText) return Reply.verbatim(format.slice(0, 3).padEnd(3), text)
   } else drop()
-  return arrayReply(vm, L, client, script)
+  return arrayReply(vm, L, client, script, depth)
 }
 
 /** The elements from 1 up to the first nil. */
-const arrayReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply.Reply => {
+const arrayReply = (vm: Vm, L: State, client: Protocol, script: Protocol, depth: number): Reply.Reply => {
   const { lua } = vm.wasm
   const values: Array<Reply.Reply> = []
   for (let index = 1; ; index++) {
@@ -273,6 +275,6 @@ const arrayReply = (vm: Vm, L: State, client: Protocol, script: Protocol): Reply
       lua.lua_settop(L, -2)
       return Reply.array(values)
     }
-    values.push(popReply(vm, L, client, script))
+    values.push(popReply(vm, L, client, script, depth))
   }
 }

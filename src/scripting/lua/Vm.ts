@@ -52,8 +52,8 @@ export interface Watch {
 /** Ends a script for good: thrown through all Lua frames. */
 export class ScriptEnded extends Error {
   readonly _tag = "ScriptEnded"
-  readonly position: Position
-  constructor(message: string, position: Position) {
+  readonly position: Position | undefined
+  constructor(message: string, position: Position | undefined) {
     super(message)
     this.position = position
   }
@@ -106,6 +106,8 @@ export class Vm {
   private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, timeout: "", pauseAtMs: Infinity, mayPause: () => false }
   private instructions = 0
   private canPause = false
+  /** Where the thread was when it paused last. */
+  pausedAt: Position | undefined
   private readonly readonlyError: number
   /** The C function that complains about a global that is not there. */
   private readonly missing: number
@@ -388,14 +390,16 @@ export class Vm {
     }
     if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause || !this.watch.mayPause()) return
     // A pcall, a sort or a metamethod in between has its frame on the C stack, which cannot be left and entered again.
-    if (this.depthOf(L, callDepthOffset) === this.depthOf(L, baseCallDepthOffset)) this.wasm.lua.lua_yield(L, 0)
+    if (this.depthOf(L, callDepthOffset) !== this.depthOf(L, baseCallDepthOffset)) return
+    // Lua's own answer would be off by one instruction while it is paused.
+    this.pausedAt = this.positionOf(L, record)
+    this.wasm.lua.lua_yield(L, 0)
   }
 
   /** For functions of ours that can take long: ends the script when its time is over. */
   checkTime(L: State): void {
     if (this.now() - this.watch.startedAtMs < this.watch.timeMsMax) return
-    this.wasm.lua.lua_getstack(L, 0, this.record)
-    throw new ScriptEnded(this.watch.timeout, this.positionOf(L, this.record))
+    throw new ScriptEnded(this.watch.timeout, this.position(L))
   }
 
   private positionOf(L: State, record: number): Position {
@@ -408,12 +412,12 @@ export class Vm {
   }
 
   /** Where the thread is, or where it died: the innermost Lua function, looking past one C function. */
-  position(): Position | undefined {
+  position(L: State = this.thread.state): Position | undefined {
     const { lua, words } = this.wasm
     const record = this.record
     for (let level = 0; level < 2; level++) {
-      if (lua.lua_getstack(this.thread.state, level, record) === 0) return undefined
-      lua.lua_getinfo(this.thread.state, this.wasm.literal("nSl"), record)
+      if (lua.lua_getstack(L, level, record) === 0) return undefined
+      lua.lua_getinfo(L, this.wasm.literal("nSl"), record)
       const what = this.wasm.cString(words[(record + whatOffset) >> 2]!, 4)
       if (what === "C" && level === 0) continue
       return {
