@@ -97,6 +97,8 @@ export class Client {
   parked: Parked | undefined
   /** Messages to this client that its own command caused; they leave after the reply to it. */
   readonly afterReply: Array<Reply> = []
+  /** While a script that it runs calls a command. */
+  inScript = false
   /** Set when the connection is to end after the reply now being written. */
   closing = false
   /** Bytes of requests received and not yet decoded, and of the arguments of the running one. */

@@ -60,12 +60,14 @@ export const make = (services: ScriptCallServices) => (client: Client, rules: Sc
     const own = { protocol: client.protocol, db: client.db }
     client.protocol = protocol
     client.db = db
+    client.inScript = true
     try {
       return services.execute(client, entry, argv, logged)
     } finally {
       db = client.db
       client.db = own.db
       client.protocol = own.protocol
+      client.inScript = false
     }
   }
 

@@ -190,7 +190,7 @@ const elementsOf = (value: Sortable): ReadonlyArray<string> => unsorted(value, f
 
 /** The elements that are wanted, in order. */
 const select = (
-  db: Database,
+  { db, client }: Command.Ctx,
   request: Request,
 ): Either.Either<ReadonlyArray<string>, ScoreNotConvertible | WrongType> => {
   const value = db.read(request.key)
@@ -204,10 +204,10 @@ const select = (
   const start = Math.min(Math.max(request.offset, 0), value.size)
   const end = request.count < 0 ? value.size : Math.min(start + request.count, value.size)
   if (by !== undefined && by._tag !== "Key") {
-    if (!(value instanceof SetValue && destination !== undefined)) {
+    if (!(value instanceof SetValue) || (destination === undefined && !client.inScript)) {
       return Either.right(unsorted(value, descending, start, end))
     }
-    // A stored set would have an order by chance.
+    // What a script does or stores must not depend on chance, as the order of a set does.
     return Either.right(sorted(db, elementsOf(value), { ...request, by: undefined, alpha: true }, start, end)!)
   }
   const elements = sorted(db, elementsOf(value), request, start, end)
@@ -239,8 +239,9 @@ const store = (db: Database, destination: string, words: ReadonlyArray<string | 
   return words.length
 }
 
-const run = (request: Request, { db }: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
-  const elements = select(db, request)
+const run = (request: Request, ctx: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
+  const { db } = ctx
+  const elements = select(ctx, request)
   if (Either.isLeft(elements)) return Either.left(elements.left)
   const words = project(db, elements.right, request.gets)
   const { destination } = request

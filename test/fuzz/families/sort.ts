@@ -3,7 +3,7 @@
  * redis-server 7.0.15 refuses every number after one of them.
  */
 import * as fc from "fast-check"
-import { argv, type Family, integer, key, many, maybe } from "../Fuzz.ts"
+import { argv, type Family, integer, key, many } from "../Fuzz.ts"
 
 const number = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: -3, max: 12 }).map(String) },
@@ -115,7 +115,7 @@ const sortZset = fc.oneof(
     zsetKey,
     "BY",
     "nosort",
-    maybe("LIMIT", limit),
+    fc.oneof(fc.constant<ReadonlyArray<string>>([]), argv("LIMIT", limit)),
     fc.constantFrom<ReadonlyArray<string>>([], ["DESC"], ["STORE", "d"]),
   ),
 )
