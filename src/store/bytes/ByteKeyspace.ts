@@ -1,0 +1,467 @@
+/**
+ * The inside of a database that is made for many keys: keys and string values are bytes outside the heap, so the collector has nothing to
+ * walk, and 16 + 32 bytes take 64 and some 20 of index. See DESIGN D4 for the measurements behind it; `Keyspace.makeMap` is the readable
+ * one.
+ *
+ * A record, in words of four bytes:
+ *
+ *     access stamp << 8 | flags    position    class << 26 | key length << 14 | value length    key    value    ...    deadline
+ *
+ * Key and value begin at a word and the key's last word is filled up with zeros. A value is text, an integer of 4 or 8 bytes, or the
+ * index of a `References` slot: collections, and strings too long for a block. A deadline takes the last three words of the block, the
+ * third of them the record's index among those that have one.
+ *
+ * The idea to hold: positions are as in `makeMap`, dense and filled up from the end, so scans and walks work and promise the same. What
+ * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
+ */
+import { flat } from "../../bytes/Bytes.ts"
+import type { AccessClock, Keyspace, Walk } from "../Keyspace.ts"
+import type { Value } from "../Value.ts"
+import * as KeyBytes from "./KeyBytes.ts"
+import { PositionList } from "./PositionList.ts"
+import { References } from "./References.ts"
+import { classShift, Segments, wordAt } from "./Segments.ts"
+import { SlotIndex } from "./SlotIndex.ts"
+import { PositionWalk } from "./PositionWalk.ts"
+import { Weights } from "./Weights.ts"
+
+/** What the value's bytes are. */
+const kindMask = 3
+const kindText = 0
+const kindInteger = 1
+const kindDouble = 2
+const kindReference = 3
+const deadlineBit = 4
+/** The key's first word is the index of a reference; its length reads 0. */
+const longKeyBit = 8
+
+const headerWords = 3
+const deadlineWords = 3
+const keyLengthShift = 14
+const keyLengthMask = 0xfff
+const valueLengthMask = 0x3fff
+
+/** Longer strings stay in the heap, where reading them costs nothing. */
+const inlineValueMax = 4096
+
+/** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
+const writtenCharwiseMax = 12
+
+/** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
+const blocksAStep = 16
+
+const double = new Float64Array(1)
+const doubleWords = new Int32Array(double.buffer)
+
+export const makeBytes = (clock: AccessClock): Keyspace => new ByteKeyspace(clock)
+
+const classMask = ~((1 << classShift) - 1)
+
+/** Words that the key takes in its record. */
+const keyWords = (lengths: number, flags: number): number =>
+  (flags & longKeyBit) !== 0 ? 1 : KeyBytes.wordsFor((lengths >>> keyLengthShift) & keyLengthMask)
+
+/** The first of a deadline's words: two of a double, then the index among the records that have one. */
+const deadlineWord = (words: Int32Array, word: number): number => word + (Segments.sizeAt(words, word) >>> 2) - deadlineWords
+
+const readDouble = (words: Int32Array, at: number): number => {
+  doubleWords[0] = words[at]
+  doubleWords[1] = words[at + 1]
+  return double[0]
+}
+
+const writeDouble = (words: Int32Array, at: number, value: number): void => {
+  double[0] = value
+  words[at] = doubleWords[0]
+  words[at + 1] = doubleWords[1]
+}
+
+/** Bytes that a value takes in its record. */
+const valueBytes = (value: Value): number =>
+  typeof value === "string" ? (value.length > inlineValueMax ? 4 : value.length)
+  : typeof value === "number" && (value | 0) !== value ? 8
+  : 4
+
+class ByteKeyspace implements Keyspace {
+  private readonly clock: AccessClock
+  private readonly index = new SlotIndex()
+  private readonly segments = new Segments()
+  private readonly references = new References()
+  /** The address of each key's record, and of each record with a deadline. */
+  private readonly positions = new PositionList()
+  private readonly volatile = new PositionList()
+  private readonly weights = new Weights()
+  private readonly walks: Array<PositionWalk> = []
+  /** The key looked up last, and what was found: commands look a key up several times. */
+  private lastKey: string | undefined
+  private lastHash = 0
+  private lastAddress = 0
+
+  constructor(clock: AccessClock) {
+    this.clock = clock
+  }
+
+  get size(): number {
+    return this.positions.size
+  }
+
+  get volatileSize(): number {
+    return this.volatile.size
+  }
+
+  find(key: string): Value | undefined {
+    const address = this.lookUp(key)
+    if (address === 0) return undefined
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    const first = words[word]
+    words[word] = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
+    return this.valueAt(address)
+  }
+
+  peek(key: string): Value | undefined {
+    const address = this.lookUp(key)
+    return address === 0 ? undefined : this.valueAt(address)
+  }
+
+  put(key: string, value: Value): boolean {
+    const address = this.lookUp(key)
+    if (address !== 0) {
+      this.replaceValue(address, value)
+      return false
+    }
+    this.insert(key, value)
+    return true
+  }
+
+  remove(key: string): Value | undefined {
+    const address = this.lookUp(key)
+    if (address === 0) return undefined
+    const value = this.valueAt(address)
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    const flags = words[word]
+    const position = words[word + 1]
+    this.index.remove(this.lastHash, address)
+    this.lastKey = undefined
+    if ((flags & deadlineBit) !== 0) this.leaveVolatile(words, word)
+    if ((flags & kindMask) === kindReference) this.references.remove(words[this.valueWord(words, word)])
+    if ((flags & longKeyBit) !== 0) this.references.remove(words[word + headerWords])
+    this.segments.free(address)
+    this.fillHole(position)
+    this.tidyStep()
+    return value
+  }
+
+  deadline(key: string): number | undefined {
+    if (this.volatile.size === 0) return undefined
+    const address = this.lookUp(key)
+    if (address === 0) return undefined
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    return (words[word] & deadlineBit) === 0 ? undefined : readDouble(words, deadlineWord(words, word))
+  }
+
+  setDeadline(key: string, atMs: number | undefined): void {
+    let address = this.lookUp(key)
+    if (address === 0) return
+    let words = this.segments.words[address >>> 23]
+    let word = wordAt(address)
+    const has = (words[word] & deadlineBit) !== 0
+    if (atMs === undefined) {
+      if (!has) return
+      this.leaveVolatile(words, word)
+      words[word] &= ~deadlineBit
+      return
+    }
+    if (!has) {
+      const lengths = words[word + 2]
+      const needed = (headerWords + keyWords(lengths, words[word]) + deadlineWords) * 4 + (lengths & valueLengthMask)
+      if (Segments.sizeAt(words, word) < needed) {
+        address = this.moveRecord(address, needed)
+        words = this.segments.words[address >>> 23]
+        word = wordAt(address)
+      }
+      words[word] |= deadlineBit
+      words[deadlineWord(words, word) + 2] = this.volatile.size
+      this.volatile.push(address)
+    }
+    writeDouble(words, deadlineWord(words, word), atMs)
+  }
+
+  access(key: string): number {
+    const address = this.lookUp(key)
+    return address === 0 ? 0 : this.segments.words[address >>> 23][wordAt(address)] >>> 8
+  }
+
+  setAccess(key: string, stamp: number): void {
+    const address = this.lookUp(key)
+    if (address === 0) return
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    words[word] = (stamp << 8) | (words[word] & 0xff)
+  }
+
+  setWeight(key: string, bytes: number): void {
+    const address = this.lookUp(key)
+    if (address !== 0) this.weights.set(this.positionOf(address), bytes)
+  }
+
+  get totalWeight(): number {
+    return this.weights.total
+  }
+
+  scan(cursor: number, count: number, visit: (key: string, value: Value) => void): number {
+    let next = cursor === 0 ? this.size : Math.min(cursor, this.size)
+    for (let left = count; left > 0 && next > 0; left--) {
+      next--
+      const address = this.positions.at(next)
+      visit(this.keyOf(address), this.valueAt(address))
+    }
+    return next
+  }
+
+  walk(): Walk {
+    const walk = new PositionWalk({
+      walks: this.walks,
+      size: this.size,
+      keyAt: (position) => this.keyAt(position),
+      valueAt: (position) => this.valueAt(this.positions.at(position)),
+      positionOf: (key) => {
+        const address = this.lookUp(key)
+        return address === 0 ? -1 : this.positionOf(address)
+      },
+    })
+    this.walks.push(walk)
+    return walk
+  }
+
+  keyAt(position: number): string {
+    return this.keyOf(this.positions.at(position))
+  }
+
+  *volatileKeys(): IterableIterator<string> {
+    // Downward, like a scan: what is removed meanwhile moves a record only to where it has not been, or has been already.
+    for (let next = this.volatile.size - 1; next >= 0; next = Math.min(next, this.volatile.size) - 1) {
+      yield this.keyOf(this.volatile.at(next))
+    }
+  }
+
+  clear(): void {
+    for (const walk of this.walks) walk.lose()
+    this.lastKey = undefined
+    this.index.clear()
+    this.segments.clear()
+    this.references.clear()
+    this.positions.clear()
+    this.volatile.clear()
+    this.weights.clear()
+  }
+
+  stats() {
+    const { count, used, cut, allocated } = this.segments
+    return { segments: count, usedBytes: used, cutBytes: cut, allocatedBytes: allocated, indexBytes: this.index.bytes + this.positions.bytes + this.volatile.bytes }
+  }
+
+  tidy(): boolean {
+    this.index.step()
+    this.segments.empty(blocksAStep, this.move)
+    return this.index.isMoving || this.segments.isUntidy
+  }
+
+  /** The address of a key's record, or 0. Leaves the key's hash in `lastHash` and its words in `KeyBytes.words`. */
+  private lookUp(key: string): number {
+    if (key === this.lastKey) return this.lastAddress
+    const hash = KeyBytes.load(key)
+    let address = this.index.first(hash)
+    while (address !== 0 && !this.isKeyAt(address, key)) address = this.index.next()
+    this.lastKey = key
+    this.lastHash = hash
+    this.lastAddress = address
+    return address
+  }
+
+  private isKeyAt(address: number, key: string): boolean {
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    const { length } = key
+    if ((words[word] & longKeyBit) !== 0) return this.references.get(words[word + headerWords]) === key
+    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length || length > KeyBytes.inlineKeyMax) return false
+    const from = word + headerWords
+    const count = KeyBytes.wordsFor(length)
+    for (let i = 0; i < count; i++) if (words[from + i] !== KeyBytes.words[i]) return false
+    return true
+  }
+
+  private positionOf(address: number): number {
+    return this.segments.words[address >>> 23][wordAt(address) + 1]
+  }
+
+  private keyOf(address: number): string {
+    const segment = address >>> 23
+    const words = this.segments.words[segment]
+    const word = wordAt(address)
+    const from = word + headerWords
+    if ((words[word] & longKeyBit) !== 0) return this.references.get(words[from]) as string
+    const length = (words[word + 2] >>> keyLengthShift) & keyLengthMask
+    return this.segments.bytes[segment].latin1Slice(from << 2, (from << 2) + length)
+  }
+
+  private valueWord(words: Int32Array, word: number): number {
+    return word + headerWords + keyWords(words[word + 2], words[word])
+  }
+
+  private valueAt(address: number): Value {
+    const segment = address >>> 23
+    const words = this.segments.words[segment]
+    const word = wordAt(address)
+    const at = this.valueWord(words, word)
+    switch (words[word] & kindMask) {
+      case kindText: {
+        const length = words[word + 2] & valueLengthMask
+        return length === 0 ? "" : this.segments.bytes[segment].latin1Slice(at << 2, (at << 2) + length)
+      }
+      case kindInteger:
+        return words[at]
+      case kindDouble:
+        return readDouble(words, at)
+      default:
+        return this.references.get(words[at])
+    }
+  }
+
+  private insert(key: string, value: Value): void {
+    const { length } = key
+    const isLong = length > KeyBytes.inlineKeyMax
+    const count = isLong ? 1 : KeyBytes.wordsFor(length)
+    // Another look-up may have come between this key's and now.
+    if (!isLong && KeyBytes.loaded !== key) KeyBytes.load(key)
+    const address = this.segments.take((headerWords + count) * 4 + valueBytes(value))
+    const segment = address >>> 23
+    const words = this.segments.words[segment]
+    const word = wordAt(address)
+    words[word] = (this.clock.stamp(0) << 8) | (isLong ? longKeyBit : 0)
+    words[word + 1] = this.positions.size
+    words[word + 2] = (words[word + 2] & classMask) | (isLong ? 0 : length << keyLengthShift)
+    if (isLong) words[word + headerWords] = this.references.add(flat(key))
+    else for (let i = 0; i < count; i++) words[word + headerWords + i] = KeyBytes.words[i]
+    this.writeValue(segment, words, word, word + headerWords + count, value)
+    this.positions.push(address)
+    this.index.add(this.lastHash, address)
+    this.lastAddress = address
+    this.tidyStep()
+  }
+
+  /** Writes a value for which there is room, over none or one that is no reference. */
+  private writeValue(segment: number, words: Int32Array, word: number, at: number, value: Value): void {
+    let kind = kindText
+    let length = 4
+    if (typeof value === "string" && value.length <= inlineValueMax) {
+      length = value.length
+      const bytes = this.segments.bytes[segment]
+      if (length > writtenCharwiseMax) bytes.latin1Write(value, at << 2, length)
+      else for (let i = 0; i < length; i++) bytes[(at << 2) + i] = value.charCodeAt(i)
+    } else if (typeof value === "number") {
+      if ((value | 0) === value) {
+        kind = kindInteger
+        words[at] = value
+      } else {
+        kind = kindDouble
+        length = 8
+        writeDouble(words, at, value)
+      }
+    } else {
+      kind = kindReference
+      words[at] = this.references.add(value)
+    }
+    words[word] = (words[word] & ~kindMask) | kind
+    words[word + 2] = (words[word + 2] & ~valueLengthMask) | length
+  }
+
+  private replaceValue(address: number, value: Value): void {
+    let words = this.segments.words[address >>> 23]
+    let word = wordAt(address)
+    const flags = words[word]
+    const at = this.valueWord(words, word)
+    const isReference = typeof value === "object" || (typeof value === "string" && value.length > inlineValueMax)
+    if ((flags & kindMask) === kindReference) {
+      if (isReference) {
+        this.references.set(words[at], value)
+        return
+      }
+      this.references.remove(words[at])
+      words[word] = flags & ~kindMask
+    }
+    const bytes = valueBytes(value)
+    const needed = (at - word) * 4 + bytes + ((flags & deadlineBit) === 0 ? 0 : deadlineWords * 4)
+    const room = Segments.sizeAt(words, word)
+    // A much shorter value gives the rest of its block back.
+    if (needed > room || needed * 2 < room) {
+      words[word + 2] &= ~valueLengthMask
+      address = this.moveRecord(address, needed)
+      words = this.segments.words[address >>> 23]
+      word = wordAt(address)
+    }
+    this.writeValue(address >>> 23, words, word, this.valueWord(words, word), value)
+    this.tidyStep()
+  }
+
+  /** Moves a record into a new block of at least `bytes` bytes; answers its new address. */
+  private moveRecord(address: number, bytes: number): number {
+    const from = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    const lengths = from[word + 2]
+    const flags = from[word]
+    const used = headerWords + keyWords(lengths, flags) + KeyBytes.wordsFor(lengths & valueLengthMask)
+    const hash =
+      (flags & longKeyBit) === 0
+        ? KeyBytes.hashOf(from, word + headerWords, (lengths >>> keyLengthShift) & keyLengthMask)
+        : KeyBytes.load(this.keyOf(address))
+    const target = this.segments.take(bytes)
+    const to = this.segments.words[target >>> 23]
+    const targetWord = wordAt(target)
+    const sizeClass = to[targetWord + 2] & classMask
+    for (let i = 0; i < used; i++) to[targetWord + i] = from[word + i]
+    to[targetWord + 2] = sizeClass | (lengths & ~classMask)
+    if ((flags & deadlineBit) !== 0) {
+      const old = deadlineWord(from, word)
+      const at = deadlineWord(to, targetWord)
+      for (let i = 0; i < deadlineWords; i++) to[at + i] = from[old + i]
+      this.volatile.set(to[at + 2], target)
+    }
+    this.positions.set(from[word + 1], target)
+    this.index.replace(hash, address, target)
+    if (this.lastAddress === address) this.lastAddress = target
+    this.segments.free(address)
+    return target
+  }
+
+  /** Moves a record out of a segment that is being emptied. */
+  private readonly move = (address: number): void => {
+    this.moveRecord(address, Segments.sizeAt(this.segments.words[address >>> 23], wordAt(address)))
+  }
+
+  private leaveVolatile(words: Int32Array, word: number): void {
+    const index = words[deadlineWord(words, word) + 2]
+    const last = this.volatile.pop()
+    if (index === this.volatile.size) return
+    this.volatile.set(index, last)
+    const lastWords = this.segments.words[last >>> 23]
+    lastWords[deadlineWord(lastWords, wordAt(last)) + 2] = index
+  }
+
+  /** The last record takes the position of a removed one. */
+  private fillHole(position: number): void {
+    const last = this.positions.pop()
+    const from = this.positions.size
+    for (let i = 0; i < this.walks.length; i++) this.walks[i].filled(position, from)
+    this.weights.fillHole(position, from)
+    if (position === from) return
+    this.positions.set(position, last)
+    this.segments.words[last >>> 23][wordAt(last) + 1] = position
+  }
+
+  private tidyStep(): void {
+    if (this.segments.isUntidy) this.segments.empty(blocksAStep, this.move)
+  }
+}
