@@ -28,6 +28,8 @@ import { bytesOf, type StringValue } from "../../store/Value.ts"
 interface Request {
   readonly key: string
   readonly by: Pattern | undefined
+  /** False once any BY names no other keys. */
+  readonly sorts: boolean
   readonly gets: ReadonlyArray<Pattern>
   readonly offset: number
   /** Negative: all. */
@@ -38,7 +40,7 @@ interface Request {
 }
 
 const parse = (args: Args, mayStore: boolean): Request => {
-  const request = { offset: 0, count: -1, descending: false, alpha: false }
+  const request = { sorts: true, offset: 0, count: -1, descending: false, alpha: false }
   const gets: Array<Pattern> = []
   let by: Pattern | undefined
   let destination: string | undefined
@@ -51,8 +53,10 @@ const parse = (args: Args, mayStore: boolean): Request => {
       request.offset = args.int()
       request.count = args.int()
     } else if (mayStore && args.optionWith("STORE", 1)) destination = args.key()
-    else if (args.optionWith("BY", 1)) by = parsePattern(args.next())
-    else if (args.optionWith("GET", 1)) gets.push(parsePattern(args.next()))
+    else if (args.optionWith("BY", 1)) {
+      by = parsePattern(args.next())
+      if (by._tag !== "Key") request.sorts = false
+    } else if (args.optionWith("GET", 1)) gets.push(parsePattern(args.next()))
     else args.fail(SyntaxError.error)
   }
   return { key, by, gets, destination, ...request }
@@ -200,10 +204,10 @@ const select = (
   }
   // As in redis-server, which can sort no other encoding; OBJECT ENCODING shows it afterwards.
   if (value instanceof SortedSet) value.toSkiplist()
-  const { by, descending, destination } = request
+  const { sorts, descending, destination } = request
   const start = Math.min(Math.max(request.offset, 0), value.size)
   const end = request.count < 0 ? value.size : Math.min(start + request.count, value.size)
-  if (by !== undefined && by._tag !== "Key") {
+  if (!sorts) {
     if (!(value instanceof SetValue) || (destination === undefined && !client.inScript)) {
       return Either.right(unsorted(value, descending, start, end))
     }
