@@ -27,6 +27,8 @@ export interface ConnectionServices {
   readonly clients: ClientsService
   readonly clock: ClockService
   readonly codec: CodecService
+  /** As `codec.encode`; a message that goes to many is encoded once a protocol version. */
+  readonly encodePush: CodecService["encode"]
   readonly config: ConfigService
   readonly dispatcher: DispatcherService
   readonly persistence: PersistenceService
@@ -50,6 +52,19 @@ const stringLengthMax = constants.MAX_STRING_LENGTH - 2 * batchBytesMax
 /** Why `drain` stopped. */
 type Stop = "input" | "output" | "closed" | Suspended
 
+/** Remembers the message encoded last, for each version. */
+export const encodeOnce = (encode: CodecService["encode"]): CodecService["encode"] => {
+  const last = { 2: { message: undefined as Reply.Reply | undefined, bytes: "" }, 3: { message: undefined as Reply.Reply | undefined, bytes: "" } }
+  return (message, protocol) => {
+    const memory = last[protocol]
+    if (memory.message !== message) {
+      memory.bytes = encode(message, protocol)
+      memory.message = message
+    }
+    return memory.bytes
+  }
+}
+
 export interface Connection {
   readonly client: Client
   /** The life of the connection; ends when it is closed. Interrupted, it sends what is queued and closes. */
@@ -57,7 +72,7 @@ export interface Connection {
 }
 
 export const make = (transport: Transport, services: ConnectionServices): Connection => {
-  const { clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
+  const { clients, clock, codec, config, dispatcher, encodePush, persistence, scheduler, stats, store } = services
   const decoder = codec.makeDecoder()
 
   /** Encoded and not yet given to the transport, and how many replies that is. */
@@ -78,7 +93,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const outbox: Outbox = {
     push: (message) => {
       if (closed) return
-      append(message)
+      append(message, encodePush)
       if (!busy) scheduleFlush()
       limitClients()
       checkOutputLimit()
@@ -176,10 +191,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
    * Differs: redis-server sends replies of any length, and here one has to fit into a string. MGET of values that together are longer
    * than 512 MiB is answered with an error.
    */
-  const append = (reply: Reply.Reply) => {
+  const append = (reply: Reply.Reply, encode = codec.encode) => {
     let bytes: string
     try {
-      bytes = codec.encode(reply, client.protocol)
+      bytes = encode(reply, client.protocol)
       if (bytes.length > stringLengthMax) bytes = codec.encode(tooLong(), client.protocol)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error

@@ -34,13 +34,15 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
     this,
     Effect.gen(function* () {
       const socket = yield* Socket
+      const codec = yield* Codec
       const scheduler = ChunkScheduler.make()
       const checks = Deadlines.make<() => void>({ clock: yield* Clock, sliceMax: 1000, onDue: (check) => check() })
       yield* Effect.forkScoped(checks.run)
       const services: Connection.ConnectionServices = {
         clients: yield* Clients,
         clock: yield* Clock,
-        codec: yield* Codec,
+        codec,
+        encodePush: Connection.encodeOnce(codec.encode),
         config: yield* Config,
         dispatcher: yield* Dispatcher,
         persistence: yield* Persistence,

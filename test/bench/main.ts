@@ -7,7 +7,7 @@
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
- *   npm run bench -- complexity | memory | snapshot | stall | connections | start | profile TEST | plots
+ *   npm run bench -- complexity | memory | snapshot | stall | connections | start | fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -16,6 +16,7 @@ import { parseArgs } from "node:util"
 import { hasPrograms, pinSelf } from "./Children.ts"
 import { measureComplexity } from "./Complexity.ts"
 import { measureConnections, measureStart } from "./Connections.ts"
+import { measureFanout } from "./Fanout.ts"
 import { quickTests, standardTests, testsNamed } from "./Load.ts"
 import { measureMemory } from "./Memory.ts"
 import { profile } from "./Profile.ts"
@@ -118,6 +119,8 @@ const run = async (): Promise<number> => {
       return measureStall({ main: values.ours, keys: whole(values.keys, 10_000_000) })
     case "connections":
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
+    case "fanout":
+      return measureFanout({ main: values.ours, subscribers: 1000, messages: whole(values.requests, 10_000) })
     case "start":
       return measureStart({ main: values.ours, rounds: whole(values.rounds, 7) })
     case "plots":

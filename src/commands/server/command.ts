@@ -158,8 +158,8 @@ export const commandCommands = Effect.map(Registry, (registry) => {
       return (command: Command.Command) => matches(command.name)
     },
     run: (wanted) => {
-      const all = registry.entries.flatMap(({ command }) => [command, ...command.subcommands.values()])
-      const listed = wanted === undefined ? all : all.filter(wanted)
+      const commands = registry.entries.flatMap(({ command }) => [command, ...command.subcommands.values()])
+      const listed = wanted === undefined ? commands : commands.filter(wanted)
       return Either.right(Reply.bulks(listed.map(({ name }) => name)))
     },
   })
