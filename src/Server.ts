@@ -32,11 +32,17 @@ import { Tracking } from "./pubsub/Tracking.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
 import { Socket } from "./socket/Socket.ts"
+import { makeBytes } from "./store/bytes/ByteKeyspace.ts"
 import * as Expiry from "./store/Expiry.ts"
+import { makeMap } from "./store/Keyspace.ts"
 import { Store } from "./store/Store.ts"
 
-/** The databases, as many as configured. */
-const store = Layer.unwrapEffect(Effect.map(Config, ({ current }) => Store.layerMemory({ databases: current.databases })))
+/** The databases, as many and of the kind as configured. */
+const store = Layer.unwrapEffect(
+  Effect.map(Config, ({ current }) =>
+    Store.layerMemory({ databases: current.databases, keyspace: current.keyspace === "map" ? makeMap : makeBytes }),
+  ),
+)
 
 /** What holds no data and needs nothing but time: counters, clients, watches, observers. */
 const bookkeeping = Layer.mergeAll(Stats.layer, Clients.layer, Observers.layer, Shutdown.layer)

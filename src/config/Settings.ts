@@ -125,6 +125,12 @@ export const settings = {
 
   // ----- Data
   databases: setting(Kind.integer(1, Kind.int32Max), { default: 16, change: "never", about: "Number of databases." }),
+  // Differs: redis-server has one kind. The map is the one to read; bytes hold more keys in less memory, and no collection walks them.
+  keyspace: setting(Kind.oneOf("map", "bytes"), {
+    default: "map",
+    change: "never",
+    about: "How keys and strings are kept: as objects in a map, or as bytes outside the JavaScript heap.",
+  }),
   maxmemory: setting(Kind.memory(0, 18446744073709551615n), {
     default: 0,
     unit: "bytes",

@@ -82,7 +82,9 @@ export class Database {
   }
 
   has(key: string): boolean {
-    return this.peek(key) !== undefined
+    if (this.#isExpired(key)) this.#expire(key)
+    const value = this.#keyspace.collection(key)
+    return value === undefined ? this.#keyspace.has(key) : this.#settled(key, value) !== undefined
   }
 
   readAs<T extends Collection>(key: string, type: abstract new (...args: never) => T): Either.Either<T | undefined, WrongType> {
@@ -119,7 +121,7 @@ export class Database {
     if (this.#isExpired(key)) this.#expire(key)
     else this.#beforeWrite(key)
     const { ready } = this.#shared.events
-    const replacesStream = ready.length > 0 && isStream(this.#keyspace.peek(key)) && !isStream(value)
+    const replacesStream = ready.length > 0 && isStream(this.#keyspace.collection(key)) && !isStream(value)
     if (this.#keyspace.put(key, value)) {
       this.ready(key)
       this.notify(EventClass.newKey, "new", key)

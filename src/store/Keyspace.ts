@@ -7,7 +7,7 @@
  * lower position, so a key present from start to end is met, and new keys land behind the scan.
  */
 import { flat } from "../bytes/Bytes.ts"
-import type { Value } from "./Value.ts"
+import type { Collection, Value } from "./Value.ts"
 
 export interface Keyspace {
   readonly size: number
@@ -17,6 +17,10 @@ export interface Keyspace {
   readonly find: (key: string) => Value | undefined
   /** The value; the access stamp stays. */
   readonly peek: (key: string) => Value | undefined
+  /** Whether the key is there. */
+  readonly has: (key: string) => boolean
+  /** The value when it is an object; costs less than `peek` where strings are not. */
+  readonly collection: (key: string) => Collection | undefined
   /** Inserts or replaces; a deadline stays. Returns whether the key is new. `isFlat`: the key needs no copy (see bytes/Bytes.ts). */
   readonly put: (key: string, value: Value, isFlat?: boolean) => boolean
   /** Removes key, value and deadline; returns the value. */
@@ -25,7 +29,7 @@ export interface Keyspace {
   readonly deadline: (key: string) => number | undefined
   /** The key must exist; `undefined` takes the deadline away. */
   readonly setDeadline: (key: string, atMs: number | undefined) => void
-  /** 32 bits the eviction policy keeps for a key; 0 when absent. */
+  /** 24 bits the eviction policy keeps for a key; 0 when absent. */
   readonly access: (key: string) => number
   readonly setAccess: (key: string, stamp: number) => void
   /** Bytes that store/Memory.ts remembers of a key, and the sum of all; what it has not set counts as 0. */
@@ -40,6 +44,24 @@ export interface Keyspace {
   /** Keys with a deadline, in no order. */
   readonly volatileKeys: () => IterableIterator<string>
   readonly clear: () => void
+  /** What it takes outside the JavaScript heap; absent when that is nothing. */
+  readonly footprint: () => Footprint | undefined
+  /** Does a little, well below a millisecond, of what is left to do until memory is given back. False when nothing is left. */
+  readonly tidy: () => boolean
+}
+
+/** Memory outside the JavaScript heap, in bytes. */
+export interface Footprint {
+  /** Pieces that keys and values lie in. */
+  readonly segments: number
+  /** Taken by the keys and values that are there. */
+  readonly used: number
+  /** Between and behind them: `used` and `holes` together are what the segments have ever touched. */
+  readonly holes: number
+  /** Size of the segments; what was never touched takes no memory. */
+  readonly allocated: number
+  /** Taken by the tables that lead to them. */
+  readonly index: number
 }
 
 /**
@@ -93,6 +115,12 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     peek: (key) => {
       const position = positions.get(key)
       return position === undefined ? undefined : values[position]
+    },
+    has: (key) => positions.has(key),
+    collection: (key) => {
+      const position = positions.get(key)
+      const value = position === undefined ? undefined : values[position]
+      return typeof value === "object" ? value : undefined
     },
     put: (key, value, isFlat) => {
       const position = positions.get(key)
@@ -211,6 +239,8 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       weights = undefined
       totalWeight = 0
     },
+    footprint: () => undefined,
+    tidy: () => false,
   }
 }
 

@@ -15,8 +15,8 @@
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
 import { flat } from "../../bytes/Bytes.ts"
-import type { AccessClock, Keyspace, Walk } from "../Keyspace.ts"
-import type { Value } from "../Value.ts"
+import type { AccessClock, Footprint, Keyspace, Walk } from "../Keyspace.ts"
+import type { Collection, Value } from "../Value.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import { PositionList } from "./PositionList.ts"
 import { References } from "./References.ts"
@@ -122,6 +122,20 @@ class ByteKeyspace implements Keyspace {
   peek(key: string): Value | undefined {
     const address = this.lookUp(key)
     return address === 0 ? undefined : this.valueAt(address)
+  }
+
+  has(key: string): boolean {
+    return this.lookUp(key) !== 0
+  }
+
+  collection(key: string): Collection | undefined {
+    const address = this.lookUp(key)
+    if (address === 0) return undefined
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    if ((words[word] & kindMask) !== kindReference) return undefined
+    const value = this.references.get(words[this.valueWord(words, word)])
+    return typeof value === "object" ? value : undefined
   }
 
   put(key: string, value: Value): boolean {
@@ -258,9 +272,10 @@ class ByteKeyspace implements Keyspace {
     this.weights.clear()
   }
 
-  stats() {
+  footprint(): Footprint {
     const { count, used, cut, allocated } = this.segments
-    return { segments: count, usedBytes: used, cutBytes: cut, allocatedBytes: allocated, indexBytes: this.index.bytes + this.positions.bytes + this.volatile.bytes }
+    const index = this.index.bytes + this.positions.bytes + this.volatile.bytes
+    return { segments: count, used, holes: cut - used, allocated, index }
   }
 
   tidy(): boolean {
