@@ -35,7 +35,7 @@ export class FieldTable {
   append(field: string, value: string): void {
     if ((this.#fields.size & segmentMask) === 0) this.#values.push([])
     this.#values[this.#fields.size >>> segmentBits].push(value)
-    this.#fields.add(field)
+    this.#fields.append(field)
   }
 
   /** Removes the field at `position`; the last one takes its place. */

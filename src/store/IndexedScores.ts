@@ -19,7 +19,7 @@ export class IndexedScores {
     return position === -1 ? undefined : this.tree.rank(position)
   }
 
-  /** Adds a member that is not there; it must be flat. */
+  /** Adds a copy of a member that is not there. */
   append(member: string, score: number): void {
     this.tree.insert(this.table.append(member, score))
   }

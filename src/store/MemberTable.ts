@@ -126,21 +126,33 @@ export class MemberTable {
     return this.#findHash(member, hashOf(member))
   }
 
-  /** Adds a copy of `member` unless it is there; answers whether it was added. Its position is the last. */
+  /** Adds a copy of `member` unless it is there; answers whether it was added. */
   add(member: string): boolean {
     if (this.#directory.length === 0) {
       if (this.#segments[0].includes(member)) return false
-      this.#segments[0].push(flat(member))
-      if (++this.#size > unindexedMax) this.#buildIndex()
+      this.append(member)
       return true
     }
     const hash = hashOf(member)
     if (this.#findHash(member, hash) !== -1) return false
-    const position = this.#size++
-    if ((position & segmentMask) === 0) this.#segments.push([])
-    this.#segments[position >>> segmentBits].push(flat(member))
-    this.#index(hash, position)
+    this.#push(member)
+    this.#index(hash, this.#size - 1)
     return true
+  }
+
+  /** Adds a copy of a member that is not there; returns its position, which is the last. */
+  append(member: string): number {
+    this.#push(member)
+    const position = this.#size - 1
+    if (this.#directory.length > 0) this.#index(hashOf(member), position)
+    else if (this.#size > unindexedMax) this.#buildIndex()
+    return position
+  }
+
+  #push(member: string): void {
+    const position = this.#size++
+    if (position > 0 && (position & segmentMask) === 0) this.#segments.push([])
+    this.#segments[position >>> segmentBits].push(flat(member))
   }
 
   /** Removes the member at a position; the last member takes its place. */

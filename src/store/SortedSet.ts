@@ -6,7 +6,6 @@
  * small set is one byte string (`PackedScores`), any other an `IndexedScores`; neither choice shows. What OBJECT ENCODING
  * reports is a flag of its own, because Redis turns a listpack into a skiplist at the configured limits and never back.
  */
-import { flat } from "../bytes/Bytes.ts"
 import { IndexedScores } from "./IndexedScores.ts"
 import * as Packed from "./PackedScores.ts"
 import type { Collection, Limits } from "./Value.ts"
@@ -242,10 +241,10 @@ export class SortedSet implements Collection {
     }
     const kept = this.#kept(score)
     const inside = this.#inside
-    if (typeof inside !== "string") inside.append(flat(member), kept)
+    if (typeof inside !== "string") inside.append(member, kept)
     else if (size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
       this.#inside = Packed.insert(inside, member, kept)
-    } else this.#index(inside, size - 1).append(flat(member), kept)
+    } else this.#index(inside, size - 1).append(member, kept)
     return "added"
   }
 
@@ -256,7 +255,7 @@ export class SortedSet implements Collection {
   /** Moves the `size` members of a string into an index. */
   #index(packed: string, size: number): IndexedScores {
     const indexed = new IndexedScores()
-    Packed.visit(packed, 0, size, false, (member, score) => indexed.append(flat(member), score))
+    Packed.visit(packed, 0, size, false, (member, score) => indexed.append(member, score))
     this.#inside = indexed
     return indexed
   }
