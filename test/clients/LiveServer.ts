@@ -1,0 +1,41 @@
+/** A server on a real port, for clients that want one: started and stopped by hand, and again on the same port. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Context from "effect/Context"
+import * as Scope from "effect/Scope"
+import type { Values } from "../../src/config/Config.ts"
+import * as Server from "../../src/Server.ts"
+import { Listener } from "../../src/socket/Listener.ts"
+import { testSettings } from "../support/TestServer.ts"
+
+export interface LiveServer {
+  readonly port: number
+  readonly stop: () => Promise<void>
+}
+
+export const start = async (options: Partial<Values> = {}): Promise<LiveServer> => {
+  const scope = Effect.runSync(Scope.make())
+  const context = await Effect.runPromise(
+    Layer.buildWithScope(Server.layer({ ...testSettings, port: 0, ...options }), scope),
+  )
+  return {
+    port: Context.get(context, Listener).port,
+    stop: () => Effect.runPromise(Scope.close(scope, Exit.void)),
+  }
+}
+
+/** What a client calls back with, to be waited for. */
+export const mailbox = <A>() => {
+  const arrived: Array<A> = []
+  const waiting: Array<(message: A) => void> = []
+  return {
+    put: (message: A): void => {
+      const taker = waiting.shift()
+      if (taker === undefined) arrived.push(message)
+      else taker(message)
+    },
+    take: (): Promise<A> =>
+      arrived.length > 0 ? Promise.resolve(arrived.shift()!) : new Promise((resolve) => waiting.push(resolve)),
+  }
+}
