@@ -31,14 +31,15 @@ export interface LuaLimits {
   readonly instructionsMax: number
 }
 
-const defaultLimits: LuaLimits = { memoryBytesMax: 512 * 1024 * 1024, timeMsMax: 60_000, instructionsMax: 20_000_000_000 }
+const defaultLimits: LuaLimits = { memoryBytesMax: 512 * 1024 * 1024, timeMsMax: 60_000, instructionsMax: 5_000_000_000 }
 
 /** An interpreter whose memory grew beyond this is not kept. */
 const keptMemoryBytesMax = 64 * 1024 * 1024
 /** Loading a library takes no longer. */
 const libraryTimeMsMax = 500
+const libraryInstructionsMax = 200_000_000
 const libraryWatch = {
-  timeMsMax: libraryTimeMsMax, timeout: "FUNCTION LOAD timeout", pauseAtMs: Infinity, mayPause: () => false,
+  timeMsMax: libraryTimeMsMax, instructionsMax: libraryInstructionsMax, timeout: "FUNCTION LOAD timeout", pauseAtMs: Infinity, mayPause: () => false,
 }
 const version = "7.0.15"
 const versionNumber = 0x07000f
@@ -148,7 +149,7 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     host.protocol = 2
     current.use(mode)
     const startedAtMs = now()
-    const watch: Watch = { startedAtMs, timeMsMax: limits.timeMsMax, timeout, pauseAtMs: startedAtMs + given.pauseAfterMs, mayPause: given.mayPause }
+    const watch: Watch = { startedAtMs, timeMsMax: limits.timeMsMax, instructionsMax: limits.instructionsMax, timeout, pauseAtMs: startedAtMs + given.pauseAfterMs, mayPause: given.mayPause }
     return { vm: current, name, invocation: given, watch }
   }
 

@@ -97,7 +97,7 @@ export const parseTranscript = (text: string): ReadonlyArray<Step> => {
       steps.push(stepOf({ _tag: "Advance", ms, line, lineNumber }))
     } else if (line === "@unordered" || line === "@ignore") mode = line === "@unordered" ? "unordered" : "ignore"
     else if (line === "@ignored") (steps.at(-1)!.reply as Array<string>).push(line)
-    else if (line.startsWith("#") || line === "") steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
+    else if ((line.startsWith("#") && !/^#[tf]$/.test(line)) || line === "") steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
     else {
       const last = steps.at(-1)
       if (last === undefined || last._tag === "Comment" || last._tag === "Advance") {

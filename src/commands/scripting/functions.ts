@@ -186,7 +186,7 @@ export const functionCommand = (engine: ScriptEngineService, libraries: Librarie
     tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     args: [Arg.oneOf("async", [Arg.token("ASYNC"), Arg.token("SYNC")], { optional: true })],
     parse: (args) => {
-      if (args.left > 1) throw wrongForm("flush")
+      if (args.left > 1) throw wrongForm(args.argv[1]!)
       if (args.more && !(args.option("SYNC") || args.option("ASYNC"))) throw flushOption
     },
     run: (_, { db }) => {
@@ -299,7 +299,7 @@ export const functionCommand = (engine: ScriptEngineService, libraries: Librarie
     parse: (args) => {
       const payload = args.next()
       let policy: RestorePolicy = "append"
-      if (args.left > 1) throw wrongForm("restore")
+      if (args.left > 1) throw wrongForm(args.argv[1]!)
       if (args.more) {
         if (args.option("FLUSH")) policy = "flush"
         else if (args.option("REPLACE")) policy = "replace"

@@ -93,7 +93,7 @@ class JsonWriter {
     const { wasm } = this.vm
     const { lua } = wasm
     if (depth > this.settings.encodeDepthMax || lua.lua_checkstack(L, 3) === 0) {
-      wasm.raise(L, `Cannot serialise, excessive depth (${depth})`)
+      wasm.raise(L, `Cannot serialise, excessive nesting (${depth})`)
     }
     const hidden = this.vm.hiddenOf(L, -1)
     if (hidden !== undefined) lua.lua_rawgeti(L, registryIndex, hidden)

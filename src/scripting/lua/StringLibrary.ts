@@ -94,13 +94,42 @@ export const string = (vm: Vm): Library => {
         wasm.pushString(L, "")
         return 1
       }
-      return original.rep(L)
+      return repeatLong(vm, L) ? 1 : original.rep(L)
     },
     format: (L) => {
       if (lua.lua_type(L, 1) === Type.string) widen(vm, L)
       return original.format(L)
     },
   }
+}
+
+/** Repetitions up to this size are made by Lua's own function, which adds piece after piece. */
+const plainRepetitionBytesMax = 4096
+
+/** string.rep of a large result, by doubling: 100 times faster for short pieces. False when it is none. */
+const repeatLong = (vm: Vm, L: State): boolean => {
+  const { wasm } = vm
+  const { lua } = wasm
+  if (lua.lua_type(L, 1) !== Type.string || lua.lua_isnumber(L, 2) === 0) return false
+  const length = lua.lua_objlen(L, 1)
+  const size = length * clamp(lua.lua_tonumber(L, 2))
+  if (!(size > plainRepetitionBytesMax)) return false
+  const target = size > wasm.memoryBytesMax ? 0 : lua.malloc(size)
+  if (target === 0) {
+    wasm.pushString(L, "not enough memory")
+    return wasm.throwTop(L)
+  }
+  const source = wasm.toBytes(L, 1)
+  wasm.bytes.copyWithin(target, source, source + length)
+  for (let filled = length; filled < size; filled *= 2) {
+    wasm.bytes.copyWithin(target + filled, target, target + Math.min(filled, size - filled))
+  }
+  try {
+    lua.lua_pushlstring(L, target, size)
+  } finally {
+    lua.free(target)
+  }
+  return true
 }
 
 const clamp = (value: number): number => Math.max(-int32Limit, Math.min(int32Limit - 1, Math.trunc(value)))

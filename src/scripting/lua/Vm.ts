@@ -24,8 +24,6 @@ export type Library = Readonly<Record<string, (L: State) => number>>
 
 export interface VmLimits {
   readonly memoryBytesMax: number
-  /** A script that has run so long is ended, whatever it catches: in Lua instructions, for a clock that stands still. */
-  readonly instructionsMax: number
 }
 
 export type Mode = "script" | "function"
@@ -42,6 +40,8 @@ interface Thread {
 export interface Watch {
   readonly startedAtMs: number
   readonly timeMsMax: number
+  /** The same in Lua instructions, for a clock that stands still. */
+  readonly instructionsMax: number
   /** The message of the end when it took longer. */
   readonly timeout: string
   /** Unix ms from which on the script is asked to pause; Infinity when it must not. */
@@ -102,8 +102,7 @@ export class Vm {
   private readonly hook: number
   private readonly record: number
   private readonly now: () => number
-  private readonly limits: VmLimits
-  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, timeout: "", pauseAtMs: Infinity, mayPause: () => false }
+  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, instructionsMax: Infinity, timeout: "", pauseAtMs: Infinity, mayPause: () => false }
   private instructions = 0
   private canPause = false
   /** Where the thread was when it paused last. */
@@ -113,7 +112,6 @@ export class Vm {
   private readonly missing: number
 
   constructor(host: RedisHost, limits: VmLimits, now: () => number) {
-    this.limits = limits
     this.random = host.random
     this.now = now
     const wasm = (this.wasm = new Wasm({ memoryBytesMax: limits.memoryBytesMax }))
@@ -385,7 +383,7 @@ export class Vm {
   private onHook(L: State, record: number): void {
     this.instructions += hookInstructions
     const now = this.now()
-    if (now - this.watch.startedAtMs >= this.watch.timeMsMax || this.instructions >= this.limits.instructionsMax) {
+    if (now - this.watch.startedAtMs >= this.watch.timeMsMax || this.instructions >= this.watch.instructionsMax) {
       throw new ScriptEnded(this.watch.timeout, this.positionOf(L, record))
     }
     if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause || !this.watch.mayPause()) return

@@ -1,0 +1,279 @@
+/**
+ * Scripts beyond single replies (those are in the transcripts): limits that hold whatever a script catches, what is left
+ * behind, what reaches the log, and what other clients are told meanwhile.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Reply from "../src/codec/Reply.ts"
+import type { Change } from "../src/persistence/Persistence.ts"
+import { Persistence } from "../src/persistence/Persistence.ts"
+import { make } from "../src/scripting/LuaEngine.ts"
+import { type Invocation, ScriptEngine } from "../src/scripting/ScriptEngine.ts"
+import * as Server from "../src/Server.ts"
+import { connect, layer, run, type TestClient, testSettings } from "./support/TestServer.ts"
+
+const invocation: Invocation = {
+  keys: [],
+  argv: [],
+  protocol: 2,
+  call: () => Reply.ok,
+  aclAllows: () => true,
+  log: () => {},
+  setReplication: () => {},
+  pauseAfterMs: Infinity,
+  mayPause: () => true,
+}
+
+const smallLimits = { memoryBytesMax: 64 * 1024 * 1024, timeMsMax: 300, instructionsMax: 1e12 }
+
+const newEngine = (limits: Partial<typeof smallLimits> = {}, now = () => performance.now()) => {
+  const engine = make({ ...smallLimits, ...limits }, now)
+  const evaluate = (source: string, given: Partial<Invocation> = {}) => {
+    const script = engine.load(source)
+    if (Either.isLeft(script)) return Reply.failure(script.left)
+    return engine.run(script.right, { ...invocation, ...given })
+  }
+  return { engine, evaluate }
+}
+
+/** The text of an error reply, without the script's name. */
+const errorOf = (outcome: { readonly _tag: string }): string => {
+  const reply = outcome as Reply.Reply
+  if (reply._tag !== "Failure") return `no error but ${JSON.stringify(reply)}`
+  return `${reply.code} ${reply.message}`.replace(/script:? [0-9a-f]{40}/, "script")
+}
+
+describe("the engine", () => {
+  it("holds nothing before the first script", () => {
+    const { engine, evaluate } = newEngine()
+    expect(engine.memoryBytes()).toBe(0)
+    evaluate("return 1")
+    expect(engine.memoryBytes()).toBeGreaterThan(0)
+  })
+
+  it("keeps bytes as they are, both ways", () => {
+    const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("")
+    const { evaluate } = newEngine()
+    expect(evaluate("return ARGV[1]", { argv: [bytes] })).toEqual(Reply.bulk(bytes))
+    let seen: ReadonlyArray<string> = []
+    evaluate("return redis.call(KEYS[1], ARGV[1])", {
+      keys: ["echo"],
+      argv: [bytes],
+      call: (argv) => {
+        seen = argv
+        return Reply.ok
+      },
+    })
+    expect(seen).toEqual(["echo", bytes])
+  })
+
+  const time = "ERR Script ran longer than this server allows script"
+  it.each([
+    ["a loop", "while true do end", time],
+    ["a loop that catches every error", "while true do pcall(function() while true do end end) end", time],
+    ["a loop in a coroutine", "coroutine.wrap(function() while true do end end)()", time],
+    ["a loop in a metamethod", "return setmetatable({},{__index=function() while true do end end}).x", time],
+    ["a pattern that backtracks", 'return string.find(("a"):rep(30),("a?"):rep(30)..("a"):rep(30))', time],
+    ["a pattern inside of gsub", 'return string.gsub(("a"):rep(20000),".-.-.-.-b","")', time],
+    ["a string that doubles", 'local s="x" while true do s=s..s end', "ERR not enough memory script"],
+    ["a table that grows", "local t={} while true do t[#t+1]={} end", "ERR not enough memory script"],
+    ["a bomb that catches every error", 'while true do pcall(function() local s="x" while true do s=s..s end end) end', time],
+    ["a recursion", "local function f() return 1+f() end return f()", "ERR user_script:1: stack overflow script"],
+    ["a metatable that refers to itself", "local t={} setmetatable(t,{__index=function(s,k) return s[k+1] end}) return t[1]", "ERR user_script:1: C stack overflow script"],
+    ["a table that contains itself as JSON", "local t={} t[1]=t return cjson.encode(t)", "ERR user_script:1: Cannot serialise, excessive nesting (1001) script"],
+    ["deep JSON", 'return cjson.decode(("["):rep(1e5))', "ERR user_script:1: Found too many nested data structures (1001) script"],
+    ["deep MessagePack", 'return cmsgpack.unpack(("\\145"):rep(1e5))', "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.) script"],
+    ["a pattern that nests", 'return string.find(("a"):rep(5000),("a?"):rep(5000))', "ERR user_script:1: pattern too complex script"],
+  ])("ends %s and goes on", (_, source, expected) => {
+    const { engine, evaluate } = newEngine(expected === time ? {} : { timeMsMax: 20_000 })
+    evaluate("return 1")
+    expect(errorOf(evaluate(source)).slice(0, expected.length)).toBe(expected)
+    expect(evaluate("return 1")).toEqual(Reply.one)
+    expect(engine.memoryBytes()).toBeLessThanOrEqual(smallLimits.memoryBytesMax)
+  })
+
+  it("ends a loop by its instructions when the clock stands still", () => {
+    const { evaluate } = newEngine({ instructionsMax: 1_000_000 }, () => 0)
+    expect(errorOf(evaluate("while true do end")).slice(0, time.length)).toBe(time)
+  })
+
+  it("answers a table that contains itself down to a limit", () => {
+    const { evaluate } = newEngine()
+    let reply = evaluate("local t={} t[1]=t return t") as Reply.Reply
+    let depth = 0
+    for (; reply._tag === "Array"; depth++) reply = reply.values[0]!
+    expect(depth).toBe(1000)
+    expect(reply).toEqual({ _tag: "Failure", code: "ERR", message: "reached lua stack limit" })
+  })
+
+  it("gives memory back after a large script", () => {
+    const { engine, evaluate } = newEngine({ memoryBytesMax: 256 * 1024 * 1024 })
+    evaluate('return #("x"):rep(1e8)')
+    evaluate("return 1")
+    expect(engine.memoryBytes()).toBeLessThan(32 * 1024 * 1024)
+  })
+
+  it("takes ten thousand scripts and forgets them", () => {
+    const { engine, evaluate } = newEngine()
+    for (let i = 0; i < 10_000; i++) evaluate(`return ${i}`)
+    expect(engine.scriptCount()).toBe(10_000)
+    expect(engine.memoryBytes()).toBeLessThan(64 * 1024 * 1024)
+    engine.flush()
+    expect(engine.scriptCount()).toBe(0)
+    expect(engine.memoryBytes()).toBe(0)
+    expect(evaluate("return 7")).toEqual(Reply.int(7))
+  })
+
+  it("leaves nothing of one script to the next", () => {
+    const { evaluate } = newEngine()
+    for (const source of [
+      "pcall(function() x = 1 end)",
+      'pcall(rawset, _G, "x", 1)',
+      'pcall(function() string.x = 1 end) pcall(rawset, string, "x", 1)',
+      'pcall(setmetatable, _G, {__index = function() return 1 end})',
+      'pcall(function() getmetatable("").__index = function() return 1 end end)',
+      'pcall(function() loadstring("x = 1")() end)',
+      'coroutine.wrap(function() pcall(function() x = 1 end) end)()',
+    ]) {
+      evaluate(source)
+      expect(errorOf(evaluate("return x"))).toContain("nonexistent global variable 'x'")
+      expect(errorOf(evaluate("return string.x ~= nil or redis.call == nil"))).toBe('no error but {"_tag":"Nil"}')
+    }
+  })
+
+  it("compiles libraries again after the interpreter was thrown away", () => {
+    const { engine, evaluate } = newEngine()
+    const library = Either.getOrThrow(engine.evaluate("l", '#!lua name=l\nredis.register_function("f",function(k,a) return a[1] end)'))
+    evaluate("while true do end")
+    expect(engine.runFunction(library, "f", { ...invocation, argv: ["x"] })).toEqual(Reply.bulk("x"))
+  })
+
+  it("pauses and goes on where it was", () => {
+    const { evaluate } = newEngine({ timeMsMax: 10_000 })
+    let outcome = evaluate("local n=0 for i=1,2e7 do n=n+1 end return n", { pauseAfterMs: 5 })
+    let pauses = 0
+    for (; outcome._tag === "Paused"; pauses++) outcome = outcome.resume(5)
+    expect(pauses).toBeGreaterThan(2)
+    expect(outcome).toEqual(Reply.int(2e7))
+  })
+
+  it("can be left out", () =>
+    Effect.gen(function* () {
+      const engine = yield* ScriptEngine
+      expect(engine.load("return 1")).toEqual(Either.left(expect.objectContaining({ code: "ERR" })))
+    }).pipe(Effect.provide(ScriptEngine.layerNoop), Effect.runPromise))
+})
+
+describe("what scripts change", () => {
+  const logOf = (...requests: ReadonlyArray<ReadonlyArray<string>>) => {
+    const log: Array<Change> = []
+    return Effect.flatMap(connect, (client) =>
+      Effect.gen(function* () {
+        for (const request of requests) yield* run(client, ...request)
+        return log.map(({ argv }) => argv.join(" "))
+      }),
+    ).pipe(Effect.provide(Server.layerTest(testSettings, { persistence: Persistence.layerMemory(log) })))
+  }
+
+  it.effect("is logged as its effects, in one transaction", () =>
+    Effect.gen(function* () {
+      const source = "redis.call('set',KEYS[1],'1') redis.call('get',KEYS[1]) redis.call('incr',KEYS[1])"
+      expect(yield* logOf(["EVAL", source, "1", "k"])).toEqual(["MULTI", "set k 1", "incr k", "EXEC"])
+    }))
+
+  it.effect("is logged without a transaction when it is one change", () =>
+    Effect.gen(function* () {
+      expect(yield* logOf(["EVAL", "return redis.call('set','k','v')", "0"])).toEqual(["set k v"])
+    }))
+
+  it.effect("is logged as far as it went when the script fails", () =>
+    Effect.gen(function* () {
+      expect(yield* logOf(["EVAL", "redis.call('set','k','v') error('x')", "0"])).toEqual(["set k v"])
+    }))
+
+  it.effect("is not logged while the script does not want it", () =>
+    Effect.gen(function* () {
+      const source = "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL) redis.call('set','b','1')"
+      expect(yield* logOf(["EVAL", source, "0"])).toEqual(["set b 1"])
+    }))
+
+  it.effect("goes into the transaction around it", () =>
+    Effect.gen(function* () {
+      const requests = [["MULTI"], ["SET", "a", "1"], ["EVAL", "redis.call('set','b','2')", "0"], ["EXEC"]]
+      expect(yield* logOf(...requests)).toEqual(["MULTI", "SET a 1", "set b 2", "EXEC"])
+    }))
+
+  it.effect("includes libraries as they came", () =>
+    Effect.gen(function* () {
+      const load = ["FUNCTION", "LOAD", '#!lua name=l\nredis.register_function("f",function() redis.call("set","k","v") end)']
+      expect(yield* logOf(load, ["FCALL", "f", "0"], ["FUNCTION", "DELETE", "l"])).toEqual([
+        load.join(" "), "set k v", "FUNCTION DELETE l",
+      ])
+    }))
+
+  it.effect("wakes a blocked client when the script has ended", () =>
+    Effect.gen(function* () {
+      const [client, blocked] = [yield* connect, yield* connect]
+      blocked.send("BLPOP", "l", "0")
+      const reply = yield* run(client, "EVAL", "redis.call('rpush','l','a') redis.call('rpush','l','b') return redis.call('llen','l')", "0")
+      expect(reply).toEqual(Reply.int(2))
+      expect(yield* Effect.promise(blocked.receive)).toEqual(Reply.array([Reply.bulk("l"), Reply.bulk("a")]))
+    }).pipe(Effect.provide(layer())))
+})
+
+describe("a script that does not end", () => {
+  const text = (reply: Reply.Reply) => (reply._tag === "Failure" ? `${reply.code} ${reply.message}` : reply)
+  const scene = (body: (slow: TestClient, other: TestClient) => Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      yield* body(yield* connect, yield* connect)
+    }).pipe(Effect.provide(layer({ busyReplyThreshold: 20 })))
+
+  it.live("leaves the others BUSY until it is killed", () =>
+    scene((slow, other) =>
+      Effect.gen(function* () {
+        slow.send("EVAL", "local n=0\nwhile true do n=n+1 end", "0")
+        yield* Effect.sleep(Duration.millis(100))
+        const busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+        for (const request of [["PING"], ["GET", "k"], ["FUNCTION", "KILL"], ["FUNCTION", "STATS"]]) {
+          expect(text(yield* run(other, ...request))).toBe(busy)
+        }
+        expect(yield* run(other, "SCRIPT", "KILL")).toEqual(Reply.ok)
+        expect(text(yield* Effect.promise(slow.receive))).toMatch(
+          /^ERR Script killed by user with SCRIPT KILL\.\.\. script: [0-9a-f]{40}, on @user_script:2\.$/,
+        )
+        expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe("NOTBUSY No scripts in execution right now.")
+        expect(yield* run(other, "PING")).toEqual(Reply.pong)
+      })))
+
+  it.live("may be a function", () =>
+    scene((slow, other) =>
+      Effect.gen(function* () {
+        yield* run(other, "FUNCTION", "LOAD", '#!lua name=l\nredis.register_function("f",function() while true do end end)')
+        slow.send("FCALL", "f", "0")
+        yield* Effect.sleep(Duration.millis(100))
+        const busy = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe(busy)
+        expect(yield* run(other, "FUNCTION", "KILL")).toEqual(Reply.ok)
+        expect(text(yield* Effect.promise(slow.receive))).toMatch(/^ERR Script killed by user/)
+      })))
+
+  it.live("that ends in the end gives its reply, and its changes are there", () =>
+    scene((slow, other) =>
+      Effect.gen(function* () {
+        slow.send("EVAL", "for i=1,3e7 do end redis.call('set','k','v') return 'done'", "0")
+        expect(yield* Effect.promise(slow.receive)).toEqual(Reply.bulk("done"))
+        expect(yield* run(other, "GET", "k")).toEqual(Reply.bulk("v"))
+      })))
+
+  it.live("ends with its client", () =>
+    scene((slow, other) =>
+      Effect.gen(function* () {
+        slow.send("EVAL", "while true do end", "0")
+        yield* Effect.sleep(Duration.millis(100))
+        slow.destroy()
+        yield* Effect.sleep(Duration.millis(50))
+        expect(yield* run(other, "PING")).toEqual(Reply.pong)
+      })))
+})
