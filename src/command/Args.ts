@@ -111,15 +111,6 @@ export class Args {
     return ms
   }
 
-  /** The cursor of a scan, as C's strtoul reads it; this server gives out small ones, larger ones saturate. */
-  cursor(): number {
-    const word = this.next()
-    if (word === "") return 0
-    const cursor = /^[+-]?[0-9]+$/.test(word) ? BigInt(word.replace("+", "")) : cursorEnd
-    if (cursor >= cursorEnd || cursor <= -cursorEnd) throw invalidCursor
-    return Math.min(Number(BigInt.asUintN(64, cursor)), Number.MAX_SAFE_INTEGER)
-  }
-
   /** The `numkeys` that counts the keys after it; `error` when it is not positive, `notInteger` when it is no integer. */
   counted(error: CommandError = notPositiveNumkeys, notInteger: CommandError = NotInteger.error): ReadonlyArray<string> {
     const count = this.int(notInteger)
@@ -141,8 +132,6 @@ export class Args {
   }
 }
 
-const cursorEnd = 2n ** 64n
-const invalidCursor = new InvalidArgument("invalid cursor")
 const timeoutNotFloat = new InvalidArgument("timeout is not a float or out of range")
 const timeoutNegative = new InvalidArgument("timeout is negative")
 const notPositiveNumkeys = new InvalidArgument("numkeys should be greater than 0")

@@ -8,22 +8,10 @@ import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import { compileKeyGlob } from "../../bytes/Glob.ts"
-import { parseUnsigned64 } from "../../bytes/Numbers.ts"
-import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
-import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
+import { parseCursor } from "../../command/Cursor.ts"
+import { SyntaxError } from "../../errors/CommandError.ts"
 import { typeOf } from "../../store/Value.ts"
-
-const invalidCursor = new InvalidArgument("invalid cursor")
-
-/** The cursor of a SCAN: 64 bits, of which this server gives out small numbers; larger ones saturate and end the scan. */
-export const parseCursor = (args: Args): number => {
-  const word = args.next()
-  if (word.startsWith("-") && /^-\d+$/.test(word)) return Number.MAX_SAFE_INTEGER
-  const cursor = /^\d+$/.test(word) ? parseUnsigned64(word) : undefined
-  if (cursor === undefined) return args.fail(invalidCursor)
-  return Math.min(Number(cursor), Number.MAX_SAFE_INTEGER)
-}
 
 const keys = Command.make({
   name: "keys",
@@ -65,7 +53,7 @@ const scan = Command.make({
     Arg.string("type", { token: "TYPE", optional: true, since: "6.0.0" }),
   ],
   parse: (args) => {
-    const cursor = parseCursor(args)
+    const cursor = parseCursor(args.next())
     let count = 10
     let pattern: string | undefined
     let type: string | undefined
@@ -81,7 +69,7 @@ const scan = Command.make({
     const matches = pattern === undefined || pattern === "*" ? undefined : compileKeyGlob(pattern)
     const found: Array<string> = []
     const expired: Array<string> = []
-    if (cursor === Number.MAX_SAFE_INTEGER) return Either.right(Reply.array([Reply.bulk("0"), Reply.emptyArray]))
+    if (cursor >= Number.MAX_SAFE_INTEGER) return Either.right(Reply.array([Reply.bulk("0"), Reply.emptyArray]))
     const next = db.keyspace.scan(cursor, count, (key, value) => {
       if (type !== undefined && typeOf(value) !== type) return
       if (matches !== undefined && !matches(key)) return

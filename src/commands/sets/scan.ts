@@ -4,6 +4,7 @@ import { compileKeyGlob, type Matcher } from "../../bytes/Glob.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
+import { parseCursor } from "../../command/Cursor.ts"
 import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
 import { SetValue } from "../../store/SetValue.ts"
@@ -30,7 +31,7 @@ const sscan = Command.make({
   ],
   parse: (args, { db }) => {
     const key = args.key()
-    const cursor = args.cursor()
+    const cursor = parseCursor(args.next())
     const found = db.readAs(key, SetValue)
     if (Either.isLeft(found)) return args.fail(found.left)
     const set = found.right
