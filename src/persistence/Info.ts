@@ -1,6 +1,6 @@
 /**
- * What INFO tells about persistence: the facts that the conductor in Files.ts keeps, and the lines they make. The names and their order
- * are redis-server's.
+ * The state of persistence in files, kept by Files.ts and Jobs.ts, and the lines that INFO makes of it. The names and their order are
+ * redis-server's.
  *
  * Differs: nothing is forked, so what Redis reports about copy-on-write memory is always 0.
  */
@@ -15,7 +15,8 @@ export interface Job {
   readonly capture: Capture | undefined
 }
 
-export interface Facts {
+/** What the conductor and its jobs know. */
+export interface State {
   readonly startedSeconds: number
   job: Job | undefined
   saveScheduled: boolean
@@ -38,9 +39,14 @@ export interface Facts {
   incrementalBytes: number
   /** Size of the log after its last rewrite, or at the start. */
   sizeAtRewrite: number
+  /** The log on the disk lacks what memory has: it was switched on, or a sync failed. */
+  needsBase: boolean
+  nextRepairAtMs: number
+  /** What a rewrite replaces stays where it is: the log was restored to a past second. */
+  keepsOld: boolean
 }
 
-export const make = (now: number): Facts => ({
+export const make = (now: number): State => ({
   startedSeconds: now,
   job: undefined,
   saveScheduled: false,
@@ -60,6 +66,9 @@ export const make = (now: number): Facts => ({
   baseBytes: 0,
   incrementalBytes: 0,
   sizeAtRewrite: 0,
+  needsBase: false,
+  nextRepairAtMs: 0,
+  keepsOld: false,
 })
 
 export interface Moment {
@@ -70,8 +79,6 @@ export interface Moment {
   readonly dirty: number
   readonly log: AppendLog
   readonly appendonly: boolean
-  /** The log has been switched on and waits for its base. */
-  readonly needsBase: boolean
 }
 
 type Line = readonly [name: string, value: string | number]
@@ -79,7 +86,7 @@ type Line = readonly [name: string, value: string | number]
 const status = (ok: boolean): string => (ok ? "ok" : "err")
 const flag = (value: boolean): number => (value ? 1 : 0)
 
-export const lines = (facts: Facts, moment: Moment): ReadonlyArray<Line> => {
+export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
   const { job } = facts
   const { log, loading, now } = moment
   const elapsed = (kind: Job["kind"]): number => (job?.kind === kind ? now - job.startedAtSeconds : -1)
@@ -104,7 +111,7 @@ export const lines = (facts: Facts, moment: Moment): ReadonlyArray<Line> => {
     ["rdb_last_load_keys_loaded", facts.keysLoaded],
     ["aof_enabled", flag(moment.appendonly)],
     ["aof_rewrite_in_progress", flag(job?.kind === "rewrite")],
-    ["aof_rewrite_scheduled", flag(facts.rewriteScheduled || (moment.needsBase && job?.kind !== "rewrite"))],
+    ["aof_rewrite_scheduled", flag(facts.rewriteScheduled || (facts.needsBase && job?.kind !== "rewrite"))],
     ["aof_last_rewrite_time_sec", facts.lastRewriteDuration],
     ["aof_current_rewrite_time_sec", elapsed("rewrite")],
     ["aof_last_bgrewrite_status", status(facts.lastRewriteOk)],

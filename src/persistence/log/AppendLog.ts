@@ -134,7 +134,7 @@ export class AppendLog {
   /** Whether replies have to wait for `commit`. */
   get mustCommit(): boolean {
     // While writes are refused nothing new is noted that anybody asked for, and reads go on.
-    if (this.noted === this.synced || this.failed !== undefined) return false
+    if (this.noted === this.synced || this.failed !== undefined || !this.isOpen) return false
     return (this.options.policy() === "always" && this.options.mayWait()) || this.waiting > waitingCharsMax
   }
 

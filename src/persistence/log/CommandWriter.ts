@@ -19,6 +19,10 @@ export class CommandWriter {
   private text = ""
   private selected = -1
 
+  constructor(functionLibraries: ReadonlyArray<string>) {
+    for (const source of functionLibraries) this.request("FUNCTION", "LOAD", source)
+  }
+
   get size(): number {
     return this.text.length
   }

@@ -1,0 +1,269 @@
+/**
+ * The work in the background: snapshots of the data and rewrites of the log, when they are asked for and when they are due.
+ *
+ * The idea to hold: at most one job writes the data out at a time. A rewrite that must repair or begin a log (`needsBase`) puts new
+ * files beside the old ones and makes them the log in one step, at the end; an ordinary one first has the manifest name the new
+ * incremental file, so what is acknowledged meanwhile is in the log.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { ClockService } from "../clock/Clock.ts"
+import type { Values } from "../config/Config.ts"
+import type { CommandError } from "../errors/CommandError.ts"
+import { type DirectoryInUse, type DiskFailure, type PersistenceError, SaveInProgress } from "../errors/PersistenceErrors.ts"
+import type { StoreService } from "../store/Store.ts"
+import type { Disk } from "./disk/Disk.ts"
+import type { State } from "./Info.ts"
+import type { AppendLog } from "./log/AppendLog.ts"
+import { CommandWriter } from "./log/CommandWriter.ts"
+import type { LogDirectory } from "./log/LogDirectory.ts"
+import * as Manifest from "./log/Manifest.ts"
+import type { Accepted } from "./Persistence.ts"
+import { SnapshotWriter } from "./rdb/SnapshotWriter.ts"
+import type { Capture } from "./snapshot/Capture.ts"
+import { CaptureLost, type Format, write } from "./snapshot/SnapshotFile.ts"
+
+/** What the version field of snapshots says: the version whose answers we give. */
+const versionText = "7.4.0"
+/** After a snapshot or a rewrite failed, the next one by itself comes no sooner. */
+const retrySeconds = 5
+const rewriteRetrySeconds = 60
+
+export interface JobServices {
+  readonly clock: ClockService
+  readonly current: Values
+  readonly directory: LogDirectory
+  readonly disk: Disk
+  readonly fork: (effect: Effect.Effect<void>) => void
+  readonly functionLibraries: () => ReadonlyArray<string>
+  /** The directory of the files. */
+  readonly home: () => string
+  readonly lock: Effect.Effect<void, DirectoryInUse | DiskFailure>
+  readonly log: AppendLog
+  readonly state: State
+  readonly store: StoreService
+}
+
+export interface Jobs {
+  readonly snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse>
+  readonly rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse>
+  readonly saveInBackground: (schedule: boolean) => Either.Either<Accepted, CommandError>
+  readonly rewriteLog: () => Either.Either<Accepted, CommandError>
+  /** A number for the next incremental file. */
+  readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
+  /** Begins what is due; to be run once a second. */
+  readonly tick: Effect.Effect<void>
+}
+
+export const make = (services: JobServices): Jobs => {
+  const { clock, current, directory, disk, fork, functionLibraries, home, lock, log, state, store } = services
+  const seconds = () => Math.floor(clock.now() / 1000)
+
+  const snapshotFormat = (isBase: boolean): Format => {
+    const writer = new SnapshotWriter({ compression: current.rdbcompression, checksum: current.rdbchecksum, limits: current })
+    writer.header([
+      ["redis-ver", versionText],
+      ["redis-bits", "64"],
+      ["ctime", String(seconds())],
+      ["used-mem", String(process.memoryUsage.rss())],
+      ["aof-base", isBase ? "1" : "0"],
+    ])
+    for (const source of functionLibraries()) writer.functionLibrary(source)
+    return writer
+  }
+
+  /** Begins again when all keys of a database went at once: the later instant is as good, and there is less to write. */
+  const whileLost = <A, E>(effect: Effect.Effect<A, E | CaptureLost>): Effect.Effect<A, E> =>
+    Effect.catchIf(
+      effect,
+      (error): error is CaptureLost => error instanceof CaptureLost,
+      () => whileLost(effect),
+    ) as Effect.Effect<A, E>
+
+  const begin = (kind: "snapshot" | "rewrite") => (capture: Capture) => {
+    state.job = { kind, startedAtSeconds: state.job?.startedAtSeconds ?? seconds(), capture }
+  }
+
+  /** Writes the snapshot file; says so in INFO. */
+  const snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
+    const startedAt = seconds()
+    let dirty = 0
+    const path = `${home()}/${current.dbfilename}`
+    const temporary = `${home()}/temp-${process.pid}.rdb`
+    // SAVE may come while the log is rewritten, and waits for no job.
+    const owns = state.job === undefined
+    if (owns) state.job = { kind: "snapshot", startedAtSeconds: startedAt, capture: undefined }
+    state.lastTrySeconds = startedAt
+    const attempt = Effect.suspend(() =>
+      write({
+        disk,
+        store,
+        path: temporary,
+        format: snapshotFormat(false),
+        prepare: lock,
+        begin: (capture) => {
+          dirty = store.dirty
+          if (owns) begin("snapshot")(capture)
+        },
+      }),
+    )
+    return whileLost(attempt).pipe(
+      Effect.zipRight(disk.rename(temporary, path)),
+      Effect.map(() => {
+        store.dirty -= dirty
+        state.lastSaveSeconds = seconds()
+        state.saves++
+        state.lastSaveOk = true
+      }),
+      Effect.tapError((failure) => {
+        state.lastSaveOk = false
+        return Effect.logError(`the snapshot failed: ${failure.message}`)
+      }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          state.lastSaveDuration = seconds() - startedAt
+          if (owns) state.job = undefined
+        }),
+      ),
+    )
+  })
+
+  /** Replaces the log by a base of now and an empty incremental file. */
+  const rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
+    const startedAt = seconds()
+    state.job = { kind: "rewrite", startedAtSeconds: startedAt, capture: undefined }
+    state.lastRewriteTrySeconds = startedAt
+    return lock.pipe(
+      Effect.zipRight(directory.make),
+      Effect.zipRight(whileLost(Effect.suspend(() => rewriteOnce))),
+      Effect.map(() => {
+        state.lastRewriteOk = true
+        state.rewriteFailures = 0
+        state.rewrites++
+      }),
+      Effect.tapError((failure) => {
+        state.lastRewriteOk = false
+        state.rewriteFailures++
+        return Effect.logError(`rewriting the log failed: ${failure.message}`)
+      }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          state.lastRewriteDuration = seconds() - startedAt
+          state.job = undefined
+        }),
+      ),
+    )
+  })
+
+  const rewriteOnce: Effect.Effect<void, DiskFailure | CaptureLost> = Effect.gen(function* () {
+    const wanted = current.appendonly
+    const deferred = state.needsBase
+    const { manifest } = directory
+    const first = nextIncremental(manifest)
+    let next = manifest
+    let switched = false
+    const file = wanted ? yield* disk.append(directory.pathOf(first), true) : undefined
+    const switchLog = () => {
+      if (file === undefined) return
+      switched = true
+      state.incrementalBytes += log.size
+      log.switchTo(file, 0, deferred)
+    }
+    const format = current.aofUseRdbPreamble ? "rdb" : "aof"
+    const base = { name: Manifest.baseName(directory.name, Manifest.nextBaseSeq(manifest), format), seq: Manifest.nextBaseSeq(manifest) }
+    const temporary = `${directory.path}/temp-rewriteaof-${process.pid}.aof`
+    const work = Effect.gen(function* () {
+      if (file !== undefined) {
+        yield* disk.syncDirectory(directory.path)
+        next = Manifest.withIncremental(manifest, first)
+        if (!deferred) yield* directory.persist(next)
+      }
+      const size = yield* write({
+        disk,
+        store,
+        path: temporary,
+        format: format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries()),
+        prepare: Effect.void,
+        begin: (capture) => {
+          switchLog()
+          begin("rewrite")(capture)
+        },
+      })
+      yield* disk.rename(temporary, directory.pathOf(base))
+      yield* directory.persist(Manifest.withBase(next, base, first))
+      state.baseBytes = size
+      state.incrementalBytes = 0
+      state.sizeAtRewrite = size
+    })
+    yield* Effect.onError(work, () =>
+      Effect.suspend(() => (switched || file === undefined ? Effect.void : file.close)),
+    )
+    if (deferred && wanted) {
+      state.needsBase = false
+      log.repaired()
+    }
+    yield* log.closeGiven
+    // It was switched off while its base was being written.
+    if (!current.appendonly) yield* log.close
+    yield* Effect.ignoreLogged(state.keepsOld ? directory.release : directory.forget)
+  })
+
+  /** A number that no file has, even one of a rewrite that failed before the manifest named it. */
+  let usedSeq = 0
+  const nextIncremental = (manifest: Manifest.Manifest): Manifest.LogFile => {
+    usedSeq = Math.max(Manifest.nextIncrementalSeq(manifest), usedSeq + 1)
+    return { name: Manifest.incrementalName(directory.name, usedSeq), seq: usedSeq }
+  }
+
+  const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.ignore(job))
+
+  const saveInBackground = (schedule: boolean): Either.Either<Accepted, CommandError> => {
+    if (state.job?.kind === "snapshot") return Either.left(SaveInProgress.save)
+    if (state.job !== undefined) {
+      if (!schedule) return Either.left(SaveInProgress.child)
+      state.saveScheduled = true
+      return Either.right("scheduled")
+    }
+    runJob(snapshot)
+    return Either.right("started")
+  }
+
+  const rewriteLog = (): Either.Either<Accepted, CommandError> => {
+    if (state.job?.kind === "rewrite") return Either.left(SaveInProgress.rewrite)
+    if (state.job !== undefined) {
+      state.rewriteScheduled = true
+      return Either.right("scheduled")
+    }
+    state.rewriteScheduled = false
+    runJob(rewrite)
+    return Either.right("started")
+  }
+
+  /** Once a second: what is due by itself. */
+  const tick = Effect.sync(() => {
+    if (state.job !== undefined) return
+    if (state.needsBase && current.appendonly) {
+      if (clock.now() < state.nextRepairAtMs) return
+      state.nextRepairAtMs = clock.now() + 1000 * Math.min(60, 2 ** state.rewriteFailures)
+      return void rewriteLog()
+    }
+    if (state.rewriteScheduled) return void rewriteLog()
+    if (state.saveScheduled) {
+      state.saveScheduled = false
+      return void saveInBackground(false)
+    }
+    const now = seconds()
+    const since = now - state.lastSaveSeconds
+    const mayTry = state.lastSaveOk || now - state.lastTrySeconds > retrySeconds
+    if (mayTry && current.save.some((point) => store.dirty >= point.changes && since > point.seconds)) {
+      return void saveInBackground(false)
+    }
+    const mayRewrite = state.lastRewriteOk || now - state.lastRewriteTrySeconds > rewriteRetrySeconds
+    const size = state.baseBytes + state.incrementalBytes + log.size
+    const growth = ((size - state.sizeAtRewrite) * 100) / Math.max(1, state.sizeAtRewrite)
+    const { autoAofRewritePercentage: percentage, autoAofRewriteMinSize: minSize } = current
+    if (log.isOpen && percentage > 0 && size > minSize && growth >= percentage && mayRewrite) rewriteLog()
+  })
+
+  return { snapshot, rewrite, saveInBackground, rewriteLog, nextIncremental, tick }
+}
