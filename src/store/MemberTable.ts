@@ -22,6 +22,8 @@ const unindexedMax = 16
 const firstCapacity = 64
 /** A bucket with this many slots splits instead of growing: rehashing it takes about 20 us. */
 const bucketSlotsMax = 2048
+/** Heap bytes of a bucket without its slots. */
+const bucketBytes = 200
 /** Beyond this depth a bucket grows after all: only members made to collide get here. */
 const depthMax = 18
 
@@ -118,6 +120,12 @@ export class MemberTable {
   /** The member at a position, 0 <= position < size. */
   at(position: number): string {
     return this.#segments[position >>> segmentBits][position & segmentMask]
+  }
+
+  /** About how many bytes references and index take, the members themselves apart. */
+  get ownBytes(): number {
+    const index = this.#directory.length === 0 ? 0 : bucketBytes + Math.max(firstCapacity * 8, this.#size * 14)
+    return this.#size * 8 + index
   }
 
   /** The position of `member`, or -1. */

@@ -128,7 +128,7 @@ export class SetValue implements Collection {
     let bytes = 0
     for (let position = 0; position < sampled; position++) bytes += stringBytes(inside.at(position).length)
     const average = sampled === 0 ? 0 : bytes / sampled
-    return objectBytes + tableBytes + Math.round(inside.size * (average + memberBytes))
+    return objectBytes + tableBytes + Math.round(inside.size * average) + inside.ownBytes
   }
 
   #toTable(packed: string): MemberTable {
@@ -144,5 +144,3 @@ export class SetValue implements Collection {
 const objectBytes = 32
 const tableBytes = 200
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Heap bytes of a member in a table beside its string: reference and index. */
-const memberBytes = 22
