@@ -68,7 +68,7 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
     case "Bulk":
       return bulk(reply.value)
     case "Simple":
-      return reply === Replies.ok ? "+OK\r\n" : `+${line(reply.value)}${end}`
+      return reply === Replies.ok ? "+OK\r\n" : reply === Replies.pong ? "+PONG\r\n" : `+${line(reply.value)}${end}`
     case "Int": {
       const value = reply.value
       return typeof value === "number" && value >= 0 && value < headersCached ? intLines[value]! : `:${value}${end}`
