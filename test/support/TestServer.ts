@@ -101,8 +101,15 @@ export const startTimeMs = Date.UTC(2024, 0, 1)
 export const atStartTime = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.zipRight(TestClock.setTime(startTimeMs), self)
 
-/** Settings that tests want: no snapshots by themselves, DEBUG allowed. */
-export const testSettings = { enableDebugCommand: "yes", save: [] } satisfies Partial<Values>
+/**
+ * Settings that tests want: no snapshots by themselves, DEBUG allowed. `KEYSPACE=bytes npm test` runs everything over the inside of
+ * that name.
+ */
+export const testSettings = {
+  enableDebugCommand: "yes",
+  save: [],
+  ...(process.env["KEYSPACE"] === "bytes" ? { keyspace: "bytes" } : {}),
+} satisfies Partial<Values>
 
 /** The server in memory, as `Server.layerTest`, with the settings of tests. */
 export const layer = (options: Partial<Values> = {}) => Server.layerTest({ ...testSettings, ...options })

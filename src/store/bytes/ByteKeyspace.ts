@@ -115,7 +115,9 @@ class ByteKeyspace implements Keyspace {
     const words = this.segments.words[address >>> 23]
     const word = wordAt(address)
     const first = words[word]
-    words[word] = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
+    const marked = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
+    // Most keys are used again within the second: what is not written need not go back to memory.
+    if (marked !== first) words[word] = marked
     return this.valueAt(address)
   }
 

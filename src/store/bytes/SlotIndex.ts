@@ -86,7 +86,7 @@ export class SlotIndex {
     this.size--
     this.free(this.table, this.table === this.old ? this.oldShift : this.shift, this.at)
     const capacity = this.slots.length >>> 1
-    if (capacity > firstCapacity && this.size * 8 < capacity) this.resize(capacity >>> 2)
+    if (capacity > firstCapacity && this.size * 5 < capacity) this.resize(capacity >>> 1)
     this.step()
   }
 
