@@ -75,6 +75,8 @@ export class AppendLog {
     this.mended.unsafeClose()
     return Effect.raceFirst(Effect.sleep(retryMs), this.mended.await)
   })
+  /** Held around each write: the fiber that writes, and the one that closes, take turns. */
+  private readonly writing = Effect.unsafeMakeSemaphore(1)
   /** Held around syncs and closing, which go on beside writes. */
   private readonly syncing = Effect.unsafeMakeSemaphore(1)
   /** Syncs that were left out because one was still running (INFO). */
@@ -210,14 +212,24 @@ export class AppendLog {
   /** Writes, syncs and closes what there is; for the end of the server. */
   readonly close: Effect.Effect<void> = Effect.suspend(() =>
     Effect.gen(this, function* () {
-      let failures = 0
-      while (this.waiting > 0 && this.brokenBy === undefined && failures === 0) if (!(yield* this.step)) failures++
-      if (this.brokenBy === undefined && this.synced < this.written) yield* this.sync
-      if (this.brokenBy !== undefined) yield* this.trim
-      for (const segment of this.segments.splice(0)) yield* segment.file.close
+      for (let segment = this.segments[0]; segment !== undefined; segment = this.segments[0]) {
+        while (this.brokenBy === undefined && (yield* this.hasText(segment))) if (!(yield* this.step)) break
+        if (this.brokenBy === undefined && this.synced < this.written) yield* this.sync
+        if (this.brokenBy !== undefined) yield* this.trim
+        if (this.segments[0] === segment) this.segments.shift()
+        yield* segment.file.close
+      }
       yield* this.closeGiven
+      // Whoever still waits learns how it went; without a log there is nothing to wait for.
+      const result = this.failed === undefined ? Effect.void : Effect.fail(this.failed)
+      for (const waiter of this.waiters.splice(0)) waiter.resume(result)
     }),
   )
+
+  /** Whether there is something left to write, once a write that has begun is over. */
+  private hasText(segment: Segment): Effect.Effect<boolean> {
+    return this.writing.withPermits(1)(Effect.sync(() => segment.text !== ""))
+  }
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() =>
     Effect.gen(this, function* () {
@@ -262,42 +274,46 @@ export class AppendLog {
 
   /** After writes work again: what waited is older than what the policy may lose, so writes stay refused until it is synced. */
   private readonly recover: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.segments[0].text !== "") return Effect.void
+    const segment = this.segments[0]
+    if (segment === undefined || segment.text !== "") return Effect.void
     return Effect.map(this.options.policy() === "no" ? Effect.void : this.sync, () => {
       if (this.brokenBy === undefined) this.failed = undefined
     })
   })
 
   /** Writes one piece of text to the first file. False if that failed. */
-  private readonly step: Effect.Effect<boolean> = Effect.suspend(() => {
-    const segment = this.segments[0]
-    const whole = segment.text
-    const piece = whole.length > pieceChars ? whole.slice(0, pieceChars) : whole
-    segment.text = whole.length > pieceChars ? whole.slice(pieceChars) : ""
-    return segment.file.write(Buffer.from(piece, "latin1")).pipe(
-      Effect.map(() => {
-        segment.size += piece.length
-        // Unless the file was given up meanwhile, and its text with it.
-        if (segment === this.segments[0]) {
-          this.written += piece.length
-        }
-        return true
-      }),
-      Effect.catchAll((failure) =>
-        Effect.gen(this, function* () {
-          segment.text = piece + segment.text
-          this.fail(failure)
-          yield* Effect.logError(failure.message)
-          // Half a command may be in the file. If it cannot be cut off, nothing may be written behind it.
-          const cut = yield* Effect.either(segment.file.truncate(segment.size))
-          if (cut._tag === "Left") yield* this.break(cut.left)
-          return false
+  private readonly step: Effect.Effect<boolean> = this.writing.withPermits(1)(
+    Effect.suspend(() => {
+      const segment = this.segments[0]
+      if (segment === undefined) return Effect.succeed(true)
+      const whole = segment.text
+      const piece = whole.length > pieceChars ? whole.slice(0, pieceChars) : whole
+      segment.text = whole.length > pieceChars ? whole.slice(pieceChars) : ""
+      return segment.file.write(Buffer.from(piece, "latin1")).pipe(
+        Effect.map(() => {
+          segment.size += piece.length
+          // Unless the file was given up meanwhile, and its text with it.
+          if (segment === this.segments[0]) {
+            this.written += piece.length
+          }
+          return true
         }),
-      ),
-      // Once a write has begun it must be known how it ended, or the file's size is not.
-      Effect.uninterruptible,
-    )
-  })
+        Effect.catchAll((failure) =>
+          Effect.gen(this, function* () {
+            segment.text = piece + segment.text
+            this.fail(failure)
+            yield* Effect.logError(failure.message)
+            // Half a command may be in the file. If it cannot be cut off, nothing may be written behind it.
+            const cut = yield* Effect.either(segment.file.truncate(segment.size))
+            if (cut._tag === "Left") yield* this.break(cut.left)
+            return false
+          }),
+        ),
+        // Once a write has begun it must be known how it ended, or the file's size is not.
+        Effect.uninterruptible,
+      )
+    }),
+  )
 
   private readonly sync: Effect.Effect<void> = this.syncing.withPermits(1)(
     Effect.suspend(() => {
