@@ -62,14 +62,14 @@ const socket = Layer.unwrapEffect(
 )
 
 /**
- * Layers in place of the usual ones, and commands beside them. What a layer needs and the server does not have (`R`) stays to be
- * provided.
+ * Layers in place of the usual ones, and commands beside them. What persistence needs and the server does not have (`R`) stays to
+ * be provided.
  */
 export interface Parts<E = never, R = never> {
-  readonly socket?: Layer.Layer<Socket, E, R | Config>
-  readonly codec?: Layer.Layer<Codec, E, R | Config>
-  readonly store?: Layer.Layer<Store, E, R | Config | Clock>
-  readonly clock?: Layer.Layer<Clock, E, R>
+  readonly socket?: Layer.Layer<Socket, E, Config>
+  readonly codec?: Layer.Layer<Codec, E, Config>
+  readonly store?: Layer.Layer<Store, E, Config | Clock>
+  readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
   readonly commands?: ReadonlyArray<Command>
 }
@@ -78,8 +78,10 @@ export interface Parts<E = never, R = never> {
 const usual: Parts = {}
 
 /** The layer given, or else the usual one. */
-const or = <A, E, R, E2, R2>(given: Layer.Layer<A, E, R> | undefined, otherwise: Layer.Layer<A, E2, R2>): Layer.Layer<A, E | E2, R | R2> =>
-  given ?? otherwise
+const or = <A, E, R, E2, R2>(
+  given: Layer.Layer<A, E, R> | undefined,
+  otherwise: Layer.Layer<A, E2, R2>,
+): Layer.Layer<A, E | E2, R | R2> => given ?? otherwise
 
 /** Everything between the sockets and the disk. Needs `Config`, `Socket` and what the parts need. */
 const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persistence, E2, R2>) =>
@@ -126,5 +128,7 @@ export const layerTest = <E = never, R = never>(
 /** Runs a server until SHUTDOWN asks it to stop or it is interrupted, then takes it down in order. */
 export const launch = <E, R>(server: Layer.Layer<Shutdown, E, R>): Effect.Effect<void, E, R> =>
   Effect.scoped(
-    Effect.flatMap(Layer.build(server), (context) => Effect.flatMap(Shutdown, ({ requested }) => requested).pipe(Effect.provide(context))),
+    Effect.flatMap(Layer.build(server), (context) =>
+      Effect.flatMap(Shutdown, ({ requested }) => requested).pipe(Effect.provide(context)),
+    ),
   )
