@@ -64,7 +64,10 @@ const read = (bytes: Buffer, cuts: ReadonlyArray<number>, until = Infinity) => {
 }
 
 const bytesOf = (text: string) => Buffer.from(text, "latin1")
-const byteString = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 20 })
+const byteString = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+  maxLength: 20,
+})
 const command = fc.array(byteString, { minLength: 1, maxLength: 4 }).filter(([name]) => !/^(multi|exec)$/i.test(name!))
 
 describe("text of the log", () => {
@@ -72,14 +75,21 @@ describe("text of the log", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 10 }), fc.array(fc.nat(400), { maxLength: 10 }), (argvs, cuts) => {
         const bytes = bytesOf(argvs.map(LogText.request).join(""))
-        const { commands, reader } = read(bytes, cuts.map((cut) => Math.min(cut, bytes.length)))
+        const { commands, reader } = read(
+          bytes,
+          cuts.map((cut) => Math.min(cut, bytes.length)),
+        )
         expect(commands).toEqual(argvs)
         expect(reader.whole).toBe(true)
       }),
     )
   })
   it("finds where a log that was cut anywhere has to be cut", () => {
-    const argvs = [["SET", "a", "1"], ["SET", "b", "\r\n$3"], ["DEL", "a"]]
+    const argvs = [
+      ["SET", "a", "1"],
+      ["SET", "b", "\r\n$3"],
+      ["DEL", "a"],
+    ]
     const texts = argvs.map(LogText.request)
     const bytes = bytesOf(texts.join(""))
     for (let size = 0; size <= bytes.length; size++) {
@@ -101,7 +111,11 @@ describe("text of the log", () => {
   })
   it("stops where the visitor wants", () => {
     const first = LogText.timestamp(100) + LogText.request(["SET", "a", "1"])
-    const { commands, reader } = read(bytesOf(first + LogText.timestamp(200) + LogText.request(["SET", "a", "2"])), [], 150)
+    const { commands, reader } = read(
+      bytesOf(first + LogText.timestamp(200) + LogText.request(["SET", "a", "2"])),
+      [],
+      150,
+    )
     expect(commands).toEqual([["SET", "a", "1"]])
     expect(reader.stopped).toBe(true)
     expect(reader.offset).toBe(first.length)
@@ -127,6 +141,30 @@ describe("text of the log", () => {
   })
 })
 
+describe("damaged text", () => {
+  it("is read up to the damage, or as other commands, and never does anything else", () => {
+    const argvs = Array.from({ length: 20 }, (_, index) => ["SET", `key:${index}`, "v".repeat(index)])
+    const whole = bytesOf(LogText.timestamp(1) + argvs.map(LogText.request).join(""))
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        (changes) => {
+          const bytes = Buffer.from(whole)
+          for (const [at, value] of changes) bytes[at] = value
+          try {
+            const { reader } = read(bytes, [])
+            expect(reader.offset).toBeLessThanOrEqual(bytes.length)
+          } catch (cause) {
+            expect(cause).toBeInstanceOf(Damaged)
+            expect((cause as Damaged).offset).toBeLessThanOrEqual(bytes.length)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+})
+
 const logged = { appendonly: true, appendfsync: "always" } as const
 
 const rewritten = async (client: { run: (...argv: ReadonlyArray<string>) => Promise<unknown> }) => {
@@ -142,7 +180,9 @@ describe("append-only directory", () => {
       yield* withFiles(dir, logged, (client) =>
         Effect.promise(async () => {
           for (let i = 0; i < 100; i++) await client.run("INCR", "counter")
-          expect(await client.run("BGREWRITEAOF")).toMatchObject({ value: "Background append only file rewriting started" })
+          expect(await client.run("BGREWRITEAOF")).toMatchObject({
+            value: "Background append only file rewriting started",
+          })
           await rewritten(client)
           await client.run("INCR", "counter")
         }),
@@ -221,7 +261,9 @@ describe("append-only directory", () => {
       writeFileSync(`${dir}/appendonlydir/appendonly.aof.manifest`, "file appendonly.aof.1.incr.aof seq 1 type i\n")
       writeFileSync(
         `${dir}/appendonlydir/appendonly.aof.1.incr.aof`,
-        [100, 200, 300].map((second) => LogText.timestamp(second) + LogText.request(["SET", "at", String(second)])).join(""),
+        [100, 200, 300]
+          .map((second) => LogText.timestamp(second) + LogText.request(["SET", "at", String(second)]))
+          .join(""),
       )
       yield* withFiles(dir, { ...logged, recoverTo: 250 }, (client) =>
         Effect.gen(function* () {

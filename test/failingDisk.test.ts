@@ -125,8 +125,7 @@ const load = (disk: FailingDisk, policy: Policy, chance: () => number, time: Vir
           yield* time.advance(Math.min(left, 250))
           look()
         }
-      }
-      else if (draw < 0.4) yield* turn
+      } else if (draw < 0.4) yield* turn
       else {
         if (persistence.refusal() !== undefined) {
           yield* turn
@@ -186,12 +185,14 @@ const round = (seed: number) =>
     const context = `seed ${seed} ${policy} ${powerCut ? "power cut" : "kill"}\n${disk.history.join("\n")}`
     if (Either.isLeft(found)) {
       // A sync that failed leaves a hole at a power cut unless the rest could be cut off before: three faults in a row, and no promise.
-      const hole = powerCut && ["sync", "truncate"].every((kind) => disk.history.some((line) => line.includes(`: ${kind}`)))
+      const hole =
+        powerCut && ["sync", "truncate"].every((kind) => disk.history.some((line) => line.includes(`: ${kind}`)))
       if (hole && found.left._tag === "DamagedFile") return 0
     }
     if (Either.isLeft(found)) throw new Error(`${context}\ndid not start: ${String(found.left)}`)
     const index = outcome.states.lastIndexOf(found.right)
-    if (index < 0) throw new Error(`${context}\nfound a state that never was:\n${found.right}\nlast: ${outcome.states.at(-1)}`)
+    if (index < 0)
+      throw new Error(`${context}\nfound a state that never was:\n${found.right}\nlast: ${outcome.states.at(-1)}`)
     if (index < outcome.promised) {
       throw new Error(`${context}\nfound state ${index} of ${outcome.states.length - 1}, promised ${outcome.promised}`)
     }
@@ -203,7 +204,8 @@ describe("failing disk", () => {
     `keeps what was promised for seeds from ${firstSeed}`,
     () =>
       Effect.gen(function* () {
-        for (let seed = firstSeed; seed < firstSeed + seeds; seed++) expect(yield* round(seed)).toBeGreaterThanOrEqual(0)
+        for (let seed = firstSeed; seed < firstSeed + seeds; seed++)
+          expect(yield* round(seed)).toBeGreaterThanOrEqual(0)
         // The server tells of each failure, and there are many.
       }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))),
     60_000,

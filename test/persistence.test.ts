@@ -99,7 +99,7 @@ const onDisk = <A, E>(disk: FailingDisk, options: Partial<Values>, body: (client
 /** Waits until a line of INFO persistence is as wanted; a disk under load takes its time. */
 const until = (client: TestClient, line: string) =>
   Effect.promise(async () => {
-    for (const limit = performance.now() + 15_000; performance.now() < limit; ) {
+    for (const limit = performance.now() + 15_000; performance.now() < limit;) {
       const info = await client.run("INFO", "persistence")
       if ("value" in info && String(info.value).includes(line)) return
       await new Promise((resolve) => setTimeout(resolve, 2))

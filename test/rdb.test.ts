@@ -10,7 +10,6 @@ import { dataset, fill, readAll } from "./support/Dataset.ts"
 import { directory, withFiles } from "./support/files.ts"
 import * as RealServer from "./support/RealServer.ts"
 
-
 const fixture = join(import.meta.dirname, "fixtures", "redis-7.0.15.rdb")
 
 /** That two servers hold the same; names what differs without printing all of it. */
@@ -74,7 +73,9 @@ describe("snapshots", () => {
             if (payload._tag !== "Bulk") throw new Error("no payload")
             const deadline = await client.run("PEXPIRETIME", key)
             const ttl = deadline._tag === "Int" && deadline.value > 0 ? String(deadline.value) : "0"
-            expect(await client.run("RESTORE", key, ttl, payload.value, "REPLACE", "ABSTTL")).toMatchObject({ value: "OK" })
+            expect(await client.run("RESTORE", key, ttl, payload.value, "REPLACE", "ABSTTL")).toMatchObject({
+              value: "OK",
+            })
           }
           expectSame(await readAll(client), before)
         }),
@@ -84,7 +85,11 @@ describe("snapshots", () => {
 })
 
 describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
-  const withRedis = <A>(dir: string, options: ReadonlyArray<string>, body: (client: Awaited<ReturnType<RealServer.RealServer["connect"]>>) => Promise<A>) =>
+  const withRedis = <A>(
+    dir: string,
+    options: ReadonlyArray<string>,
+    body: (client: Awaited<ReturnType<RealServer.RealServer["connect"]>>) => Promise<A>,
+  ) =>
     Effect.promise(async () => {
       const redis = await RealServer.start(["--dir", dir, ...options])
       try {
@@ -106,7 +111,11 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
       )
       const check = spawnSync("redis-check-rdb", [`${dir}/dump.rdb`])
       expect(check.stdout.toString()).toContain("RDB looks OK")
-      const [digest, loaded] = yield* withRedis(dir, [], async (client) => [await client.run("DEBUG", "DIGEST"), await readAll(client)] as const)
+      const [digest, loaded] = yield* withRedis(
+        dir,
+        [],
+        async (client) => [await client.run("DEBUG", "DIGEST"), await readAll(client)] as const,
+      )
       expectSame(loaded, ours)
       const made = yield* withRedis(yield* directory, [], async (client) => {
         await fill(client)
@@ -137,7 +146,9 @@ describe.skipIf(!RealServer.isInstalled)("exchange with redis-server", () => {
             return readAll(client)
           }),
         )
-        expect(spawnSync("redis-check-aof", [`${dir}/appendonlydir/appendonly.aof.manifest`]).stdout.toString()).toContain("All AOF files and manifest are valid")
+        expect(
+          spawnSync("redis-check-aof", [`${dir}/appendonlydir/appendonly.aof.manifest`]).stdout.toString(),
+        ).toContain("All AOF files and manifest are valid")
         const theirs = yield* withRedis(dir, flags, async (client) => {
           const loaded = await readAll(client)
           await client.run("SET", "from", "redis-server")

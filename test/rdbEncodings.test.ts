@@ -49,7 +49,9 @@ const le = (size: number, value: number): Buffer => {
 /** A string of a snapshot. */
 const string = (value: Part): Buffer => {
   const content = bytes(value)
-  return content.length < 64 ? bytes(content.length, content) : bytes(0x40 | (content.length >> 8), content.length, content)
+  return content.length < 64
+    ? bytes(content.length, content)
+    : bytes(0x40 | (content.length >> 8), content.length, content)
 }
 
 /** A ziplist of entries given as encoding and content; the length of the entry before stands in front of each. */
@@ -61,7 +63,13 @@ const ziplist = (...entries: ReadonlyArray<Buffer>): Buffer => {
     return whole
   })
   const body = Buffer.concat(all)
-  return bytes(le(4, 11 + body.length), le(4, 10 + body.length - (all.at(-1)?.length ?? 0)), le(2, entries.length), body, 255)
+  return bytes(
+    le(4, 11 + body.length),
+    le(4, 10 + body.length - (all.at(-1)?.length ?? 0)),
+    le(2, entries.length),
+    body,
+    255,
+  )
 }
 const zipString = (value: string): Buffer =>
   value.length < 64
@@ -72,7 +80,8 @@ const zipString = (value: string): Buffer =>
 
 const listpack = (...elements: ReadonlyArray<string>): Buffer => {
   const body = elements.map((value) => {
-    const element = /^\d+$/.test(value) && Number(value) < 128 ? bytes(Number(value)) : bytes(0x80 | value.length, value)
+    const element =
+      /^\d+$/.test(value) && Number(value) < 128 ? bytes(Number(value)) : bytes(0x80 | value.length, value)
     return bytes(element, element.length)
   })
   return bytes(le(4, 7 + Buffer.concat(body).length), le(2, elements.length), ...body, 255)
@@ -95,7 +104,19 @@ describe("values of old and new files", () => {
       ...[bytes(0xf1), bytes(0xfd), bytes(0xfe, -100), bytes(0xc0, le(2, -30000)), bytes(0xf0, le(3, -8000000))],
       ...[bytes(0xd0, le(4, -2000000000)), bytes(0xe0, Buffer.of(0, 0, 0, 0, 0, 0, 0, 0x80))],
     )
-    const items = ["", "text", long, longer, "0", "12", "-100", "-30000", "-8000000", "-2000000000", "-9223372036854775808"]
+    const items = [
+      "",
+      "text",
+      long,
+      longer,
+      "0",
+      "12",
+      "-100",
+      "-30000",
+      "-8000000",
+      "-2000000000",
+      "-9223372036854775808",
+    ]
     expect(read(Type.listZiplist, 0x80, le(4, list.length).reverse(), list)).toEqual({ type: "list", items })
     const half = string(ziplist(zipString("a"), bytes(0xf3)))
     expect(read(Type.listQuicklist, 2, half, half)).toEqual({ type: "list", items: ["a", "2", "a", "2"] })
@@ -104,7 +125,9 @@ describe("values of old and new files", () => {
       entries: ["f", "1"],
       deadlines: undefined,
     })
-    expect(read(Type.sortedSetZiplist, string(ziplist(zipString("m"), zipString("1.5"), zipString("n"), bytes(0xf3))))).toEqual({
+    expect(
+      read(Type.sortedSetZiplist, string(ziplist(zipString("m"), zipString("1.5"), zipString("n"), bytes(0xf3)))),
+    ).toEqual({
       type: "zset",
       members: ["m", "n"],
       scores: [1.5, 2],
@@ -112,7 +135,11 @@ describe("values of old and new files", () => {
   })
   it("reads a zipmap with unused bytes and a long value", () => {
     const map = bytes(2, 1, "a", 2, 0, "vw", 3, "key", 254, le(4, 300), 3, long, "xxx", 255)
-    expect(read(Type.hashZipmap, string(map))).toEqual({ type: "hash", entries: ["a", "vw", "key", long], deadlines: undefined })
+    expect(read(Type.hashZipmap, string(map))).toEqual({
+      type: "hash",
+      entries: ["a", "vw", "key", long],
+      deadlines: undefined,
+    })
   })
   it.each([
     [2, ["-300", "5"]],
@@ -128,7 +155,9 @@ describe("values of old and new files", () => {
     expect(read(Type.setIntset, out.written)).toEqual({ type: "set", members })
   })
   it("reads sorted sets with scores as text", () => {
-    expect(read(Type.sortedSetText, 4, string("a"), 3, "1.5", string("b"), 254, string("c"), 255, string("d"), 1, "2")).toEqual({
+    expect(
+      read(Type.sortedSetText, 4, string("a"), 3, "1.5", string("b"), 254, string("c"), 255, string("d"), 1, "2"),
+    ).toEqual({
       type: "zset",
       members: ["a", "b", "c", "d"],
       scores: [1.5, Infinity, -Infinity, 2],
@@ -153,12 +182,16 @@ describe("values of old and new files", () => {
       ...{ type: "hash", entries },
       deadlines: [at, 0],
     })
-    expect(read(Type.hashDeadlines, le(8, at), 2, 1, string("f"), string("v"), 0x40, 100, string("g"), string("w"))).toEqual({
+    expect(
+      read(Type.hashDeadlines, le(8, at), 2, 1, string("f"), string("v"), 0x40, 100, string("g"), string("w")),
+    ).toEqual({
       ...{ type: "hash", entries },
       deadlines: [at, later],
     })
     const absolute = bytes(0x81, le(8, at).reverse())
-    expect(read(Type.hashDeadlinesPreRelease, 2, absolute, string("f"), string("v"), 0, string("g"), string("w"))).toEqual({
+    expect(
+      read(Type.hashDeadlinesPreRelease, 2, absolute, string("f"), string("v"), 0, string("g"), string("w")),
+    ).toEqual({
       ...{ type: "hash", entries },
       deadlines: [at, 0],
     })
@@ -191,7 +224,13 @@ describe("values of old and new files", () => {
   })
   it("names the module whose value it passes over", () => {
     // The name is nine chars of six bits: "BBBBBBBBB" is 1 in each, then ten bits of version.
-    const id = bytes(0x81, Buffer.from(((0b000001000001000001000001000001000001000001000001000001n << 10n) | 1n).toString(16).padStart(16, "0"), "hex"))
+    const id = bytes(
+      0x81,
+      Buffer.from(
+        ((0b000001000001000001000001000001000001000001000001000001n << 10n) | 1n).toString(16).padStart(16, "0"),
+        "hex",
+      ),
+    )
     expect(read(Type.module, id, 2, 7, 5, string("data"), 4, Buffer.alloc(8), 3, Buffer.alloc(4), 1, 3, 0)).toEqual({
       type: "module",
       name: "BBBBBBBBB",
@@ -219,7 +258,8 @@ const readFile = (file: Buffer, chunkSize = file.length): Seen => {
     },
     true,
   )
-  for (let at = 0; at < file.length && !reader.done; at += chunkSize) reader.feed(file.subarray(at, at + chunkSize), false)
+  for (let at = 0; at < file.length && !reader.done; at += chunkSize)
+    reader.feed(file.subarray(at, at + chunkSize), false)
   if (!reader.done) reader.feed(Buffer.alloc(0), true)
   return seen
 }
@@ -237,7 +277,19 @@ describe("files", () => {
   it("reads what stands beside the keys", () => {
     const file = sealed(
       ...["REDIS0012", Opcode.aux, string("redis-ver"), string("7.4.0")],
-      ...[Opcode.function, string("#!lua name=x\n"), Opcode.selectDatabase, 3, Opcode.resize, 2, 1, Opcode.slotInfo, 1, 2, 3],
+      ...[
+        Opcode.function,
+        string("#!lua name=x\n"),
+        Opcode.selectDatabase,
+        3,
+        Opcode.resize,
+        2,
+        1,
+        Opcode.slotInfo,
+        1,
+        2,
+        3,
+      ],
       ...[Opcode.expireSeconds, le(4, 2_000_000_000), Type.string, string("seconds"), string("v")],
       ...[Opcode.expireMs, le(8, 2_000_000_000_123), Opcode.idle, 40, Type.string, string("idle"), 0xc1, le(2, -300)],
       ...[Opcode.frequency, 7, Type.string, string("frequent"), string("v")],
@@ -268,7 +320,22 @@ describe("files", () => {
     ["unexpected end", 13, "REDIS0010", Type.string, string("k"), 5, "abc"],
     ["length out of range", 23, "REDIS0010", Type.string, string("k"), 0xc3, 2, 0x81, Buffer.alloc(8, 1)],
     ["impossible length", 13, "REDIS0010", Type.string, string("k"), 0xc3, 2, 0x80, 0x0f, 255, 255, 255, 0, 0],
-    ["longer than this server can hold", 13, "REDIS0010", Type.string, string("k"), 0xc3, 2, 0x80, 0x7f, 255, 255, 255, 0, 0],
+    [
+      "longer than this server can hold",
+      13,
+      "REDIS0010",
+      Type.string,
+      string("k"),
+      0xc3,
+      2,
+      0x80,
+      0x7f,
+      255,
+      255,
+      255,
+      0,
+      0,
+    ],
     ["release candidate", 10, "REDIS0010", Opcode.functionPreRelease],
     ["wrong checksum", 10, "REDIS0010", Opcode.end, Buffer.alloc(8, 1)],
   ])("refuses a file and says: %s, at byte %i", (reason, offset, ...file) => {
@@ -286,7 +353,9 @@ describe("files", () => {
 
 describe("compression", () => {
   it("gives back what it took, and never writes beyond its limits", () => {
-    const compressible = fc.array(fc.constantFrom("a", "b", "ab", "abcabc", "\x00"), { maxLength: 200 }).map((parts) => parts.join(""))
+    const compressible = fc
+      .array(fc.constantFrom("a", "b", "ab", "abcabc", "\x00"), { maxLength: 200 })
+      .map((parts) => parts.join(""))
     fc.assert(
       fc.property(compressible, (text) => {
         const input = Buffer.from(text, "latin1")

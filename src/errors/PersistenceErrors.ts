@@ -76,8 +76,12 @@ export class SaveInProgress extends CommandError("SaveInProgress", "ERR") {
  * Differs: redis-server answers a SAVE that fails with `-ERR` alone.
  */
 export class SaveFailed extends CommandError("SaveFailed", "ERR") {
-  static readonly save = new SaveFailed("The snapshot could not be written. Please check the server logs for more information.")
-  static readonly rewrite = new SaveFailed("Can't execute an AOF background rewriting. Please check the server logs for more information.")
+  static readonly save = new SaveFailed(
+    "The snapshot could not be written. Please check the server logs for more information.",
+  )
+  static readonly rewrite = new SaveFailed(
+    "Can't execute an AOF background rewriting. Please check the server logs for more information.",
+  )
 }
 
 /** RESTORE's payload is not one of DUMP's, or not whole. */

@@ -131,9 +131,15 @@ const make = (options: FilesOptions) =>
           let behind = 0
           for (const later of files.slice(index + 1)) behind += (yield* disk.size(directory.pathOf(later))) ?? 0
           if (behind > 0 || !current.aofLoadTruncated) {
-            return yield* new DamagedFile({ path, offset: end.offset, reason: "the file ends in the middle of a command" })
+            return yield* new DamagedFile({
+              path,
+              offset: end.offset,
+              reason: "the file ends in the middle of a command",
+            })
           }
-          yield* Effect.logWarning(`${path}: a torn command at its end was cut off, at byte ${end.offset} of ${end.size}`)
+          yield* Effect.logWarning(
+            `${path}: a torn command at its end was cut off, at byte ${end.offset} of ${end.size}`,
+          )
           yield* disk.cut(path, end.offset)
         }
         if (recoverTo === undefined) return
@@ -180,7 +186,9 @@ const make = (options: FilesOptions) =>
         state.keysExpired = progress.keysExpired
         if (progress.loadedBytes > 0) {
           const took = ((clock.nowMicros() - began) / 1_000_000).toFixed(3)
-          yield* Effect.logInfo(`data loaded: ${progress.keysLoaded} keys of snapshots, ${progress.loadedBytes} bytes, ${took} seconds`)
+          yield* Effect.logInfo(
+            `data loaded: ${progress.keysLoaded} keys of snapshots, ${progress.loadedBytes} bytes, ${took} seconds`,
+          )
         }
         yield* openLog
         state.keepsOld = false
@@ -222,13 +230,18 @@ const make = (options: FilesOptions) =>
       commit: log.commit,
       refusal: () => {
         if (log.refusal !== undefined) return log.refusal
-        return !state.lastSaveOk && current.stopWritesOnBgsaveError && current.save.length > 0 ? Misconfigured.snapshot : undefined
+        return !state.lastSaveOk && current.stopWritesOnBgsaveError && current.save.length > 0
+          ? Misconfigured.snapshot
+          : undefined
       },
       loading: () => loading !== undefined,
-      info: () => Info.lines(state, { loading, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
+      info: () =>
+        Info.lines(state, { loading, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
       lastSave: () => state.lastSaveSeconds,
       save: Effect.suspend((): Effect.Effect<void, CommandError> =>
-        state.job?.kind === "snapshot" ? Effect.fail(SaveInProgress.save) : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
+        state.job?.kind === "snapshot"
+          ? Effect.fail(SaveInProgress.save)
+          : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
       ),
       saveInBackground: jobs.saveInBackground,
       rewriteLog: jobs.rewriteLog,
@@ -239,4 +252,8 @@ const make = (options: FilesOptions) =>
   })
 
 /** Needs the settings, the store and a file system. */
-export const layer = (options: FilesOptions = {}) => Layer.scoped(Persistence, Effect.suspend(() => make(options)))
+export const layer = (options: FilesOptions = {}) =>
+  Layer.scoped(
+    Persistence,
+    Effect.suspend(() => make(options)),
+  )

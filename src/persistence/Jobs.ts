@@ -10,7 +10,12 @@ import * as Either from "effect/Either"
 import type { ClockService } from "../clock/Clock.ts"
 import type { Values } from "../config/Config.ts"
 import type { CommandError } from "../errors/CommandError.ts"
-import { type DirectoryInUse, type DiskFailure, type PersistenceError, SaveInProgress } from "../errors/PersistenceErrors.ts"
+import {
+  type DirectoryInUse,
+  type DiskFailure,
+  type PersistenceError,
+  SaveInProgress,
+} from "../errors/PersistenceErrors.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { State } from "./Info.ts"
@@ -60,7 +65,11 @@ export const make = (services: JobServices): Jobs => {
   const seconds = () => Math.floor(clock.now() / 1000)
 
   const snapshotFormat = (isBase: boolean): Format => {
-    const writer = new SnapshotWriter({ compression: current.rdbcompression, checksum: current.rdbchecksum, limits: current })
+    const writer = new SnapshotWriter({
+      compression: current.rdbcompression,
+      checksum: current.rdbchecksum,
+      limits: current,
+    })
     writer.header([
       ["redis-ver", versionText],
       ["redis-bits", "64"],
@@ -170,7 +179,10 @@ export const make = (services: JobServices): Jobs => {
       log.switchTo(file, 0, deferred)
     }
     const format = current.aofUseRdbPreamble ? "rdb" : "aof"
-    const base = { name: Manifest.baseName(directory.name, Manifest.nextBaseSeq(manifest), format), seq: Manifest.nextBaseSeq(manifest) }
+    const base = {
+      name: Manifest.baseName(directory.name, Manifest.nextBaseSeq(manifest), format),
+      seq: Manifest.nextBaseSeq(manifest),
+    }
     const temporary = `${directory.path}/temp-rewriteaof-${process.pid}.aof`
     const work = Effect.gen(function* () {
       if (file !== undefined) {
@@ -195,9 +207,7 @@ export const make = (services: JobServices): Jobs => {
       state.incrementalBytes = 0
       state.sizeAtRewrite = size
     })
-    yield* Effect.onError(work, () =>
-      Effect.suspend(() => (switched || file === undefined ? Effect.void : file.close)),
-    )
+    yield* Effect.onError(work, () => Effect.suspend(() => (switched || file === undefined ? Effect.void : file.close)))
     if (deferred && wanted) {
       state.needsBase = false
       log.repaired()

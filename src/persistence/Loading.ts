@@ -37,14 +37,19 @@ export interface Loading {
 }
 
 /** Puts the keys of a snapshot into the store. */
-const visitor = (loading: Loading, dropBefore: number, warn: (text: string) => void): SnapshotVisitor & { offset: number } => {
+const visitor = (
+  loading: Loading,
+  dropBefore: number,
+  warn: (text: string) => void,
+): SnapshotVisitor & { offset: number } => {
   const { store, limits, progress, replay } = loading
   let db = store.databases[0]
   const self: SnapshotVisitor & { offset: number } = {
     offset: 0,
     selectDatabase: (index) => {
       const found = store.database(index)
-      if (found === undefined) throw new Damaged(self.offset, `database ${index} of a server with more databases than this one`)
+      if (found === undefined)
+        throw new Damaged(self.offset, `database ${index} of a server with more databases than this one`)
       db = found
     },
     key: (key, data, attributes: KeyAttributes) => {
@@ -70,7 +75,8 @@ const visitor = (loading: Loading, dropBefore: number, warn: (text: string) => v
     },
     aux: (name, value) => {
       // A base holds the state of the second in which it was written, and nothing tells what was before.
-      if (name === "ctime" && loading.until !== undefined && Number(value) > loading.until) throw new TooLate(Number(value))
+      if (name === "ctime" && loading.until !== undefined && Number(value) > loading.until)
+        throw new TooLate(Number(value))
     },
     skipped: warn,
   }
@@ -105,7 +111,9 @@ const collector = (path: string) => {
   const waiting: Array<string> = []
   return {
     add: (text: string) => void waiting.push(text),
-    log: Effect.suspend(() => Effect.forEach(waiting.splice(0), (text) => Effect.logWarning(`${path}: ${text}`), { discard: true })),
+    log: Effect.suspend(() =>
+      Effect.forEach(waiting.splice(0), (text) => Effect.logWarning(`${path}: ${text}`), { discard: true }),
+    ),
   }
 }
 
@@ -148,7 +156,10 @@ export interface LogEnd {
 }
 
 /** Runs a file of the log: commands, or a snapshot and then commands. What a crash has torn off at the end is the caller's business. */
-export const loadLogFile = (loading: Loading, path: string): Effect.Effect<LogEnd, DiskFailure | DamagedFile | CannotRecover> =>
+export const loadLogFile = (
+  loading: Loading,
+  path: string,
+): Effect.Effect<LogEnd, DiskFailure | DamagedFile | CannotRecover> =>
   Effect.gen(function* () {
     const { replay, progress, until } = loading
     const warnings = collector(path)

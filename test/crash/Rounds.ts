@@ -50,7 +50,9 @@ interface Child {
 
 const startChild = async (main: string, settings: ReadonlyArray<string>): Promise<Child> => {
   const port = await freePort()
-  const child = spawn(process.execPath, [main, "--port", String(port), ...settings], { stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(process.execPath, [main, "--port", String(port), ...settings], {
+    stdio: ["ignore", "pipe", "pipe"],
+  })
   let output = ""
   child.stdout.on("data", (chunk) => (output += chunk))
   child.stderr.on("data", (chunk) => (output += chunk))
@@ -116,7 +118,10 @@ const requestsOf = (name: string, number: number): ReadonlyArray<ReadonlyArray<s
     case 0:
       return [["MULTI"], ["SET", `${name}:a`, digits], ["SET", `${name}:b`, digits], ["SET", name, digits], ["EXEC"]]
     case 1:
-      return [["SET", name, digits], ["SET", `${name}:${number % 97}`, "x".repeat(number % 300)]]
+      return [
+        ["SET", name, digits],
+        ["SET", `${name}:${number % 97}`, "x".repeat(number % 300)],
+      ]
     default:
       return [["SET", name, digits]]
   }
@@ -164,7 +169,11 @@ const number = async (client: TestClient, key: string): Promise<number> => {
   return reply._tag === "Bulk" ? Number(reply.value) : 0
 }
 
-const check = async (child: Child, ledgers: ReadonlyArray<Ledger>, promised: (ledger: Ledger) => number): Promise<void> => {
+const check = async (
+  child: Child,
+  ledgers: ReadonlyArray<Ledger>,
+  promised: (ledger: Ledger) => number,
+): Promise<void> => {
   const client = await connectTcp(child.port)
   for (const ledger of ledgers) {
     const found = await number(client, ledger.name)
@@ -185,7 +194,18 @@ export const runRounds = async ({ rounds, seed, main, report }: RoundsOptions): 
   let passed = 0
   for (const policy of ["always", "everysec"] as const) {
     const directory = mkdtempSync(join(tmpdir(), "tiny-redis-crash-"))
-    const settings = ["--dir", directory, "--appendonly", "yes", "--appendfsync", policy, "--save", "", "--loglevel", "warning"]
+    const settings = [
+      "--dir",
+      directory,
+      "--appendonly",
+      "yes",
+      "--appendfsync",
+      policy,
+      "--save",
+      "",
+      "--loglevel",
+      "warning",
+    ]
     const ledgers = Array.from({ length: clientsCount }, (_, index) => new Ledger(`client${index}`))
     let writes = 0
     let child = await startChild(resolve(main), settings)
@@ -213,9 +233,12 @@ export const runRounds = async ({ rounds, seed, main, report }: RoundsOptions): 
       }
     } catch (error) {
       const kept = readFileSync(join(directory, "appendonlydir", "appendonly.aof.manifest"), "utf8")
-      throw new Error(`seed ${seed}, appendfsync ${policy}, after ${passed} rounds, files kept in ${directory}\n${kept}${child.output()}`, {
-        cause: error,
-      })
+      throw new Error(
+        `seed ${seed}, appendfsync ${policy}, after ${passed} rounds, files kept in ${directory}\n${kept}${child.output()}`,
+        {
+          cause: error,
+        },
+      )
     } finally {
       await kill(child)
     }

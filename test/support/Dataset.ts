@@ -19,17 +19,51 @@ const strings: ReadonlyArray<ReadonlyArray<string>> = [
   ["SET", "string:binary", binary],
   ["SET", binary, "a key of every byte"],
   ["SET", "string:long", long],
-  ["SET", "string:noise", range(500).map((n) => String.fromCharCode((n * n * 31 + n * 7) % 251)).join("")],
-  ...["0", "-1", "127", "128", "32767", "-32769", "2147483647", "-2147483649", "9007199254740993", "9223372036854775807", "012"].map(
-    (digits) => ["SET", `string:${digits}`, digits],
-  ),
+  [
+    "SET",
+    "string:noise",
+    range(500)
+      .map((n) => String.fromCharCode((n * n * 31 + n * 7) % 251))
+      .join(""),
+  ],
+  ...[
+    "0",
+    "-1",
+    "127",
+    "128",
+    "32767",
+    "-32769",
+    "2147483647",
+    "-2147483649",
+    "9007199254740993",
+    "9223372036854775807",
+    "012",
+  ].map((digits) => ["SET", `string:${digits}`, digits]),
   ["SET", "string:deadline", "v", "PXAT", later],
   ["APPEND", "string:appended", long],
   ["SETBIT", "string:bits", "1000", "1"],
   ["PFADD", "string:hyperloglog", ...range(100).map((n) => `e${n}`)],
 ]
 
-const elements = ["", "a", "0", "127", "128", "-1", "4095", "-4096", "32767", "8388607", "-2147483648", "9223372036854775807", "9223372036854775808", "0.5", binary, "x".repeat(64), "y".repeat(4096)]
+const elements = [
+  "",
+  "a",
+  "0",
+  "127",
+  "128",
+  "-1",
+  "4095",
+  "-4096",
+  "32767",
+  "8388607",
+  "-2147483648",
+  "9223372036854775807",
+  "9223372036854775808",
+  "0.5",
+  binary,
+  "x".repeat(64),
+  "y".repeat(4096),
+]
 
 const collections: ReadonlyArray<ReadonlyArray<string>> = [
   ["RPUSH", "list:small", ...elements],
@@ -50,7 +84,14 @@ const collections: ReadonlyArray<ReadonlyArray<string>> = [
 ]
 
 const streams: ReadonlyArray<ReadonlyArray<string>> = [
-  ...range(250).map((n) => ["XADD", "stream:many", `${1000 + n}-${n % 3}`, "f", `v${n}`, ...(n % 10 === 9 ? ["g", "2"] : [])]),
+  ...range(250).map((n) => [
+    "XADD",
+    "stream:many",
+    `${1000 + n}-${n % 3}`,
+    "f",
+    `v${n}`,
+    ...(n % 10 === 9 ? ["g", "2"] : []),
+  ]),
   ["XDEL", "stream:many", "1003-0", "1249-0", "1000-0"],
   ["XADD", "stream:last", "18446744073709551615-5", "field", "value"],
   ["XADD", "stream:empty", "5-5", "f", "v"],
@@ -73,7 +114,10 @@ const otherDatabases: ReadonlyArray<ReadonlyArray<string>> = [
 
 export const dataset: ReadonlyArray<ReadonlyArray<string>> = [...strings, ...collections, ...streams, ...otherDatabases]
 
-export const fill = async (client: TestClient, requests: ReadonlyArray<ReadonlyArray<string>> = dataset): Promise<void> => {
+export const fill = async (
+  client: TestClient,
+  requests: ReadonlyArray<ReadonlyArray<string>> = dataset,
+): Promise<void> => {
   for (const request of requests) {
     const reply = await client.run(...request)
     if (reply._tag === "Failure") throw new Error(`${request.slice(0, 2).join(" ")}: ${reply.code} ${reply.message}`)
@@ -81,7 +125,9 @@ export const fill = async (client: TestClient, requests: ReadonlyArray<ReadonlyA
 }
 
 const text = (reply: Reply): string =>
-  reply._tag === "Bulk" || reply._tag === "Simple" || reply._tag === "Int" ? String(reply.value) : JSON.stringify(reply, bigints)
+  reply._tag === "Bulk" || reply._tag === "Simple" || reply._tag === "Int"
+    ? String(reply.value)
+    : JSON.stringify(reply, bigints)
 
 const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
 

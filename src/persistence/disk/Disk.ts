@@ -172,9 +172,7 @@ export const make = (fs: FileSystem.FileSystem): Disk => {
       ),
     remove,
     makeDirectory: (path) =>
-      fs.makeDirectory(path, { recursive: true, mode: directoryMode }).pipe(
-        Effect.mapError(failure("create", path)),
-      ),
+      fs.makeDirectory(path, { recursive: true, mode: directoryMode }).pipe(Effect.mapError(failure("create", path))),
     syncDirectory,
   }
 }

@@ -27,7 +27,9 @@ const print = ({ pid, name, began }: Holder): string => `${pid} ${name} ${began}
 
 const parse = (text: string): Holder | undefined => {
   const [pid, name, began] = text.trim().split(" ")
-  return pid !== undefined && name !== undefined && /^\d+$/.test(pid) ? { pid: Number(pid), name, began: began ?? "" } : undefined
+  return pid !== undefined && name !== undefined && /^\d+$/.test(pid)
+    ? { pid: Number(pid), name, began: began ?? "" }
+    : undefined
 }
 
 /** Holds the lock of `directory` until the scope closes. `name` is unlike any other server's. */
@@ -37,8 +39,10 @@ export const acquire = (
   name: string,
 ): Effect.Effect<void, DirectoryInUse | DiskFailure, Scope.Scope> => {
   const path = `${directory}/${lockName}`
-  const failed = (operation: string) => Effect.mapError((error: Parameters<typeof reasonOf>[0]) =>
-    new DiskFailure({ operation, path, reason: reasonOf(error) }))
+  const failed = (operation: string) =>
+    Effect.mapError(
+      (error: Parameters<typeof reasonOf>[0]) => new DiskFailure({ operation, path, reason: reasonOf(error) }),
+    )
 
   /** What /proc says: the 22nd field of `stat`, counted behind the name, which may contain spaces. */
   const beganOf = (pid: number): Effect.Effect<string> =>
@@ -87,6 +91,10 @@ export const acquire = (
 
   return Effect.acquireRelease(
     Effect.tap(take, () => Effect.sync(() => held.add(name))),
-    () => Effect.zipRight(Effect.sync(() => held.delete(name)), Effect.ignore(fs.remove(path))),
+    () =>
+      Effect.zipRight(
+        Effect.sync(() => held.delete(name)),
+        Effect.ignore(fs.remove(path)),
+      ),
   )
 }

@@ -132,8 +132,7 @@ export const writeIntset = (out: ByteWriter, members: Array<number | bigint>): v
   members.sort(compareIntegers)
   const smallest = members[0] ?? 0
   const largest = members[members.length - 1] ?? 0
-  const width =
-    smallest >= -32768 && largest < 32768 ? 2 : smallest >= -2147483648 && largest < 2147483648 ? 4 : 8
+  const width = smallest >= -32768 && largest < 32768 ? 2 : smallest >= -2147483648 && largest < 2147483648 ? 4 : 8
   const bytes = Buffer.allocUnsafe(intsetHeaderSize + width * members.length)
   bytes.writeUInt32LE(width, 0)
   bytes.writeUInt32LE(members.length, 4)

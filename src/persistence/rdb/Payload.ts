@@ -37,7 +37,7 @@ export const read = (bytes: Buffer, limits: Limits): Value | undefined => {
     const type = reader.byte()
     if (type > Type.hashListpackDeadlines) return undefined
     const data = readValue(reader, type)
-    if (reader.position !== bytes.length) return undefined
+    // Bytes behind the value are ignored, as redis-server does.
     return typeof data === "object" && data.type === "module" ? undefined : toStore(data, limits, reader.offset)
   } catch (cause) {
     if (cause instanceof Damaged) return undefined

@@ -18,11 +18,7 @@ import { Damaged } from "./Format.ts"
 import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamData, ValueData } from "./Model.ts"
 
 /** The value, or absent where it would be empty. Throws `Damaged`; `offset` is where the value ends, for its text. */
-export const toStore = (
-  data: Exclude<ValueData, ModuleData>,
-  limits: Limits,
-  offset: number,
-): Value | undefined => {
+export const toStore = (data: Exclude<ValueData, ModuleData>, limits: Limits, offset: number): Value | undefined => {
   if (typeof data === "string") return stored(data)
   switch (data.type) {
     case "list":
@@ -99,7 +95,8 @@ const readGroup = (data: GroupData, value: Stream, offset: number): Group => {
     const consumer = group.addConsumer(name, seenAtMs)
     for (const id of owned) {
       const entry = pending.get(Id.format(id))
-      if (entry === undefined || group.pending.get(id) !== undefined) throw new Damaged(offset, "pending entry without its own")
+      if (entry === undefined || group.pending.get(id) !== undefined)
+        throw new Damaged(offset, "pending entry without its own")
       group.addPending(new Pending(Id.make(id.ms, id.seq), consumer, entry.deliveredAtMs, entry.deliveries))
     }
   }
