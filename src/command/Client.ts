@@ -18,11 +18,22 @@ export interface Outbox {
   readonly close: (how: "now" | "afterReplies") => void
 }
 
+/** A key under WATCH. */
+export interface Watched {
+  readonly client: Client
+  readonly db: Database
+  readonly key: string
+  /** It was there, past its deadline: that such a key goes is no change. */
+  expired: boolean
+}
+
 /** Commands queued by MULTI. */
 export interface Transaction {
   readonly queue: Array<ReadonlyArray<string>>
   /** A command was refused while queueing: EXEC aborts. */
   aborted: boolean
+  /** The flags of all queued commands together: what EXEC needs to be allowed. */
+  mask: number
 }
 
 /** CLIENT REPLY: `skipNext` was just asked for, `skip` leaves out the reply to the command now running. */
@@ -87,14 +98,16 @@ export class Client {
   noTouch = false
   monitor = false
   transaction: Transaction | undefined
-  /** Keys watched, and whether one of them has changed. Kept by `dispatch/Transactions.ts`. */
-  readonly watched: Array<{ readonly db: Database; readonly key: string; readonly wasExpired: boolean }> = []
+  /** Keys watched, and whether one of them has changed. Kept by `command/Watches.ts`. */
+  readonly watched: Array<Watched> = []
   watchedChanged = false
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
   tracking: Tracking | undefined
   parked: Parked | undefined
+  /** Its request is held back by CLIENT PAUSE. */
+  postponed = false
   /** Messages to this client that its own command caused; they leave after the reply to it. */
   readonly afterReply: Array<Reply> = []
   /** While a script that it runs calls a command. */
@@ -122,13 +135,18 @@ export class Client {
     return this.channels.size + this.patterns.size
   }
 
+  /** Whether it waits for something other than its own input. */
+  get blocked(): boolean {
+    return this.parked !== undefined || this.postponed
+  }
+
   /** The flag letters of CLIENT LIST. */
   get flags(): string {
     let flags = ""
     if (this.monitor) flags += "O"
     if (this.subscriptions + this.shardChannels.size > 0) flags += "P"
     if (this.transaction !== undefined) flags += "x"
-    if (this.parked !== undefined) flags += "b"
+    if (this.blocked) flags += "b"
     if (this.tracking !== undefined) flags += "t"
     if (this.tracking?.brokenRedirect === true) flags += "R"
     if (this.tracking?.mode === "bcast") flags += "B"

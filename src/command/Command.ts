@@ -39,6 +39,8 @@ export interface Ctx {
    * chance and relative time. Called with nothing, the command is not logged at all.
    */
   readonly propagateAs: (...requests: ReadonlyArray<ReadonlyArray<string>>) => void
+  /** As `propagateAs`, for any number of requests: JavaScript takes about a hundred thousand arguments, not a million. */
+  readonly propagateAll: (requests: ReadonlyArray<ReadonlyArray<string>>) => void
   /** Runs another command as this client (scripts, EXEC): gates, counts and propagation included, waiting excluded. */
   readonly call: (argv: ReadonlyArray<string>) => Reply
   /** How a script that this client runs calls commands. */
@@ -161,7 +163,7 @@ const define = <Params, R extends Result>(definition: Definition<Params, R>, sus
   const { parse, run, keysOf, ...meta } = definition
   return {
     ...meta,
-    mask: maskOf(meta.flags),
+    mask: maskOf(meta.flags) | (mayReplicate.has(meta.name) ? Flag.may_replicate : 0),
     subcommands: noSubcommands,
     suspending,
     keysOf,
@@ -177,6 +179,9 @@ const define = <Params, R extends Result>(definition: Definition<Params, R>, sus
     },
   }
 }
+
+/** What they do may reach the log or replicas although they are no writes. COMMAND INFO does not tell it. */
+const mayReplicate = new Set(["publish", "spublish", "pfcount", "eval", "evalsha", "fcall"])
 
 const noSubcommands: ReadonlyMap<string, Command> = new Map()
 

@@ -4,7 +4,6 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import type { Reply } from "../codec/Reply.ts"
 import type { Client } from "./Client.ts"
 import type { Entry } from "./Registry.ts"
 
@@ -17,8 +16,8 @@ export interface ObserversService {
   inScript: boolean
   /** A unit has ended: a command that was not called by another one, with all that it called. */
   readonly afterUnit: Array<() => void>
-  /** A command has run; `micros` is how long, waiting excluded. */
-  readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number, reply: Reply) => void>
+  /** A command has run, or begins to wait; `micros` is how long it ran, waiting excluded. */
+  readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number) => void>
 }
 
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {

@@ -6,9 +6,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { flat } from "../bytes/Bytes.ts"
 import type { Database } from "../store/Database.ts"
 import { Store } from "../store/Store.ts"
-import type { Client } from "./Client.ts"
+import type { Client, Watched } from "./Client.ts"
 import { Clients } from "./Clients.ts"
 
 export interface WatchesService {
@@ -25,27 +26,42 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
     Effect.gen(function* () {
       const store = yield* Store
       const clients = yield* Clients
-      const watchers = new Map<Database, Map<string, Set<Client>>>()
+      const watchers = new Map<Database, Map<string, Set<Watched>>>()
 
       const touch = (db: Database, key: string) => {
         if (watchers.size === 0) return
-        watchers.get(db)?.get(key)?.forEach((client) => (client.watchedChanged = true))
+        const watching = watchers.get(db)?.get(key)
+        if (watching === undefined) return
+        const gone = db.keyspace.peek(key) === undefined
+        for (const watched of watching) {
+          if (watched.expired && gone) watched.expired = false
+          else watched.client.watchedChanged = true
+        }
       }
-      store.events.modified.push(touch)
-      store.events.replacing.push((db, other) => {
-        // Only keys that exist on one side change: a watched key absent before and after does not.
+      /** `db` is emptied, or gets the keys of `other`. */
+      const replace = (db: Database, other: Database | undefined) => {
         watchers.get(db)?.forEach((watching, key) => {
-          if (db.keyspace.peek(key) !== undefined || other?.keyspace.peek(key) !== undefined) {
-            watching.forEach((client) => (client.watchedChanged = true))
+          const is = db.keyspace.peek(key) !== undefined
+          const comes = other !== undefined && other.keyspace.peek(key) !== undefined
+          // A key absent before and after does not change.
+          if (!is && !comes) return
+          const comesExpired = comes && other.isExpired(key)
+          for (const watched of watching) {
+            if (watched.expired && !comes) watched.expired = false
+            else if (!is && comesExpired) watched.expired = true
+            else if (!(watched.expired && comesExpired)) watched.client.watchedChanged = true
           }
         })
-      })
+      }
+      store.events.modified.push(touch)
+      store.events.replacing.push(replace)
 
       const unwatch = (client: Client) => {
-        for (const { db, key } of client.watched) {
+        for (const watched of client.watched) {
+          const { db, key } = watched
           const byKey = watchers.get(db)
           const watching = byKey?.get(key)
-          watching?.delete(client)
+          watching?.delete(watched)
           if (watching?.size === 0) byKey!.delete(key)
           if (byKey?.size === 0) watchers.delete(db)
         }
@@ -62,12 +78,13 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
           if (byKey === undefined) watchers.set(db, (byKey = new Map()))
           let watching = byKey.get(key)
           if (watching === undefined) byKey.set(key, (watching = new Set()))
-          watching.add(client)
-          client.watched.push({ db, key, wasExpired: db.isExpired(key) })
+          const watched = { client, db, key: flat(key), expired: db.isExpired(key) }
+          watching.add(watched)
+          client.watched.push(watched)
         },
         unwatch,
         isBroken: (client) =>
-          client.watchedChanged || client.watched.some(({ db, key, wasExpired }) => !wasExpired && db.isExpired(key)),
+          client.watchedChanged || client.watched.some(({ db, key, expired }) => !expired && db.isExpired(key)),
       }
     }),
   )

@@ -10,13 +10,10 @@ import type { Client } from "../command/Client.ts"
 import * as Command from "../command/Command.ts"
 import { help } from "../command/Help.ts"
 import * as Key from "../command/Key.ts"
-import { InvalidArgument } from "../errors/CommandError.ts"
+import { WrongForm } from "../errors/CommandError.ts"
 import { type Kind, namesOf, PubSub } from "../pubsub/PubSub.ts"
 
 const prefixes = { channel: "", pattern: "p", shard: "s" } as const
-
-const wrongForm = (word: string) =>
-  new InvalidArgument(`unknown subcommand or wrong number of arguments for '${word}'. Try PUBSUB HELP.`)
 
 /** What a message about a subscription counts: shard channels apart from the others. */
 const countOf = (client: Client, kind: Kind): number => (kind === "shard" ? client.shardChannels.size : client.subscriptions)
@@ -162,7 +159,7 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     arity: -2,
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
-    parse: (args) => (args.left > 1 ? args.fail(wrongForm("CHANNELS")) : args.more ? args.next() : undefined),
+    parse: (args) => (args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "CHANNELS")) : args.more ? args.next() : undefined),
     run: (pattern) => Either.right(activeChannels("channel", pattern)),
   })
 
@@ -175,7 +172,7 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     arity: -2,
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
-    parse: (args) => (args.left > 1 ? args.fail(wrongForm("SHARDCHANNELS")) : args.more ? args.next() : undefined),
+    parse: (args) => (args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "SHARDCHANNELS")) : args.more ? args.next() : undefined),
     run: (pattern) => Either.right(activeChannels("shard", pattern)),
   })
 

@@ -23,11 +23,12 @@ import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../
 import { Histogram } from "../command/Histogram.ts"
 import { Memory } from "../store/Memory.ts"
 import { Observers } from "../command/Observers.ts"
-import { type Entry, Registry } from "../command/Registry.ts"
+import { Entry, Registry } from "../command/Registry.ts"
 import { Stats } from "../command/Stats.ts"
+import { Watches } from "../command/Watches.ts"
 import { Config } from "../config/Config.ts"
 import type { CommandError } from "../errors/CommandError.ts"
-import { InternalError, UnknownCommand } from "../errors/DispatchErrors.ts"
+import { ExecAbort, InternalError, UnknownCommand } from "../errors/DispatchErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { Persistence } from "../persistence/Persistence.ts"
 import { ScriptEngine } from "../scripting/ScriptEngine.ts"
@@ -69,6 +70,7 @@ const make = Effect.gen(function* () {
   const scripts = yield* ScriptEngine
   const stats = yield* Stats
   const store = yield* Store
+  const watches = yield* Watches
   const log = Runtime.runFork(yield* Effect.runtime<never>())
 
   const args = new Args()
@@ -116,6 +118,9 @@ const make = Effect.gen(function* () {
     propagateAs(...requests: ReadonlyArray<ReadonlyArray<string>>) {
       replacement = requests
     }
+    propagateAll(requests: ReadonlyArray<ReadonlyArray<string>>) {
+      replacement = requests
+    }
     call(argv: ReadonlyArray<string>) {
       return call(this.client, argv)
     }
@@ -144,10 +149,15 @@ const make = Effect.gen(function* () {
     return Reply.failure(error)
   }
 
-  const refused = (client: Client, entry: Entry | undefined, error: CommandError): Reply.Reply => {
-    stats.countError(error.code)
+  const refused = (client: Client, entry: Entry | undefined, reason: CommandError): Reply.Reply => {
     if (entry !== undefined) entry.rejected++
-    if (client.transaction !== undefined) client.transaction.aborted = true
+    let error = reason
+    if (entry?.name === "exec") {
+      error = ExecAbort.of(reason)
+      client.transaction = undefined
+      watches.unwatch(client)
+    } else if (client.transaction !== undefined) client.transaction.aborted = true
+    stats.countError(error.code)
     return Reply.failure(error)
   }
 
@@ -195,8 +205,7 @@ const make = Effect.gen(function* () {
   })
 
   /** Runs a command that has passed the gates. */
-  const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>, from: number): Reply.Reply | Suspended => {
-    const { command } = entry
+  const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
     if (depth === 0) observers.running = client
     store.touching = !client.noTouch
     const startedAt = readAtMicros
@@ -208,9 +217,9 @@ const make = Effect.gen(function* () {
     depth++
     let result: Result
     try {
-      result = command.execute(args.reset(argv, from), new Context(client, argv))
+      result = entry.execute(args.reset(argv, entry.firstArgument), new Context(client, argv))
     } catch (defect) {
-      result = internalError(command.name, defect)
+      result = internalError(entry.name, defect)
     }
     depth--
     const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
@@ -225,18 +234,18 @@ const make = Effect.gen(function* () {
     entry.micros += micros
     if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
     stats.commandsProcessed++
-    if (!Either.isEither(result)) {
+    // A command that waits is shown when it begins to.
+    for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv, micros)
+    if (!isKnown(entry, result)) {
       return {
         _tag: "Suspended",
-        effect: Effect.match(Effect.catchAllDefect(result, (defect) => internalError(command.name, defect)), {
+        effect: Effect.match(Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)), {
           onFailure: (error) => failed(entry, error),
           onSuccess: (reply) => reply,
         }),
       }
     }
-    const reply = Either.isRight(result) ? result.right : failed(entry, result.left)
-    for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv, micros, reply)
-    return reply
+    return Either.isRight(result) ? result.right : failed(entry, result.left)
   }
 
   /** Finds the command of a request; a subcommand when its first word names a container. */
@@ -245,10 +254,9 @@ const make = Effect.gen(function* () {
     if (entry === undefined) return UnknownCommand.of(argv)
     if (entry.subcommands.size === 0 || argv.length < 2) return entry
     const word = argv[1]!
-    return entry.subcommands.get(word) ?? entry.subcommands.get(word.toLowerCase()) ?? UnknownCommand.ofSubcommand(entry.command.name, word)
+    return entry.subcommands.get(word) ?? entry.subcommands.get(word.toLowerCase()) ?? UnknownCommand.ofSubcommand(entry.name, word)
   }
-  const isError = (found: Entry | CommandError): found is CommandError => "code" in found
-  const firstArgument = (entry: Entry) => (entry.command.name.includes("|") ? 2 : 1)
+  const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
 
   const tick = () => {
     readAtMicros = tickedAtMicros = clock.nowMicros()
@@ -260,16 +268,17 @@ const make = Effect.gen(function* () {
     client.lastCommandAtMs = store.now
     const entry = resolve(argv)
     if (isError(entry)) return refused(client, undefined, entry)
-    client.lastCommand = entry.command.name
+    client.lastCommand = entry.name
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
     const pause = clients.pause(store.now)
     if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client, argv)
-    if (client.transaction !== undefined && !runsInMulti.has(entry.command.name)) {
+    if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       client.transaction.queue.push(argv)
+      client.transaction.mask |= entry.mask
       return Reply.queued
     }
-    const reply = execute(client, entry, argv, firstArgument(entry))
+    const reply = execute(client, entry, argv)
     endUnit()
     return reply
   }
@@ -278,9 +287,9 @@ const make = Effect.gen(function* () {
   const call = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
     const entry = resolve(argv)
     if (isError(entry)) return failed(undefined, entry)
-    const reply = execute(client, entry, argv, firstArgument(entry))
+    const reply = execute(client, entry, argv)
     if (reply._tag !== "Suspended") return reply
-    throw new Error(`${entry.command.name} waits inside of another command`)
+    throw new Error(`${entry.name} waits inside of another command`)
   }
 
   const scriptCalls = ScriptCalls.make({
@@ -289,8 +298,10 @@ const make = Effect.gen(function* () {
       const outer = logged
       logged = log
       observers.inScript = true
+      // The script's own time is not the command's.
+      readAtMicros = clock.nowMicros()
       try {
-        const reply = execute(client, entry, argv, firstArgument(entry))
+        const reply = execute(client, entry, argv)
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
       } finally {
         logged = outer
@@ -314,33 +325,38 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const mayWrite = (client: Client, { command }: Entry): boolean =>
-    command.name === "exec"
-      ? client.transaction?.queue.some((queued) => {
-          const entry = resolve(queued)
-          return !isError(entry) && mayWrite(client, entry)
-        }) === true
-      : (command.mask & (Flag.write | Flag.may_replicate)) !== 0
+  const mayWrite = (client: Client, entry: Entry): boolean =>
+    (Gates.maskOf(client, entry) & (Flag.write | Flag.may_replicate)) !== 0
 
   /** Dispatches the request when CLIENT PAUSE has ended. */
   const later = (client: Client, argv: ReadonlyArray<string>): Suspended => ({
     _tag: "Suspended",
-    effect: Effect.flatMap(clients.unpaused, () => {
+    effect: Effect.flatMap(held(client), () => {
       tick()
       const reply = dispatch(client, argv)
       return reply._tag === "Suspended" ? reply.effect : Effect.succeed(reply)
     }),
   })
+  const held = (client: Client) =>
+    Effect.suspend(() => {
+      client.postponed = true
+      return Effect.ensuring(clients.unpaused, Effect.sync(() => (client.postponed = false)))
+    })
 
   const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
     tick()
     const reply = call(client, argv)
-    endUnit()
+    // A snapshot asks for the function libraries in the middle of BGSAVE, which may be part of a unit.
+    if (depth === 0) endUnit()
     return reply
   }
 
   return { tick, dispatch, replay, blockedClients: blocking.count } satisfies DispatcherService
 })
+
+/** Only a command that says so answers later; asking the answer itself costs 14 ns. */
+const isKnown = (entry: Entry, result: Result): result is Either.Either<Reply.Reply, CommandError> =>
+  !entry.suspending || Either.isEither(result)
 
 /** Requests dispatched in one go see one instant for at most so long. */
 const instantMicrosMax = 1000

@@ -29,39 +29,49 @@ const subscriberCommands = new Set([
   ...["ping", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe", "psubscribe", "punsubscribe", "quit", "reset"],
 ])
 
-const arity: Gate = (_, { command }, argv) =>
-  command.arity < 0 ? (argv.length < -command.arity ? WrongArity.of(command.name) : undefined)
-  : argv.length !== command.arity ? WrongArity.of(command.name)
+const arity: Gate = (_, { arity, name }, argv) =>
+  arity < 0 ? (argv.length < -arity ? WrongArity.of(name) : undefined)
+  : argv.length !== arity ? WrongArity.of(name)
   : undefined
 
-const authenticated: Gate = (client, { command }) =>
-  client.authenticated || command.mask & Flag.no_auth ? undefined : NoAuth.error
+/** What counts for a request: for EXEC also the flags of what it will run. */
+export const maskOf = ({ transaction }: Client, { mask, name }: Entry): number =>
+  transaction !== undefined && name === "exec" ? mask | transaction.mask : mask
 
-const notInMulti: Gate = (client, { command }) =>
-  client.transaction !== undefined && command.mask & Flag.no_multi ? NotAllowed.inMulti : undefined
+const notInMulti: Gate = (client, { mask }) =>
+  client.transaction !== undefined && mask & Flag.no_multi ? NotAllowed.inMulti : undefined
 
-const subscriber: Gate = (client, { command }) =>
+const subscriber: Gate = (client, { name }) =>
   client.protocol === 2 &&
   client.subscriptions + client.shardChannels.size > 0 &&
-  !subscriberCommands.has(command.name)
-    ? NotAllowed.of(command.name)
+  !subscriberCommands.has(name)
+    ? NotAllowed.of(name)
     : undefined
+
+const monitoring: Gate = (client, entry) =>
+  client.monitor && maskOf(client, entry) & (Flag.readonly | Flag.write | Flag.may_replicate) ? NotAllowed.toMonitor : undefined
+
+/** Served without memory although a transaction is open: queueing anything else takes some. */
+const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
 
 /** All gates, in order. */
 export const make = ({ config, memory, persistence, scripts }: GateServices): Gate => {
-  const outOfMemory: Gate = (client, { command }) => {
+  const authenticated: Gate = (client, { mask }) =>
+    client.authenticated || mask & Flag.no_auth || config.current.requirepass === "" ? undefined : NoAuth.error
+  const outOfMemory: Gate = (client, entry) => {
     if (config.current.maxmemory === 0) return undefined
     // Redis frees memory before every command, and refuses only those that would need more.
     const enough = memory.reclaim()
-    const refused = command.mask & Flag.denyoom || (client.transaction !== undefined && command.name === "exec")
+    const queues = client.transaction !== undefined && !endsTransaction.has(entry.name)
+    const refused = queues || maskOf(client, entry) & Flag.denyoom
     return enough || !refused ? undefined : OutOfMemory.error
   }
-  const diskError: Gate = (_, { command }) =>
-    command.mask & Flag.write || command.name === "ping" ? persistence.refusal() : undefined
-  const loading: Gate = (_, { command }) =>
-    persistence.loading() && !(command.mask & Flag.loading) ? Loading.error : undefined
-  const busy: Gate = (_, { command }) =>
-    scripts.slow === undefined || command.mask & Flag.allow_busy ? undefined : scripts.slow.error
+  const diskError: Gate = (client, entry) =>
+    maskOf(client, entry) & Flag.write || entry.name === "ping" ? persistence.refusal() : undefined
+  const loading: Gate = (_, { mask }) =>
+    persistence.loading() && !(mask & Flag.loading) ? Loading.error : undefined
+  const busy: Gate = (_, { mask }) =>
+    scripts.slow === undefined || mask & Flag.allow_busy ? undefined : scripts.slow.error
 
   return (client, entry, argv) =>
     arity(client, entry, argv) ??
@@ -71,6 +81,7 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
     diskError(client, entry, argv) ??
     subscriber(client, entry, argv) ??
     loading(client, entry, argv) ??
-    busy(client, entry, argv)
+    busy(client, entry, argv) ??
+    monitoring(client, entry, argv)
 }
 

@@ -25,8 +25,6 @@ export interface ScriptCallServices {
 }
 
 const isError = (found: Entry | CommandError): found is CommandError => "code" in found
-/** Commands that only read data, and yet what they do reaches replicas. COMMAND INFO does not tell them. */
-const mayReplicate = new Set(["publish", "spublish", "pfcount"])
 
 export const make = (services: ScriptCallServices) => (client: Client, rules: ScriptRules): ScriptCalls => {
   let db = client.db
@@ -39,7 +37,7 @@ export const make = (services: ScriptCallServices) => (client: Client, rules: Sc
     const { arity, mask } = command
     if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
     if (mask & Flag.noscript) return ScriptRefused.notFromScript
-    if (rules.readOnly && (mask & Flag.write || mayReplicate.has(command.name))) return ScriptRefused.writeInReadOnly
+    if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
     if (mask & Flag.write) {
       const error = services.diskError()
       if (error !== undefined) return error

@@ -77,5 +77,12 @@ export class WrongArity extends CommandError("WrongArity", "ERR") {
   }
 }
 
+/** A subcommand was given more or fewer words than it takes. */
+export class WrongForm extends CommandError("WrongForm", "ERR") {
+  static of(container: string, word: string): WrongForm {
+    return new WrongForm(`unknown subcommand or wrong number of arguments for '${word}'. Try ${container} HELP.`)
+  }
+}
+
 /** An argument has the right form and a value the command refuses; the text says which. */
 export class InvalidArgument extends CommandError("InvalidArgument", "ERR") {}

@@ -28,6 +28,8 @@ export class NoAuth extends CommandError("NoAuth", "NOAUTH") {
 /** The command may not be called where it was called: in MULTI, from a script. */
 export class NotAllowed extends CommandError("NotAllowed", "ERR") {
   static readonly inMulti = new NotAllowed("Command not allowed inside a transaction")
+  /** A client that sent MONITOR is served like a replica. */
+  static readonly toMonitor = new NotAllowed("Replica can't interact with the keyspace")
   static of(name: string): NotAllowed {
     return new NotAllowed(
       `Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
@@ -45,9 +47,14 @@ export class OutOfMemory extends CommandError("OutOfMemory", "OOM") {
   static readonly error = new OutOfMemory("command not allowed when used memory > 'maxmemory'.")
 }
 
-/** EXEC found a command that was refused while queueing. */
+/** EXEC was refused, or found that a command was while queueing. */
 export class ExecAbort extends CommandError("ExecAbort", "EXECABORT") {
   static readonly error = new ExecAbort("Transaction discarded because of previous errors.")
+  /** EXEC itself was refused. */
+  static of(reason: CommandError): ExecAbort {
+    const code = reason.code === "ERR" ? "" : `${reason.code} `
+    return new ExecAbort(`Transaction discarded because of: ${code}${reason.message}`)
+  }
 }
 
 /** A bug: its cause is in the log. */

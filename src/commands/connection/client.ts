@@ -11,7 +11,7 @@ import type { Client } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
-import { SyntaxError } from "../../errors/CommandError.ts"
+import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 import { clientName } from "./connection.ts"
 import { trackingSubcommands } from "./tracking.ts"
@@ -451,6 +451,7 @@ const list = Command.make({
       Arg.oneOf("timeout_error", [Arg.token("TIMEOUT"), Arg.token("ERROR")], { optional: true }),
     ],
     parse: (args) => {
+      if (args.left > 2) args.fail(WrongForm.of("CLIENT", args.argv[1]!))
       const id = args.int()
       if (!args.more || args.option("TIMEOUT")) return { id, how: "timeout" as const }
       return args.option("ERROR") ? { id, how: "error" as const } : args.fail(ClientError.unblockReason)
@@ -478,6 +479,7 @@ const list = Command.make({
       Arg.oneOf("mode", [Arg.token("WRITE"), Arg.token("ALL")], { optional: true, since: "6.2.0" }),
     ],
     parse: (args) => {
+      if (args.left > 2) args.fail(WrongForm.of("CLIENT", args.argv[1]!))
       const ms = args.int(ClientError.pauseNotInteger)
       if (ms < 0) args.fail(ClientError.pauseNegative)
       if (!args.more || args.option("ALL")) return { ms, mode: "all" as const }

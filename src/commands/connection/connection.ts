@@ -201,7 +201,7 @@ const withServices = Effect.gen(function* () {
         const authenticated = authenticate(client, credentials)
         if (Either.isLeft(authenticated)) return Either.left(authenticated.left)
       }
-      if (!client.authenticated) return Either.left(HelloNoAuth.error)
+      if (!client.authenticated && config.current.requirepass !== "") return Either.left(HelloNoAuth.error)
       if (name !== undefined) client.name = name
       if (version !== undefined) client.protocol = version === 3 ? 3 : 2
       return Either.right(

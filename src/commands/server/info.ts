@@ -98,7 +98,7 @@ export const infoCommands = Effect.gen(function* () {
       ["maxclients", config.current.maxclients],
       ["client_recent_max_input_buffer", all.reduce((most, client) => Math.max(most, client.queryBufferBytes()), 0)],
       ["client_recent_max_output_buffer", all.reduce((most, client) => Math.max(most, client.outbox.queuedBytes()), 0)],
-      ["blocked_clients", all.filter((client) => client.parked !== undefined).length],
+      ["blocked_clients", all.filter((client) => client.blocked).length],
       ["tracking_clients", all.filter((client) => client.tracking !== undefined).length],
       ["clients_in_timeout_table", all.filter((client) => client.parked !== undefined).length],
     ]

@@ -39,7 +39,11 @@ export const monitorCommands = Effect.gen(function* () {
 
   const show = (client: Client, entry: Entry, argv: ReadonlyArray<string>) => {
     const message = Reply.simple(line(client, entry, argv, clock.nowMicros(), observers.inScript))
-    for (const monitor of monitors) monitor.outbox.push(message)
+    for (const monitor of monitors) {
+      if (monitor !== client) monitor.outbox.push(message)
+      // Its own requests are shown after the answers to them; QUIT has none.
+      else if (!client.closing) monitor.afterReply.push(message)
+    }
   }
   /** A script is shown before what it calls, everything else once it has run. */
   const isScript = ({ command }: Entry) => command.group === "scripting" && (command.mask & Command.Flag.skip_monitor) !== 0
@@ -70,6 +74,8 @@ export const monitorCommands = Effect.gen(function* () {
     parse: () => undefined,
     run: (_, { client, nested }) => {
       if (nested) return Either.left(notInTransaction)
+      // Redis does not answer a second time.
+      if (client.monitor) return Either.right(Reply.none)
       client.monitor = true
       monitors.add(client)
       if (stop === undefined) start()
