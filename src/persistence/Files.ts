@@ -18,7 +18,7 @@ import type { CommandError } from "../errors/CommandError.ts"
 import {
   CannotRecover,
   DamagedFile,
-  DirectoryInUse,
+  type DirectoryInUse,
   type DiskFailure,
   Misconfigured,
   type PersistenceError,

@@ -5,7 +5,7 @@
  * told from a later one with the same number (1, in every container) by the time at which it began, where the system says it, and two
  * servers in one process by a name that each gets.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { DirectoryInUse, DiskFailure } from "../../errors/PersistenceErrors.ts"

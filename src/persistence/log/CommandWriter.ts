@@ -79,7 +79,8 @@ export class CommandWriter {
   private stream(key: string, stream: Stream): void {
     const walk = stream.walk(Id.zero, Id.max, false)
     for (let entry = walk.next(); entry !== undefined; entry = walk.next()) {
-      this.request("XADD", key, Id.format(entry), ...entry.pairs())
+      // Appended to an array, not spread: an entry may have more fields than a call takes arguments.
+      this.text += LogText.request(["XADD", key, Id.format(entry)].concat(entry.pairs()))
     }
     // An empty stream is made by adding an entry that is trimmed at once.
     if (stream.length === 0) this.request("XADD", key, "MAXLEN", "0", "0-1", "x", "y")
