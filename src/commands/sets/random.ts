@@ -21,7 +21,7 @@ const popSome = (key: string, set: SetValue, count: number, ctx: Command.Ctx): A
     for (const member of set) rest.add(member, limits)
     db.put(key, rest)
   }
-  ctx.propagateAs(...popped.map((member) => ["SREM", key, member]))
+  ctx.propagateAll(popped.map((member) => ["SREM", key, member]))
   db.changed(key, EventClass.set, "spop", count)
   return setOf(popped, ctx.client)
 }

@@ -155,7 +155,7 @@ const xclaim = Command.make({
     }
     if (moved && log.length === 0) log.push(Log.position(key, group))
     ctx.db.touched(log.length)
-    ctx.propagateAs(...log)
+    ctx.propagateAll(log)
     return Either.right(Reply.array(claimed))
   },
 })
@@ -237,7 +237,7 @@ const xautoclaim = Command.make({
       count--
     }
     ctx.db.touched(log.length)
-    ctx.propagateAs(...log)
+    ctx.propagateAll(log)
     return Either.right(Reply.array([Replies.id(next ?? Id.zero), Reply.array(claimed), Reply.array(deleted)]))
   },
 })

@@ -197,7 +197,7 @@ const serveNow = (request: Request, sources: ReadonlyArray<Source>, ctx: Ctx): R
     if (Id.isMax(after) && (stream.length === 0 || Id.compare(stream.edgeId(true), group.lastId) <= 0)) continue
     served.push(Reply.bulk(key), readForGroup(request, source, request.count, stream, group, ctx, log))
   }
-  if (log.length > 0 || request.reader !== undefined) ctx.propagateAs(...log)
+  if (log.length > 0 || request.reader !== undefined) ctx.propagateAll(log)
   return served
 }
 
@@ -223,7 +223,7 @@ const serveWoken = (
     if (Id.compare(stream.lastId, group.lastId) <= 0) return keepWaiting
     const log: Array<ReadonlyArray<string>> = []
     entries = readForGroup(request, source, count, stream, group, ctx, log)
-    ctx.propagateAs(...log)
+    ctx.propagateAll(log)
   }
   return Either.right(Replies.byStream([Reply.bulk(source.key), entries], ctx.client.protocol))
 }
