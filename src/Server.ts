@@ -36,6 +36,7 @@ import { makeBytes } from "./store/bytes/ByteKeyspace.ts"
 import * as Expiry from "./store/Expiry.ts"
 import { makeMap } from "./store/Keyspace.ts"
 import { Store } from "./store/Store.ts"
+import * as Tidying from "./store/Tidying.ts"
 
 /** The databases, as many and of the kind as configured. */
 const store = Layer.unwrapEffect(
@@ -87,7 +88,7 @@ const or = <A, E, R, E2, R2>(
 const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persistence, E2, R2>) =>
   Replay.layer.pipe(
     Layer.provideMerge(Listener.layer),
-    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer)),
+    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer)),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, LuaEngine.layer)),

@@ -1,8 +1,13 @@
 /** The laws of the store over each inside that a database can have, and what only one of them promises. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+import { Clock } from "../src/clock/Clock.ts"
 import { makeBytes } from "../src/store/bytes/ByteKeyspace.ts"
 import { makeMap } from "../src/store/Keyspace.ts"
 import { Store } from "../src/store/Store.ts"
+import * as Tidying from "../src/store/Tidying.ts"
 import { random, suite } from "./support/StoreSuite.ts"
 
 suite("keys as objects in a map", Store.layerMemory({ databases: 2, keyspace: makeMap }))
@@ -39,6 +44,28 @@ describe("bytes outside the heap", () => {
     }
     expect(most).toBeLessThan(1.5)
   })
+
+  it.effect("are tidied up in a quiet moment when deletion stops half-way", () =>
+    Effect.gen(function* () {
+      const { databases } = yield* Store
+      const [{ keyspace }] = databases
+      for (let i = 0; i < 30_000; i++) keyspace.put(`key:${i}`, "v".repeat(100))
+      const isUntidy = () => {
+        const { used, holes } = keyspace.footprint()!
+        return (holes - 256 * 1024) * 4 > used
+      }
+      for (let i = 0; i < 30_000 && !isUntidy(); i++) keyspace.remove(`key:${i}`)
+      expect(isUntidy()).toBe(true)
+      yield* TestClock.adjust("100 millis")
+      for (let turns = 0; isUntidy() && turns < 1000; turns++) {
+        yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+      }
+      expect(isUntidy()).toBe(false)
+    }).pipe(
+      Effect.provide(Tidying.layer.pipe(Layer.provideMerge(Store.layerMemory({ databases: 1, keyspace: makeBytes })))),
+      Effect.provide(Clock.layer),
+    ),
+  )
 
   it("hold nothing after the last key has gone", () => {
     const keyspace = fill(100_000, 100)

@@ -43,6 +43,8 @@ export interface StoreEvents {
   readonly beforeWrite: Array<(db: Database, key: string) => void>
   /** A key got a deadline, or an earlier one than it had; or a part of its value did (hash fields). */
   readonly scheduled: Array<(db: Database, key: string, atMs: number) => void>
+  /** Memory could be given back by some calls of `Keyspace.tidy`. */
+  readonly untidy: Array<() => void>
 }
 
 export const make = (): StoreEvents => ({
@@ -55,6 +57,7 @@ export const make = (): StoreEvents => ({
   reclaimed: [],
   beforeWrite: [],
   scheduled: [],
+  untidy: [],
 })
 
 /** Adds a listener and returns the function that takes it away again. */

@@ -79,6 +79,26 @@ export interface Walk {
   readonly end: () => void
 }
 
+/** The footprints of all, added up; absent when none has one. */
+export const footprintOf = (keyspaces: ReadonlyArray<Keyspace>): Footprint | undefined => {
+  const sum = { segments: 0, used: 0, holes: 0, allocated: 0, index: 0 }
+  let found = false
+  for (const keyspace of keyspaces) {
+    const footprint = keyspace.footprint()
+    if (footprint === undefined) continue
+    found = true
+    sum.segments += footprint.segments
+    sum.used += footprint.used
+    sum.holes += footprint.holes
+    sum.allocated += footprint.allocated
+    sum.index += footprint.index
+  }
+  return found ? sum : undefined
+}
+
+/** Makes the inside of a database. It calls `onUntidy` when changes begin to leave something for `tidy` to do. */
+export type Make = (clock: AccessClock, onUntidy?: () => void) => Keyspace
+
 /** What `find` writes as the access stamp; the dispatcher moves it on. One object is shared by all databases of a store. */
 export interface AccessClock {
   /** Stamp for a key used now, given its old stamp; 0 for a new key. */

@@ -12,7 +12,7 @@ import { Clock } from "../clock/Clock.ts"
 import { lruStamp } from "./Access.ts"
 import { Database, type Shared } from "./Database.ts"
 import * as Events from "./Events.ts"
-import { type AccessClock, type Keyspace, makeMap } from "./Keyspace.ts"
+import { type AccessClock, type Make, makeMap } from "./Keyspace.ts"
 
 export interface StoreService extends Shared {
   readonly databases: ReadonlyArray<Database>
@@ -28,14 +28,11 @@ export class Store extends Context.Tag("tiny-redis/Store")<Store, StoreService>(
   /** Databases in maps. `databases` is their number; `keyspace` the inside of one (`Keyspace.makeMap` unless given). */
   static readonly layerMemory = (options: {
     readonly databases: number
-    readonly keyspace?: (clock: AccessClock) => Keyspace
+    readonly keyspace?: Make
   }) => Layer.effect(this, Effect.map(Clock, (clock) => make(options, clock.now())))
 }
 
-const make = (
-  options: { readonly databases: number; readonly keyspace?: (clock: AccessClock) => Keyspace },
-  now: number,
-): StoreService => {
+const make = (options: { readonly databases: number; readonly keyspace?: Make }, now: number): StoreService => {
   const accessClock: AccessClock = { stamp: () => lruStamp(store.now) }
   const store: StoreService = {
     now,
@@ -53,6 +50,12 @@ const make = (
     database: (index) => store.databases[index],
   }
   const makeKeyspace = options.keyspace ?? makeMap
-  const databases = Array.from({ length: options.databases }, (_, i) => new Database(i, makeKeyspace(accessClock), store))
+  const onUntidy = () => {
+    for (let i = 0; i < store.events.untidy.length; i++) store.events.untidy[i]()
+  }
+  const databases = Array.from(
+    { length: options.databases },
+    (_, i) => new Database(i, makeKeyspace(accessClock, onUntidy), store),
+  )
   return Object.assign(store, { databases })
 }

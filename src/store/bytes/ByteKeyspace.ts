@@ -15,7 +15,7 @@
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
 import { flat } from "../../bytes/Bytes.ts"
-import type { AccessClock, Footprint, Keyspace, Walk } from "../Keyspace.ts"
+import type { AccessClock, Footprint, Keyspace, Make, Walk } from "../Keyspace.ts"
 import type { Collection, Value } from "../Value.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import { PositionList } from "./PositionList.ts"
@@ -53,7 +53,7 @@ const blocksAStep = 16
 const double = new Float64Array(1)
 const doubleWords = new Int32Array(double.buffer)
 
-export const makeBytes = (clock: AccessClock): Keyspace => new ByteKeyspace(clock)
+export const makeBytes: Make = (clock, onUntidy = () => {}) => new ByteKeyspace(clock, onUntidy)
 
 const classMask = ~((1 << classShift) - 1)
 
@@ -84,6 +84,9 @@ const valueBytes = (value: Value): number =>
 
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
+  private readonly onUntidy: () => void
+  /** Whether `onUntidy` was called since all was tidy. */
+  private wasUntidy = false
   private readonly index = new SlotIndex()
   private readonly segments = new Segments()
   private readonly references = new References()
@@ -97,8 +100,9 @@ class ByteKeyspace implements Keyspace {
   private lastHash = 0
   private lastAddress = 0
 
-  constructor(clock: AccessClock) {
+  constructor(clock: AccessClock, onUntidy: () => void) {
     this.clock = clock
+    this.onUntidy = onUntidy
   }
 
   get size(): number {
@@ -283,7 +287,8 @@ class ByteKeyspace implements Keyspace {
   tidy(): boolean {
     this.index.step()
     this.segments.empty(blocksAStep, this.move)
-    return this.index.isMoving || this.segments.isUntidy
+    this.wasUntidy = this.index.isMoving || this.segments.isUntidy
+    return this.wasUntidy
   }
 
   /** The address of a key's record, or 0. Leaves the key's hash in `lastHash` and its words in `KeyBytes.words`. */
@@ -480,5 +485,9 @@ class ByteKeyspace implements Keyspace {
 
   private tidyStep(): void {
     if (this.segments.isUntidy) this.segments.empty(blocksAStep, this.move)
+    else if (!this.index.isMoving) return
+    if (this.wasUntidy) return
+    this.wasUntidy = true
+    this.onUntidy()
   }
 }
