@@ -20,6 +20,7 @@ import { PubSub } from "../../pubsub/PubSub.ts"
 import { Tracking } from "../../pubsub/Tracking.ts"
 import { lruStamp } from "../../store/Access.ts"
 import { Store } from "../../store/Store.ts"
+import { footprintOf } from "../../store/Keyspace.ts"
 
 type Fields = ReadonlyArray<readonly [name: string, value: string | number]>
 
@@ -57,9 +58,11 @@ export const infoCommands = Effect.gen(function* () {
 
   const memory = () => {
     const { heapUsed, external, heapTotal, rss } = process.memoryUsage()
-    const used = heapUsed + external
+    // Memory taken for keys and values that none lies in is not used.
+    const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
+    const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)
     peak = Math.max(peak, used)
-    return { used, total: heapTotal + external, rss }
+    return { used, total: heapTotal + external, rss, footprint }
   }
   const startedWith = memory().used
 
@@ -105,7 +108,7 @@ export const infoCommands = Effect.gen(function* () {
   }
 
   const memoryFields = (): Fields => {
-    const { used, total, rss } = memory()
+    const { used, total, rss, footprint } = memory()
     const { maxmemory, maxmemoryPolicy } = config.current
     const dataset = Math.max(0, used - startedWith)
     return [
@@ -140,6 +143,16 @@ export const infoCommands = Effect.gen(function* () {
       ["active_defrag_running", 0],
       ["lazyfree_pending_objects", 0],
       ["lazyfreed_objects", 0],
+      ...(footprint === undefined
+        ? []
+        : ([
+            ["keyspace_segments", footprint.segments],
+            ["keyspace_segment_bytes", footprint.allocated],
+            ["keyspace_used_bytes", footprint.used],
+            ["keyspace_free_bytes", footprint.holes],
+            ["keyspace_index_bytes", footprint.index],
+            ["keyspace_fragmentation_ratio", ((footprint.used + footprint.holes) / Math.max(1, footprint.used)).toFixed(2)],
+          ] as const)),
     ]
   }
 
