@@ -63,8 +63,8 @@ const makePair = (number: number): { readonly transport: Transport; readonly pee
   let readPaused = false
   let peerPaused = false
   /** From client to server while the server does not read, and from server to client while the client does not. */
-  let inbound: Array<string> = []
-  let outbound: Array<string> = []
+  const inbound: Array<string> = []
+  const outbound: Array<string> = []
   let inboundEnded = false
   let onData: ((bytes: string) => void) | undefined
   const onClosed: Array<() => void> = []

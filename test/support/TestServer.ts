@@ -3,7 +3,7 @@
  * which is then a synchronisation point. Time is the `TestClock`'s.
  */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import type { Reply } from "../../src/codec/Reply.ts"
 import { encodeRequest } from "../../src/codec/Encoder.ts"
