@@ -263,3 +263,53 @@ describe("snapshots", () => {
     }),
   )
 })
+
+describe("what is beside the keys", () => {
+  const library = "#!lua name=mylib\nredis.register_function('f', function() return 'from the library' end)"
+  it.scoped("function libraries come back from a snapshot and from either form of a log", () =>
+    Effect.gen(function* () {
+      for (const settings of [{ appendonly: false }, logged, { ...logged, aofUseRdbPreamble: false }]) {
+        const dir = yield* directory
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "FUNCTION", "LOAD", library)).toMatchObject({ value: "mylib" })
+            if (settings.appendonly) {
+              yield* run(client, "BGREWRITEAOF")
+              yield* until(client, "aof_rewrite_in_progress:0")
+            } else yield* run(client, "SAVE")
+          }),
+        )
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "FCALL", "f", "0")).toMatchObject({ value: "from the library" })
+          }),
+        )
+      }
+    }),
+  )
+  it.scoped("idle times and counters of use come back where the policy keeps them", () =>
+    Effect.gen(function* () {
+      for (const [maxmemoryPolicy, word, value] of [
+        ["allkeys-lru", "IDLETIME", 500],
+        ["allkeys-lfu", "FREQ", 77],
+      ] as const) {
+        const dir = yield* directory
+        const settings = { appendonly: false, maxmemoryPolicy }
+        yield* withFiles(dir, settings, (client) =>
+          Effect.promise(async () => {
+            await client.run("SET", "k", "v")
+            const payload = await client.run("DUMP", "k")
+            if (payload._tag !== "Bulk") throw new Error("no payload")
+            await client.run("RESTORE", "k", "0", payload.value, "REPLACE", word, String(value))
+            await client.run("SAVE")
+          }),
+        )
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "OBJECT", word, "k")).toMatchObject({ value })
+          }),
+        )
+      }
+    }).pipe((body) => Effect.zipRight(TestClock.setTime(1_700_000_000_000), body)),
+  )
+})

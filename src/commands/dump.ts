@@ -20,7 +20,7 @@ import * as Payload from "../persistence/rdb/Payload.ts"
 import { StoreEncoder } from "../persistence/rdb/StoreEncoder.ts"
 import type { Database } from "../store/Database.ts"
 import { EventClass } from "../store/Events.ts"
-import { isLfu, lruStamp } from "../store/Access.ts"
+import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 
 /** Payloads up to this size are built in a buffer that is kept. */
 const keptBytesMax = 64 * 1024
@@ -152,7 +152,7 @@ const run =
 
 const stamp = (config: ConfigService, db: Database, { key, idle, frequency }: Restore, now: number): void => {
   if (isLfu(config.current.maxmemoryPolicy)) {
-    if (frequency >= 0) db.keyspace.setAccess(key, ((Math.floor(now / 60_000) & 0xffff) << 8) | frequency)
+    if (frequency >= 0) db.keyspace.setAccess(key, lfuStampOf(frequency, now))
   } else if (idle >= 0) db.keyspace.setAccess(key, lruStamp(Math.max(0, now - idle * 1000)))
 }
 

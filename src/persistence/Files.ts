@@ -100,7 +100,7 @@ const make = (options: FilesOptions) =>
       Effect.gen(function* () {
         const context: Loading = {
           ...{ disk, store, limits: current, replay: given.replay, progress },
-          ...{ verify: current.rdbchecksum, until: recoverTo },
+          ...{ verify: current.rdbchecksum, until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
         }
         if (!current.appendonly && recoverTo === undefined) {
           yield* loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now())

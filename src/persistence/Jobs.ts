@@ -69,6 +69,8 @@ export const make = (services: JobServices): Jobs => {
       compression: current.rdbcompression,
       checksum: current.rdbchecksum,
       limits: current,
+      policy: current.maxmemoryPolicy,
+      now: clock.now,
     })
     writer.header([
       ["redis-ver", versionText],

@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
+import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Limits } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
@@ -32,6 +33,10 @@ export interface Loading {
   readonly progress: Progress
   /** The setting `rdbchecksum`. */
   readonly verify: boolean
+  /** The setting `maxmemory-policy`. */
+  readonly policy: string
+  /** When loading began, Unix ms. */
+  readonly now: number
   /** Stop before the first change that was made later than this second. */
   readonly until: number | undefined
 }
@@ -66,6 +71,8 @@ const visitor = (
       }
       if (!db.keyspace.put(key, value, true)) throw new Damaged(self.offset, `key ${JSON.stringify(key)} twice`)
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
+      const access = accessOf(attributes, loading.policy, loading.now)
+      if (access !== undefined) db.keyspace.setAccess(key, access)
       if (typeof value === "object" && value.nextDeadline !== undefined) db.scheduleElements(key, value)
       progress.keysLoaded++
     },
@@ -81,6 +88,12 @@ const visitor = (
     skipped: warn,
   }
   return self
+}
+
+/** What the eviction policy of now keeps for a key; absent where the file says nothing that it could use. */
+const accessOf = ({ idleSeconds, frequency }: KeyAttributes, policy: string, now: number): number | undefined => {
+  if (isLfu(policy)) return frequency === -1 ? undefined : lfuStampOf(frequency, now)
+  return idleSeconds === -1 ? undefined : lruStamp(Math.max(0, now - idleSeconds * 1000))
 }
 
 /** A snapshot is of a later second than the one that is to be restored. */

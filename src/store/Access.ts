@@ -31,6 +31,9 @@ export const frequency = (stamp: number, now: number, decayMinutes: number): num
 /** The stamp of a new key, for LFU. */
 export const lfuFirstStamp = (now: number): number => (minuteOf(now) << 8) | counterInitial
 
+/** The stamp of a key that comes with its counter, as from a snapshot or RESTORE, for LFU. */
+export const lfuStampOf = (counter: number, now: number): number => (minuteOf(now) << 8) | counter
+
 /** The stamp of a key used once more: the counter grows with a chance that falls as it grows. `chance` is in [0, 1). */
 export const lfuStamp = (old: number, now: number, decayMinutes: number, logFactor: number, chance: number): number => {
   const counter = frequency(old, now, decayMinutes)

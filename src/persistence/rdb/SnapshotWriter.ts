@@ -6,6 +6,7 @@
  * before, which readers take anywhere.
  */
 import { Crc64 } from "../../bytes/Crc64.ts"
+import { idleSeconds, isLfu } from "../../store/Access.ts"
 import type { Limits, Value } from "../../store/Value.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Opcode, versionWritten } from "./Format.ts"
@@ -18,15 +19,23 @@ export interface SnapshotOptions {
   readonly compression: boolean
   readonly checksum: boolean
   readonly limits: Limits
+  /** The setting `maxmemory-policy`. */
+  readonly policy: string
+  /** Unix ms. */
+  readonly now: () => number
 }
 
 export class SnapshotWriter {
   private readonly out: ByteWriter
   private readonly encoder: StoreEncoder
   private readonly checksum: Crc64 | undefined
+  private readonly policy: string
+  private readonly now: () => number
   private selected = -1
 
-  constructor({ compression, checksum, limits }: SnapshotOptions) {
+  constructor({ compression, checksum, limits, policy, now }: SnapshotOptions) {
+    this.policy = policy
+    this.now = now
     this.out = new ByteWriter(capacity, compression)
     this.encoder = new StoreEncoder(this.out, limits)
     this.checksum = checksum ? new Crc64() : undefined
@@ -59,7 +68,8 @@ export class SnapshotWriter {
     this.out.string(source)
   }
 
-  key(db: number, key: string, value: Value, deadline: number | undefined): void {
+  /** `access` is what the eviction policy keeps for the key (store/Access.ts), and is written where there is one. */
+  key(db: number, key: string, value: Value, deadline: number | undefined, access: number): void {
     const { out } = this
     if (db !== this.selected) {
       this.selected = db
@@ -69,6 +79,13 @@ export class SnapshotWriter {
     if (deadline !== undefined) {
       out.byte(Opcode.expireMs)
       out.milliseconds(deadline)
+    }
+    if (this.policy.endsWith("-lru")) {
+      out.byte(Opcode.idle)
+      out.length(idleSeconds(access, this.now()))
+    } else if (isLfu(this.policy)) {
+      out.byte(Opcode.frequency)
+      out.byte(access & 255)
     }
     this.encoder.type(value)
     out.string(key)

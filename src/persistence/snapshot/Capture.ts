@@ -12,7 +12,7 @@ import type { StoreService } from "../../store/Store.ts"
 import type { Value } from "../../store/Value.ts"
 
 /** Takes one key; what it keeps of `value` it must copy, since the value changes after. */
-export type Sink = (db: number, key: string, value: Value, deadline: number | undefined) => void
+export type Sink = (db: number, key: string, value: Value, deadline: number | undefined, access: number) => void
 
 interface Part {
   /** The number of the database when the capture began; SWAPDB may have given the keyspace another one since. */
@@ -62,7 +62,7 @@ export class Capture {
 
   private give(part: Part, key: string, value: Value): void {
     this.taken++
-    this.sink(part.index, key, value, part.keyspace.deadline(key))
+    this.sink(part.index, key, value, part.keyspace.deadline(key), part.keyspace.access(key))
   }
 
   /** Gives out up to `count` keys. False when all have been. */

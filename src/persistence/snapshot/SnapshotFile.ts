@@ -8,15 +8,14 @@
 import * as Effect from "effect/Effect"
 import type { DiskFailure } from "../../errors/PersistenceErrors.ts"
 import type { StoreService } from "../../store/Store.ts"
-import type { Value } from "../../store/Value.ts"
 import type { Disk } from "../disk/Disk.ts"
-import { Capture } from "./Capture.ts"
+import { Capture, type Sink } from "./Capture.ts"
 
 /** Turns keys into bytes. */
 export interface Format {
   /** Bytes that wait to be taken. */
   readonly size: number
-  readonly key: (db: number, key: string, value: Value, deadline: number | undefined) => void
+  readonly key: Sink
   readonly take: () => Buffer
   /** The last bytes. */
   readonly end: () => Buffer
@@ -61,7 +60,7 @@ export const write = <E>({
 }: Writing<E>): Effect.Effect<number, DiskFailure | CaptureLost | E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
-      const capture = new Capture(store, (db, key, value, deadline) => format.key(db, key, value, deadline))
+      const capture = new Capture(store, (...key) => format.key(...key))
       begin(capture)
       return capture
     }),
