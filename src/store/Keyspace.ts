@@ -32,6 +32,8 @@ export interface Keyspace {
   /** 24 bits the eviction policy keeps for a key; 0 when absent. */
   readonly access: (key: string) => number
   readonly setAccess: (key: string, stamp: number) => void
+  /** About how many bytes a key takes with its value, without what belongs to a collection itself. */
+  readonly entryBytes: (key: string, value: Value) => number
   /** Bytes that store/Memory.ts remembers of a key, and the sum of all; what it has not set counts as 0. */
   readonly setWeight: (key: string, bytes: number) => void
   readonly totalWeight: number
@@ -106,6 +108,11 @@ export interface AccessClock {
 }
 
 const firstCapacity = 16
+
+/** A string's header in V8, and the rounding of its bytes to words. */
+const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
+/** Position, key and value slots, access stamp and weight, and the spare room of the tables they stand in. */
+const entryBytes = 96
 
 /** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
 export const makeMap = (clock: AccessClock): Keyspace => {
@@ -198,6 +205,10 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       const position = positions.get(key)
       if (position !== undefined) stamps[position] = stamp
     },
+    entryBytes: (key, value) =>
+      entryBytes +
+      stringBytes(key.length) +
+      (typeof value === "string" ? stringBytes(value.length) : typeof value === "object" || (value | 0) === value ? 0 : 16),
     setWeight: (key, bytes) => {
       const position = positions.get(key)
       if (position === undefined) return

@@ -14,6 +14,7 @@ import { Config } from "../config/Config.ts"
 import * as Access from "./Access.ts"
 import type { Database } from "./Database.ts"
 import { listen } from "./Events.ts"
+import type { Keyspace } from "./Keyspace.ts"
 import { Store } from "./Store.ts"
 import type { Value } from "./Value.ts"
 
@@ -24,20 +25,12 @@ export interface MemoryService {
   readonly used: () => number
 }
 
-/** A string's header in V8, and the rounding of its bytes to words. */
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Position, key and value slots, access stamp and weight, and the spare room of the tables they stand in. */
-const entryBytes = 96
 /** Elements looked at to estimate a large collection. */
 const samples = 5
 
-/** Bytes that `key` with `value` takes. */
-export const sizeOf = (key: string, value: Value, sampled = samples): number =>
-  entryBytes +
-  stringBytes(key.length) +
-  (typeof value === "string" ? stringBytes(value.length)
-  : typeof value === "number" ? (Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? 0 : 16)
-  : value.memoryUsage(sampled))
+/** Bytes that `key` with `value` takes in `keyspace`. */
+export const sizeOf = (keyspace: Keyspace, key: string, value: Value, sampled = samples): number =>
+  keyspace.entryBytes(key, value) + (typeof value === "object" ? value.memoryUsage(sampled) : 0)
 
 export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryService>() {
   /** The limit and policy as configured. */
@@ -67,11 +60,11 @@ const make = Effect.gen(function* () {
 
   const measure = (db: Database, key: string) => {
     const value = db.keyspace.peek(key)
-    if (value !== undefined) db.keyspace.setWeight(key, sizeOf(key, value))
+    if (value !== undefined) db.keyspace.setWeight(key, sizeOf(db.keyspace, key, value))
   }
   const measureAll = () => {
     for (const db of store.databases) {
-      db.keyspace.scan(0, db.size, (key, value) => db.keyspace.setWeight(key, sizeOf(key, value)))
+      db.keyspace.scan(0, db.size, (key, value) => db.keyspace.setWeight(key, sizeOf(db.keyspace, key, value)))
     }
   }
   const total = () => {

@@ -100,7 +100,7 @@ export const memoryCommands = Effect.gen(function* () {
     },
     run: ({ key, samples }, { db }) => {
       const value = db.peek(key)
-      return Either.right(value === undefined ? Reply.nil : Reply.int(Math.round(sizeOf(key, value, samples))))
+      return Either.right(value === undefined ? Reply.nil : Reply.int(Math.round(sizeOf(db.keyspace, key, value, samples))))
     },
   })
 

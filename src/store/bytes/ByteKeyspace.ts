@@ -47,6 +47,9 @@ const inlineValueMax = 4096
 /** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 12
 
+/** What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it. */
+const indexBytes = 20
+
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
 
@@ -220,6 +223,13 @@ class ByteKeyspace implements Keyspace {
     const words = this.segments.words[address >>> 23]
     const word = wordAt(address)
     words[word] = (stamp << 8) | (words[word] & 0xff)
+  }
+
+  entryBytes(key: string, value: Value): number {
+    const isLong = key.length > KeyBytes.inlineKeyMax
+    const record = (headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length))) * 4 + valueBytes(value)
+    const outside = (isLong ? key.length : 0) + (typeof value === "string" && value.length > inlineValueMax ? value.length : 0)
+    return indexBytes + ((record + 7) & ~7) + outside
   }
 
   setWeight(key: string, bytes: number): void {
