@@ -79,13 +79,37 @@ describe("the engine", () => {
     ["a pattern inside of gsub", 'return string.gsub(("a"):rep(20000),".-.-.-.-b","")', time],
     ["a string that doubles", 'local s="x" while true do s=s..s end', "ERR not enough memory script"],
     ["a table that grows", "local t={} while true do t[#t+1]={} end", "ERR not enough memory script"],
-    ["a bomb that catches every error", 'while true do pcall(function() local s="x" while true do s=s..s end end) end', time],
+    [
+      "a bomb that catches every error",
+      'while true do pcall(function() local s="x" while true do s=s..s end end) end',
+      time,
+    ],
     ["a recursion", "local function f() return 1+f() end return f()", "ERR user_script:1: stack overflow script"],
-    ["a metatable that refers to itself", "local t={} setmetatable(t,{__index=function(s,k) return s[k+1] end}) return t[1]", "ERR user_script:1: C stack overflow script"],
-    ["a table that contains itself as JSON", "local t={} t[1]=t return cjson.encode(t)", "ERR user_script:1: Cannot serialise, excessive nesting (1001) script"],
-    ["deep JSON", 'return cjson.decode(("["):rep(1e5))', "ERR user_script:1: Found too many nested data structures (1001) script"],
-    ["deep MessagePack", 'return cmsgpack.unpack(("\\145"):rep(1e5))', "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.) script"],
-    ["a pattern that nests", 'return string.find(("a"):rep(5000),("a?"):rep(5000))', "ERR user_script:1: pattern too complex script"],
+    [
+      "a metatable that refers to itself",
+      "local t={} setmetatable(t,{__index=function(s,k) return s[k+1] end}) return t[1]",
+      "ERR user_script:1: C stack overflow script",
+    ],
+    [
+      "a table that contains itself as JSON",
+      "local t={} t[1]=t return cjson.encode(t)",
+      "ERR user_script:1: Cannot serialise, excessive nesting (1001) script",
+    ],
+    [
+      "deep JSON",
+      'return cjson.decode(("["):rep(1e5))',
+      "ERR user_script:1: Found too many nested data structures (1001) script",
+    ],
+    [
+      "deep MessagePack",
+      'return cmsgpack.unpack(("\\145"):rep(1e5))',
+      "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.) script",
+    ],
+    [
+      "a pattern that nests",
+      'return string.find(("a"):rep(5000),("a?"):rep(5000))',
+      "ERR user_script:1: pattern too complex script",
+    ],
   ])("ends %s and goes on", (_, source, expected) => {
     const { engine, evaluate } = newEngine(expected === time ? {} : { timeMsMax: 20_000 })
     evaluate("return 1")
@@ -132,10 +156,10 @@ describe("the engine", () => {
       "pcall(function() x = 1 end)",
       'pcall(rawset, _G, "x", 1)',
       'pcall(function() string.x = 1 end) pcall(rawset, string, "x", 1)',
-      'pcall(setmetatable, _G, {__index = function() return 1 end})',
+      "pcall(setmetatable, _G, {__index = function() return 1 end})",
       'pcall(function() getmetatable("").__index = function() return 1 end end)',
       'pcall(function() loadstring("x = 1")() end)',
-      'coroutine.wrap(function() pcall(function() x = 1 end) end)()',
+      "coroutine.wrap(function() pcall(function() x = 1 end) end)()",
     ]) {
       evaluate(source)
       expect(errorOf(evaluate("return x"))).toContain("nonexistent global variable 'x'")
@@ -145,7 +169,9 @@ describe("the engine", () => {
 
   it("compiles libraries again after the interpreter was thrown away", () => {
     const { engine, evaluate } = newEngine()
-    const library = Either.getOrThrow(engine.evaluate("l", '#!lua name=l\nredis.register_function("f",function(k,a) return a[1] end)'))
+    const library = Either.getOrThrow(
+      engine.evaluate("l", '#!lua name=l\nredis.register_function("f",function(k,a) return a[1] end)'),
+    )
     evaluate("while true do end")
     expect(engine.runFunction(library, "f", { ...invocation, argv: ["x"] })).toEqual(Reply.bulk("x"))
   })
@@ -181,46 +207,65 @@ describe("what scripts change", () => {
     Effect.gen(function* () {
       const source = "redis.call('set',KEYS[1],'1') redis.call('get',KEYS[1]) redis.call('incr',KEYS[1])"
       expect(yield* logOf(["EVAL", source, "1", "k"])).toEqual(["MULTI", "set k 1", "incr k", "EXEC"])
-    }))
+    }),
+  )
 
   it.effect("is logged without a transaction when it is one change", () =>
     Effect.gen(function* () {
       expect(yield* logOf(["EVAL", "return redis.call('set','k','v')", "0"])).toEqual(["set k v"])
-    }))
+    }),
+  )
 
   it.effect("is logged as far as it went when the script fails", () =>
     Effect.gen(function* () {
       expect(yield* logOf(["EVAL", "redis.call('set','k','v') error('x')", "0"])).toEqual(["set k v"])
-    }))
+    }),
+  )
 
   it.effect("is not logged while the script does not want it", () =>
     Effect.gen(function* () {
-      const source = "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL) redis.call('set','b','1')"
+      const source =
+        "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL) redis.call('set','b','1')"
       expect(yield* logOf(["EVAL", source, "0"])).toEqual(["set b 1"])
-    }))
+    }),
+  )
 
   it.effect("goes into the transaction around it", () =>
     Effect.gen(function* () {
       const requests = [["MULTI"], ["SET", "a", "1"], ["EVAL", "redis.call('set','b','2')", "0"], ["EXEC"]]
       expect(yield* logOf(...requests)).toEqual(["MULTI", "SET a 1", "set b 2", "EXEC"])
-    }))
+    }),
+  )
 
   it.effect("includes libraries as they came", () =>
     Effect.gen(function* () {
-      const load = ["FUNCTION", "LOAD", '#!lua name=l\nredis.register_function("f",function() redis.call("set","k","v") end)']
+      const load = [
+        "FUNCTION",
+        "LOAD",
+        '#!lua name=l\nredis.register_function("f",function() redis.call("set","k","v") end)',
+      ]
       expect(yield* logOf(load, ["FCALL", "f", "0"], ["FUNCTION", "DELETE", "l"])).toEqual([
-        load.join(" "), "set k v", "FUNCTION DELETE l",
+        load.join(" "),
+        "set k v",
+        "FUNCTION DELETE l",
       ])
-    }))
+    }),
+  )
 
   it.effect("wakes a blocked client when the script has ended", () =>
     Effect.gen(function* () {
       const [client, blocked] = [yield* connect, yield* connect]
       blocked.send("BLPOP", "l", "0")
-      const reply = yield* run(client, "EVAL", "redis.call('rpush','l','a') redis.call('rpush','l','b') return redis.call('llen','l')", "0")
+      const reply = yield* run(
+        client,
+        "EVAL",
+        "redis.call('rpush','l','a') redis.call('rpush','l','b') return redis.call('llen','l')",
+        "0",
+      )
       expect(reply).toEqual(Reply.int(2))
       expect(yield* Effect.promise(blocked.receive)).toEqual(Reply.array([Reply.bulk("l"), Reply.bulk("a")]))
-    }).pipe(Effect.provide(layer())))
+    }).pipe(Effect.provide(layer())),
+  )
 })
 
 describe("a script that does not end", () => {
@@ -245,19 +290,28 @@ describe("a script that does not end", () => {
         )
         expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe("NOTBUSY No scripts in execution right now.")
         expect(yield* run(other, "PING")).toEqual(Reply.pong)
-      })))
+      }),
+    ),
+  )
 
   it.live("may be a function", () =>
     scene((slow, other) =>
       Effect.gen(function* () {
-        yield* run(other, "FUNCTION", "LOAD", '#!lua name=l\nredis.register_function("f",function() while true do end end)')
+        yield* run(
+          other,
+          "FUNCTION",
+          "LOAD",
+          '#!lua name=l\nredis.register_function("f",function() while true do end end)',
+        )
         slow.send("FCALL", "f", "0")
         yield* Effect.sleep(Duration.millis(100))
         const busy = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
         expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe(busy)
         expect(yield* run(other, "FUNCTION", "KILL")).toEqual(Reply.ok)
         expect(text(yield* Effect.promise(slow.receive))).toMatch(/^ERR Script killed by user/)
-      })))
+      }),
+    ),
+  )
 
   it.live("that ends in the end gives its reply, and its changes are there", () =>
     scene((slow, other) =>
@@ -265,7 +319,9 @@ describe("a script that does not end", () => {
         slow.send("EVAL", "for i=1,3e7 do end redis.call('set','k','v') return 'done'", "0")
         expect(yield* Effect.promise(slow.receive)).toEqual(Reply.bulk("done"))
         expect(yield* run(other, "GET", "k")).toEqual(Reply.bulk("v"))
-      })))
+      }),
+    ),
+  )
 
   it.live("ends with its client", () =>
     scene((slow, other) =>
@@ -275,5 +331,7 @@ describe("a script that does not end", () => {
         slow.destroy()
         yield* Effect.sleep(Duration.millis(50))
         expect(yield* run(other, "PING")).toEqual(Reply.pong)
-      })))
+      }),
+    ),
+  )
 })

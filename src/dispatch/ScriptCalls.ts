@@ -5,7 +5,7 @@
  * The idea to hold: the client lends itself to its script. What the script selects or speaks is put on the client for the
  * length of one call and taken off again.
  */
-import * as Reply from "../codec/Reply.ts"
+import type * as Reply from "../codec/Reply.ts"
 import type { Client } from "../command/Client.ts"
 import { Flag, type ScriptCalls, type ScriptRules } from "../command/Command.ts"
 import type { Entry } from "../command/Registry.ts"
@@ -26,59 +26,61 @@ export interface ScriptCallServices {
 
 const isError = (found: Entry | CommandError): found is CommandError => "code" in found
 
-export const make = (services: ScriptCallServices) => (client: Client, rules: ScriptRules): ScriptCalls => {
-  let db = client.db
-  let wrote = false
-  let logged = true
-  // Asked once: a script must not begin to fail because of what it wrote itself.
-  const outOfMemory = services.outOfMemory()
+export const make =
+  (services: ScriptCallServices) =>
+  (client: Client, rules: ScriptRules): ScriptCalls => {
+    let db = client.db
+    let wrote = false
+    let logged = true
+    // Asked once: a script must not begin to fail because of what it wrote itself.
+    const outOfMemory = services.outOfMemory()
 
-  const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
-    const { arity, mask } = command
-    if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
-    if (mask & Flag.noscript) return ScriptRefused.notFromScript
-    if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
-    if (mask & Flag.write) {
-      const error = services.diskError()
-      if (error !== undefined) return error
+    const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
+      const { arity, mask } = command
+      if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
+      if (mask & Flag.noscript) return ScriptRefused.notFromScript
+      if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
+      if (mask & Flag.write) {
+        const error = services.diskError()
+        if (error !== undefined) return error
+      }
+      if (outOfMemory && !rules.allowOom && !wrote && mask & Flag.denyoom) return OutOfMemory.error
+      if (mask & Flag.blocking && asksToBlock(argv)) {
+        return new ScriptRefused(`${command.name} command is not allowed with BLOCK option from scripts`)
+      }
+      return undefined
     }
-    if (outOfMemory && !rules.allowOom && !wrote && mask & Flag.denyoom) return OutOfMemory.error
-    if (mask & Flag.blocking && asksToBlock(argv)) {
-      return new ScriptRefused(`${command.name} command is not allowed with BLOCK option from scripts`)
-    }
-    return undefined
-  }
 
-  const call = (argv: ReadonlyArray<string>, protocol: 2 | 3): Reply.Reply => {
-    const entry = services.resolve(argv)
-    if (isError(entry)) return services.failed(undefined, ScriptRefused.unknownCommand)
-    const error = check(entry, argv)
-    if (error !== undefined) return services.failed(entry, error)
-    if (entry.command.mask & Flag.write) wrote = true
-    const own = { protocol: client.protocol, db: client.db }
-    client.protocol = protocol
-    client.db = db
-    client.inScript = true
-    try {
-      return services.execute(client, entry, argv, logged)
-    } finally {
-      db = client.db
-      client.db = own.db
-      client.protocol = own.protocol
-      client.inScript = false
+    const call = (argv: ReadonlyArray<string>, protocol: 2 | 3): Reply.Reply => {
+      const entry = services.resolve(argv)
+      if (isError(entry)) return services.failed(undefined, ScriptRefused.unknownCommand)
+      const error = check(entry, argv)
+      if (error !== undefined) return services.failed(entry, error)
+      if (entry.command.mask & Flag.write) wrote = true
+      const own = { protocol: client.protocol, db: client.db }
+      client.protocol = protocol
+      client.db = db
+      client.inScript = true
+      try {
+        return services.execute(client, entry, argv, logged)
+      } finally {
+        db = client.db
+        client.db = own.db
+        client.protocol = own.protocol
+        client.inScript = false
+      }
+    }
+
+    return {
+      call,
+      exists: (argv) => !isError(services.resolve(argv)),
+      setReplication: (flags) => {
+        logged = flags !== 0
+      },
+      wrote: () => wrote,
+      outOfMemory,
     }
   }
-
-  return {
-    call,
-    exists: (argv) => !isError(services.resolve(argv)),
-    setReplication: (flags) => {
-      logged = flags !== 0
-    },
-    wrote: () => wrote,
-    outOfMemory,
-  }
-}
 
 /** XREAD and XREADGROUP with BLOCK among their options. */
 const asksToBlock = (argv: ReadonlyArray<string>): boolean => {

@@ -26,9 +26,7 @@ export class NotBusy extends CommandError("NotBusy", "NOTBUSY") {
 
 /** A script runs longer than `busy-reply-threshold`. */
 export class Busy extends CommandError("Busy", "BUSY") {
-  static readonly script = new Busy(
-    "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-  )
+  static readonly script = new Busy("Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
   static readonly function = new Busy(
     "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
   )

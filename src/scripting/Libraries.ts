@@ -15,7 +15,8 @@ export type RestorePolicy = "flush" | "append" | "replace"
 
 export class Libraries {
   private byName: ReadonlyMap<string, Library> = new Map()
-  private functions: ReadonlyMap<string, { readonly library: Library; readonly definition: LibraryFunction }> = new Map()
+  private functions: ReadonlyMap<string, { readonly library: Library; readonly definition: LibraryFunction }> =
+    new Map()
   private readonly engine: ScriptEngineService
 
   constructor(engine: ScriptEngineService) {
@@ -46,7 +47,8 @@ export class Libraries {
   /** Adds a library to `to`; gives its name. */
   private add(to: Map<string, Library>, source: string, replace: boolean): Either.Either<string, CommandError> {
     return Either.flatMap(Shebang.ofLibrary(source), ({ name }) => {
-      if (to.has(name) && !replace) return Either.left<CommandError>(new ScriptInvalid(`Library '${name}' already exists`))
+      if (to.has(name) && !replace)
+        return Either.left<CommandError>(new ScriptInvalid(`Library '${name}' already exists`))
       return Either.flatMap(this.engine.evaluate(name, source), (library) => {
         to.delete(name)
         const taken = takenName(to, library)

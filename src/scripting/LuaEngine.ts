@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import { flat } from "../bytes/Bytes.ts"
 import { Clock } from "../clock/Clock.ts"
-import * as Reply from "../codec/Reply.ts"
+import type * as Reply from "../codec/Reply.ts"
 import { ScriptInvalid } from "../errors/ScriptErrors.ts"
 import { Random } from "./lua/Random.ts"
 import { functionOf } from "./lua/Registration.ts"
@@ -19,7 +19,15 @@ import type { RedisHost } from "./lua/RedisLibrary.ts"
 import { errorReply, popReply } from "./lua/Values.ts"
 import { type Mode, type Position, ScriptEnded, Vm, type Watch } from "./lua/Vm.ts"
 import { registryIndex, type State, Status, Type, VmBroken } from "./lua/Wasm.ts"
-import { type Invocation, type Library, type LibraryFunction, type Paused, type Script, ScriptEngine, type ScriptEngineService } from "./ScriptEngine.ts"
+import {
+  type Invocation,
+  type Library,
+  type LibraryFunction,
+  type Paused,
+  type Script,
+  ScriptEngine,
+  type ScriptEngineService,
+} from "./ScriptEngine.ts"
 import * as Shebang from "./Shebang.ts"
 
 export interface LuaLimits {
@@ -31,7 +39,11 @@ export interface LuaLimits {
   readonly instructionsMax: number
 }
 
-const defaultLimits: LuaLimits = { memoryBytesMax: 512 * 1024 * 1024, timeMsMax: 60_000, instructionsMax: 5_000_000_000 }
+const defaultLimits: LuaLimits = {
+  memoryBytesMax: 512 * 1024 * 1024,
+  timeMsMax: 60_000,
+  instructionsMax: 5_000_000_000,
+}
 
 /** An interpreter whose memory grew beyond this is not kept. */
 const keptMemoryBytesMax = 64 * 1024 * 1024
@@ -39,14 +51,21 @@ const keptMemoryBytesMax = 64 * 1024 * 1024
 const libraryTimeMsMax = 500
 const libraryInstructionsMax = 200_000_000
 const libraryWatch = {
-  timeMsMax: libraryTimeMsMax, instructionsMax: libraryInstructionsMax, timeout: "FUNCTION LOAD timeout", pauseAtMs: Infinity, mayPause: () => false,
+  timeMsMax: libraryTimeMsMax,
+  instructionsMax: libraryInstructionsMax,
+  timeout: "FUNCTION LOAD timeout",
+  pauseAtMs: Infinity,
+  mayPause: () => false,
 }
 const version = "7.0.15"
 const versionNumber = 0x07000f
 
 /** The default engine with other limits. */
 export const layerWith = (limits: Partial<LuaLimits>) =>
-  Layer.effect(ScriptEngine, Effect.map(Clock, (clock) => make({ ...defaultLimits, ...limits }, clock.now)))
+  Layer.effect(
+    ScriptEngine,
+    Effect.map(Clock, (clock) => make({ ...defaultLimits, ...limits }, clock.now)),
+  )
 
 export const layer = layerWith({})
 
@@ -125,7 +144,10 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     if (ref !== undefined) return ref
     current.use("script")
     const body = Either.map(Shebang.ofScript(script.source), (parsed) => parsed.body)
-    ref = current.compile(Either.getOrElse(body, () => script.source), "@user_script")
+    ref = current.compile(
+      Either.getOrElse(body, () => script.source),
+      "@user_script",
+    )
     if (typeof ref === "number") scriptRefs.set(script.sha, ref)
     return ref
   }
@@ -136,7 +158,10 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     return Either.flatMap(Shebang.ofScript(source), ({ flags }) => {
       const kept = flat(source)
       const script: Script = { sha: sha1(kept), source: kept, flags }
-      const ref = guarded<number | string>(() => compile(script), (error) => error.message)
+      const ref = guarded<number | string>(
+        () => compile(script),
+        (error) => error.message,
+      )
       if (typeof ref === "string") return Either.left(ScriptInvalid.compiling(ref))
       bySource.set(kept, script)
       bySha.set(script.sha, script)
@@ -149,14 +174,23 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     host.protocol = 2
     current.use(mode)
     const startedAtMs = now()
-    const watch: Watch = { startedAtMs, timeMsMax: limits.timeMsMax, instructionsMax: limits.instructionsMax, timeout, pauseAtMs: startedAtMs + given.pauseAfterMs, mayPause: given.mayPause }
+    const watch: Watch = {
+      startedAtMs,
+      timeMsMax: limits.timeMsMax,
+      instructionsMax: limits.instructionsMax,
+      timeout,
+      pauseAtMs: startedAtMs + given.pauseAfterMs,
+      mayPause: given.mayPause,
+    }
     return { vm: current, name, invocation: given, watch }
   }
 
-  const brokenReply = (name: string) => (error: { readonly message: string }): Reply.Reply => {
-    invocation = undefined
-    return errorReply(`ERR Error running script ${name}, ${error.message}`)
-  }
+  const brokenReply =
+    (name: string) =>
+    (error: { readonly message: string }): Reply.Reply => {
+      invocation = undefined
+      return errorReply(`ERR Error running script ${name}, ${error.message}`)
+    }
 
   const run = (script: Script, given: Invocation): Reply.Reply | Paused =>
     guarded<Reply.Reply | Paused>(() => {
@@ -293,7 +327,10 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
 
   const evaluate = (name: string, source: string): Either.Either<Library, ScriptInvalid> => {
     const kept = flat(source)
-    const found = guarded<Registered | string>(() => evaluateIn(interpreter(), kept), (error) => error.message)
+    const found = guarded<Registered | string>(
+      () => evaluateIn(interpreter(), kept),
+      (error) => error.message,
+    )
     if (typeof found === "string") return Either.left(new ScriptInvalid(found))
     const functions = [...found.values()].map(({ definition }) => definition)
     const library: Library = { name, source: kept, functions }

@@ -110,4 +110,8 @@ export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptE
   }))
 }
 
-const refuse = (): Reply => ({ _tag: "Failure", code: ScriptRefused.unavailable.code, message: ScriptRefused.unavailable.message })
+const refuse = (): Reply => ({
+  _tag: "Failure",
+  code: ScriptRefused.unavailable.code,
+  message: ScriptRefused.unavailable.message,
+})

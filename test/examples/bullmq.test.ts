@@ -2,7 +2,16 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { FlowProducer, type Job, Queue, QueueEvents, type QueueOptions, UnrecoverableError, Worker, type WorkerOptions } from "bullmq"
+import {
+  FlowProducer,
+  type Job,
+  Queue,
+  QueueEvents,
+  type QueueOptions,
+  UnrecoverableError,
+  Worker,
+  type WorkerOptions,
+} from "bullmq"
 import { Redis } from "ioredis"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import * as LiveServer from "../clients/LiveServer.ts"
@@ -148,7 +157,8 @@ describe("BullMQ", () => {
     const queue = newQueue()
     const events = await newEvents(queue)
     newWorker(queue, async (job) =>
-      job.name === "parent" ? Object.values(await job.getChildrenValues()).sort() : job.data.value)
+      job.name === "parent" ? Object.values(await job.getChildrenValues()).sort() : job.data.value,
+    )
     const flow = kept(new FlowProducer({ connection }))
     const tree = await flow.add({
       name: "parent",
@@ -192,10 +202,14 @@ describe("BullMQ", () => {
     const queue = newQueue()
     let begun = () => {}
     const first = new Promise<void>((resolve) => (begun = resolve))
-    const lost = new Worker(queue.name, () => {
-      begun()
-      return new Promise(() => {})
-    }, { connection, lockDuration: 100, skipLockRenewal: true, skipStalledCheck: true })
+    const lost = new Worker(
+      queue.name,
+      () => {
+        begun()
+        return new Promise(() => {})
+      },
+      { connection, lockDuration: 100, skipLockRenewal: true, skipStalledCheck: true },
+    )
     lost.on("error", () => {})
     await queue.add("orphan", {})
     await first
@@ -214,11 +228,15 @@ describe("BullMQ", () => {
     events.on("active", () => heard.push("active"))
     events.on("progress", ({ data }) => heard.push(`progress ${JSON.stringify(data)}`))
     const completed = new Promise<void>((resolve) => events.on("completed", () => resolve()))
-    newWorker(queue, async (job) => {
-      await job.updateProgress(50)
-      await job.log("half way")
-      return 1
-    }, { metrics: { maxDataPoints: 10 } })
+    newWorker(
+      queue,
+      async (job) => {
+        await job.updateProgress(50)
+        await job.log("half way")
+        return 1
+      },
+      { metrics: { maxDataPoints: 10 } },
+    )
     const job = await queue.add("told", {})
     await completed
     expect(heard).toEqual(["added", "active", "progress 50"])

@@ -37,22 +37,28 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
     const found = engine.find(script) ?? engine.find(script.toLowerCase())
     return found === undefined ? Either.left(NoScript.error) : Either.right(found)
   }
-  const parse = (readOnly: boolean) => (args: Args): Request => ({ script: args.next(), ...given(args, readOnly) })
-  const parseSha = (readOnly: boolean) => (args: Args): Request => {
-    if (args.peek()?.length !== shaLength) throw NoScript.error
-    return parse(readOnly)(args)
-  }
-  const running = (find: (request: Request) => Either.Either<Script, CommandError>) => (request: Request, ctx: Command.Ctx): Command.Result => {
-    const found = find(request)
-    if (Either.isLeft(found)) return Either.left(found.left)
-    const script = found.right
-    return run(
-      services,
-      { kind: "script", name: script.sha, flags: script.flags, run: (invocation) => engine.run(script, invocation) },
-      request,
-      ctx,
-    )
-  }
+  const parse =
+    (readOnly: boolean) =>
+    (args: Args): Request => ({ script: args.next(), ...given(args, readOnly) })
+  const parseSha =
+    (readOnly: boolean) =>
+    (args: Args): Request => {
+      if (args.peek()?.length !== shaLength) throw NoScript.error
+      return parse(readOnly)(args)
+    }
+  const running =
+    (find: (request: Request) => Either.Either<Script, CommandError>) =>
+    (request: Request, ctx: Command.Ctx): Command.Result => {
+      const found = find(request)
+      if (Either.isLeft(found)) return Either.left(found.left)
+      const script = found.right
+      return run(
+        services,
+        { kind: "script", name: script.sha, flags: script.flags, run: (invocation) => engine.run(script, invocation) },
+        request,
+        ctx,
+      )
+    }
 
   return [
     Command.suspending({
@@ -64,7 +70,11 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
       arity: -3,
       flags: "noscript stale skip_monitor no_mandatory_keys",
       acl: "scripting",
-      keys: [Key.counted(2, "RW access update", { notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE" })],
+      keys: [
+        Key.counted(2, "RW access update", {
+          notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+        }),
+      ],
       args: [
         Arg.string("script"),
         Arg.integer("numkeys"),
@@ -102,7 +112,11 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
       arity: -3,
       flags: "readonly noscript stale skip_monitor no_mandatory_keys",
       acl: "scripting",
-      keys: [Key.counted(2, "RO access", { notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS" })],
+      keys: [
+        Key.counted(2, "RO access", {
+          notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
+        }),
+      ],
       args: [
         Arg.string("script"),
         Arg.integer("numkeys"),

@@ -28,12 +28,14 @@ interface Call extends Given {
 
 /** FCALL and FCALL_RO. */
 export const callCommands = (services: RunServices, libraries: Libraries): ReadonlyArray<Command.Command> => {
-  const parse = (readOnly: boolean) => (args: Args): Call => {
-    const name = args.next()
-    // A function that does not exist is reported before anything is said about the keys.
-    if (libraries.find(name) === undefined) throw ScriptRefused.functionMissing
-    return { name, ...given(args, readOnly, ScriptRefused.keysNotNumber) }
-  }
+  const parse =
+    (readOnly: boolean) =>
+    (args: Args): Call => {
+      const name = args.next()
+      // A function that does not exist is reported before anything is said about the keys.
+      if (libraries.find(name) === undefined) throw ScriptRefused.functionMissing
+      return { name, ...given(args, readOnly, ScriptRefused.keysNotNumber) }
+    }
   const call = (request: Call, ctx: Command.Ctx): Command.Result => {
     const { library, definition } = libraries.find(request.name)!
     return run(
@@ -58,7 +60,11 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
       arity: -3,
       flags: "noscript stale skip_monitor no_mandatory_keys",
       acl: "scripting",
-      keys: [Key.counted(2, "RW access update", { notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE" })],
+      keys: [
+        Key.counted(2, "RW access update", {
+          notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+        }),
+      ],
       args: [
         Arg.string("function"),
         Arg.integer("numkeys"),
@@ -77,7 +83,11 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
       arity: -3,
       flags: "readonly noscript stale skip_monitor no_mandatory_keys",
       acl: "scripting",
-      keys: [Key.counted(2, "RO access", { notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS" })],
+      keys: [
+        Key.counted(2, "RO access", {
+          notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
+        }),
+      ],
       args: [
         Arg.string("function"),
         Arg.integer("numkeys"),
@@ -91,9 +101,7 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
 }
 
 const flushOption = new ScriptRefused("FUNCTION FLUSH only supports SYNC|ASYNC option")
-const policyMissing = new ScriptRefused(
-  "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
-)
+const policyMissing = new ScriptRefused("Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
 const wrongForm = (name: string) =>
   new ScriptRefused(`unknown subcommand or wrong number of arguments for '${name}'. Try FUNCTION HELP.`)
 const notLibraries = new ScriptRefused("failed loading functions payload")
@@ -131,7 +139,11 @@ const describe = (library: Library, withCode: boolean): Reply.Reply =>
     ...(withCode ? { library_code: Reply.bulk(library.source) } : {}),
   })
 
-export const functionCommand = (engine: ScriptEngineService, libraries: Libraries, config: ConfigService): Command.Command => {
+export const functionCommand = (
+  engine: ScriptEngineService,
+  libraries: Libraries,
+  config: ConfigService,
+): Command.Command => {
   const load = Command.make({
     name: "function|load",
     summary: "Create a function with the given arguments (name, code, description)",

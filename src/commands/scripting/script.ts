@@ -38,7 +38,8 @@ export const scriptCommand = (engine: ScriptEngineService): Command.Command => {
     tips: ["request_policy:all_shards", "response_policy:agg_logical_and"],
     args: [Arg.string("sha1", { multiple: true })],
     parse: (args) => args.rest(),
-    run: (shas) => Either.right(Reply.array(shas.map((sha) => Reply.flag(engine.find(sha.toLowerCase()) !== undefined)))),
+    run: (shas) =>
+      Either.right(Reply.array(shas.map((sha) => Reply.flag(engine.find(sha.toLowerCase()) !== undefined)))),
   })
 
   const flush = Command.make({

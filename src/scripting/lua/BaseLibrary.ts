@@ -26,19 +26,23 @@ export const base = (vm: Vm): void => {
   }
 
   /** Puts the hidden table in the place of a protected first argument, then goes on with Lua's own function. */
-  const seeingThrough = (then: (L: State) => number) => (L: State): number => {
-    const ref = vm.hiddenOf(L, 1)
-    if (ref !== undefined) {
-      lua.lua_rawgeti(L, registryIndex, ref)
-      lua.lua_replace(L, 1)
+  const seeingThrough =
+    (then: (L: State) => number) =>
+    (L: State): number => {
+      const ref = vm.hiddenOf(L, 1)
+      if (ref !== undefined) {
+        lua.lua_rawgeti(L, registryIndex, ref)
+        lua.lua_replace(L, 1)
+      }
+      return then(L)
     }
-    return then(L)
-  }
   /** Refuses a protected first argument when the others are such that the function would change it. */
-  const refusing = (changes: (L: State) => boolean, then: (L: State) => number) => (L: State): number => {
-    if (vm.hiddenOf(L, 1) !== undefined && changes(L)) vm.refuseProtected(L)
-    return then(L)
-  }
+  const refusing =
+    (changes: (L: State) => boolean, then: (L: State) => number) =>
+    (L: State): number => {
+      if (vm.hiddenOf(L, 1) !== undefined && changes(L)) vm.refuseProtected(L)
+      return then(L)
+    }
 
   vm.pushGlobal("next")
   const nextRef = lua.luaL_ref(vm.L, registryIndex)
@@ -49,7 +53,10 @@ export const base = (vm: Vm): void => {
     pairs: pairsOf(vm, nextRef),
     rawget: seeingThrough(original.rawget),
     rawset: refusing((L) => lua.lua_gettop(L) >= 3, original.rawset),
-    setmetatable: refusing((L) => lua.lua_type(L, 2) === Type.nil || lua.lua_type(L, 2) === Type.table, original.setmetatable),
+    setmetatable: refusing(
+      (L) => lua.lua_type(L, 2) === Type.nil || lua.lua_type(L, 2) === Type.table,
+      original.setmetatable,
+    ),
     getmetatable: (L) => {
       if (lua.lua_type(L, 1) === Type.string) {
         lua.lua_rawgeti(L, registryIndex, vm.stringMetatable)
@@ -67,7 +74,10 @@ export const base = (vm: Vm): void => {
   } satisfies Library)
   lua.lua_settop(vm.L, -2)
   vm.extend("table", {
-    insert: refusing((L) => lua.lua_gettop(L) === 2 || (lua.lua_gettop(L) === 3 && lua.lua_isnumber(L, 2) !== 0), original.insert),
+    insert: refusing(
+      (L) => lua.lua_gettop(L) === 2 || (lua.lua_gettop(L) === 3 && lua.lua_isnumber(L, 2) !== 0),
+      original.insert,
+    ),
     foreach: seeingThrough(original.foreach),
   })
   vm.extend("coroutine", {
@@ -87,16 +97,18 @@ export const base = (vm: Vm): void => {
 }
 
 /** `pairs` gives Lua's own `next`, so that a loop over an ordinary table has Lua's own speed. */
-const pairsOf = (vm: Vm, nextRef: number) => (L: State): number => {
-  const { lua } = vm.wasm
-  lua.luaL_checktype(L, 1, Type.table)
-  lua.lua_rawgeti(L, registryIndex, nextRef)
-  const ref = vm.hiddenOf(L, 1)
-  if (ref === undefined) lua.lua_pushvalue(L, 1)
-  else lua.lua_rawgeti(L, registryIndex, ref)
-  lua.lua_pushnil(L)
-  return 3
-}
+const pairsOf =
+  (vm: Vm, nextRef: number) =>
+  (L: State): number => {
+    const { lua } = vm.wasm
+    lua.luaL_checktype(L, 1, Type.table)
+    lua.lua_rawgeti(L, registryIndex, nextRef)
+    const ref = vm.hiddenOf(L, 1)
+    if (ref === undefined) lua.lua_pushvalue(L, 1)
+    else lua.lua_rawgeti(L, registryIndex, ref)
+    lua.lua_pushnil(L)
+    return 3
+  }
 
 /** Numbers in another base than ten have 64 bits, where WebAssembly's `unsigned long` has 32. */
 const numberInBase = (vm: Vm, L: State, original: (L: State) => number): number => {
@@ -127,29 +139,31 @@ const numberInBase = (vm: Vm, L: State, original: (L: State) => number): number 
   return 1
 }
 
-const protectedCall = (vm: Vm) => (L: State): number => {
-  const { wasm } = vm
-  const { lua } = wasm
-  const count = lua.lua_gettop(L)
-  if (count === 0) {
-    lua.lua_pushboolean(L, 0)
-    wasm.pushString(L, "attempt to call a boolean value")
-    return 2
-  }
-  lua.lua_pushboolean(L, 1)
-  lua.lua_insert(L, 1)
-  if (lua.lua_pcall(L, count - 1, -1, 0) !== Status.ok) {
-    lua.lua_remove(L, 1)
-    if (lua.lua_type(L, -1) === Type.table) {
-      wasm.pushString(L, "err")
-      lua.lua_gettable(L, -2)
-      if (lua.lua_isstring(L, -1) !== 0) lua.lua_replace(L, -2)
+const protectedCall =
+  (vm: Vm) =>
+  (L: State): number => {
+    const { wasm } = vm
+    const { lua } = wasm
+    const count = lua.lua_gettop(L)
+    if (count === 0) {
+      lua.lua_pushboolean(L, 0)
+      wasm.pushString(L, "attempt to call a boolean value")
+      return 2
     }
-    lua.lua_pushboolean(L, 0)
+    lua.lua_pushboolean(L, 1)
     lua.lua_insert(L, 1)
+    if (lua.lua_pcall(L, count - 1, -1, 0) !== Status.ok) {
+      lua.lua_remove(L, 1)
+      if (lua.lua_type(L, -1) === Type.table) {
+        wasm.pushString(L, "err")
+        lua.lua_gettable(L, -2)
+        if (lua.lua_isstring(L, -1) !== 0) lua.lua_replace(L, -2)
+      }
+      lua.lua_pushboolean(L, 0)
+      lua.lua_insert(L, 1)
+    }
+    return lua.lua_gettop(L)
   }
-  return lua.lua_gettop(L)
-}
 
 /** Compiles text only: a leading escape would mark a binary chunk, after a space it is a syntax error like any other. */
 const loadText = (vm: Vm, L: State, source: string, chunkName: string): number => {
@@ -161,38 +175,42 @@ const loadText = (vm: Vm, L: State, source: string, chunkName: string): number =
   return 2
 }
 
-const loadString = (vm: Vm) => (L: State): number => {
-  const source = vm.wasm.checkString(L, 1)
-  const chunkName = vm.wasm.lua.lua_type(L, 2) <= Type.nil ? source : vm.wasm.checkString(L, 2)
-  return loadText(vm, L, source, chunkName)
-}
-
-const loadPieces = (vm: Vm) => (L: State): number => {
-  const { wasm } = vm
-  const { lua } = wasm
-  lua.luaL_checktype(L, 1, Type.function)
-  const chunkName = lua.lua_type(L, 2) <= Type.nil ? "=(load)" : wasm.checkString(L, 2)
-  let source = ""
-  for (;;) {
-    lua.lua_pushvalue(L, 1)
-    if (lua.lua_pcall(L, 0, 1, 0) !== Status.ok) break
-    if (lua.lua_type(L, -1) === Type.nil) return loadText(vm, L, source, chunkName)
-    if (lua.lua_isstring(L, -1) === 0) {
-      lua.luaL_where(L, 1)
-      wasm.pushString(L, "reader function must return a string")
-      lua.lua_concat(L, 2)
-      break
-    }
-    const piece = wasm.toString(L, -1)!
-    if (piece === "") return loadText(vm, L, source, chunkName)
-    source += piece
-    if (source.length > wasm.memoryBytesMax) {
-      wasm.pushString(L, "not enough memory")
-      break
-    }
-    lua.lua_settop(L, -2)
+const loadString =
+  (vm: Vm) =>
+  (L: State): number => {
+    const source = vm.wasm.checkString(L, 1)
+    const chunkName = vm.wasm.lua.lua_type(L, 2) <= Type.nil ? source : vm.wasm.checkString(L, 2)
+    return loadText(vm, L, source, chunkName)
   }
-  lua.lua_pushnil(L)
-  lua.lua_insert(L, -2)
-  return 2
-}
+
+const loadPieces =
+  (vm: Vm) =>
+  (L: State): number => {
+    const { wasm } = vm
+    const { lua } = wasm
+    lua.luaL_checktype(L, 1, Type.function)
+    const chunkName = lua.lua_type(L, 2) <= Type.nil ? "=(load)" : wasm.checkString(L, 2)
+    let source = ""
+    for (;;) {
+      lua.lua_pushvalue(L, 1)
+      if (lua.lua_pcall(L, 0, 1, 0) !== Status.ok) break
+      if (lua.lua_type(L, -1) === Type.nil) return loadText(vm, L, source, chunkName)
+      if (lua.lua_isstring(L, -1) === 0) {
+        lua.luaL_where(L, 1)
+        wasm.pushString(L, "reader function must return a string")
+        lua.lua_concat(L, 2)
+        break
+      }
+      const piece = wasm.toString(L, -1)!
+      if (piece === "") return loadText(vm, L, source, chunkName)
+      source += piece
+      if (source.length > wasm.memoryBytesMax) {
+        wasm.pushString(L, "not enough memory")
+        break
+      }
+      lua.lua_settop(L, -2)
+    }
+    lua.lua_pushnil(L)
+    lua.lua_insert(L, -2)
+    return 2
+  }

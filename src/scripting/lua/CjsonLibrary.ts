@@ -29,14 +29,29 @@ export interface JsonSettings {
 }
 
 const defaults = (): JsonSettings => ({
-  sparseConvert: false, sparseRatio: 2, sparseSafe: 10, encodeDepthMax: 1000, decodeDepthMax: 1000,
-  encodeInvalid: "off", decodeInvalid: true, keepBuffer: true, precision: 14,
+  sparseConvert: false,
+  sparseRatio: 2,
+  sparseSafe: 10,
+  encodeDepthMax: 1000,
+  decodeDepthMax: 1000,
+  encodeInvalid: "off",
+  decodeInvalid: true,
+  keepBuffer: true,
+  precision: 14,
 })
 
 /** Bytes that JSON escapes, as they are written. */
 const escapes: ReadonlyArray<string | undefined> = Array.from({ length: 256 }, (_, code) => {
   const named: Record<number, string> = {
-    8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 47: "\\/", 92: "\\\\", 127: "\\u007f",
+    8: "\\b",
+    9: "\\t",
+    10: "\\n",
+    12: "\\f",
+    13: "\\r",
+    34: '\\"',
+    47: "\\/",
+    92: "\\\\",
+    127: "\\u007f",
   }
   return named[code] ?? (code < 32 ? `\\u00${code.toString(16).padStart(2, "0")}` : undefined)
 })
@@ -273,12 +288,16 @@ const fill = (vm: Vm): void => {
 
 export const cjson = (vm: Vm): void => {
   const { lua } = vm.wasm
-  vm.addTable("cjson", {
-    new: (L) => {
-      lua.lua_createtable(vm.L, 0, 0)
-      fill(vm)
-      if (L !== vm.L) lua.lua_xmove(vm.L, L, 1)
-      return 1
+  vm.addTable(
+    "cjson",
+    {
+      new: (L) => {
+        lua.lua_createtable(vm.L, 0, 0)
+        fill(vm)
+        if (L !== vm.L) lua.lua_xmove(vm.L, L, 1)
+        return 1
+      },
     },
-  }, () => fill(vm))
+    () => fill(vm),
+  )
 }

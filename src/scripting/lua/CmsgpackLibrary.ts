@@ -291,23 +291,27 @@ export const cmsgpack = (vm: Vm): void => {
   const integer = (L: State, index: number, otherwise: number): number =>
     lua.lua_type(L, index) <= Type.nil ? otherwise : toInt64(lua.luaL_checknumber(L, index))
 
-  vm.addTable("cmsgpack", {
-    pack,
-    unpack: (L) => unpackFrom(L, 0, 0),
-    unpack_one: (L) => {
-      const offset = integer(L, 2, 0)
-      lua.lua_settop(L, 1)
-      return unpackFrom(L, 1, offset)
+  vm.addTable(
+    "cmsgpack",
+    {
+      pack,
+      unpack: (L) => unpackFrom(L, 0, 0),
+      unpack_one: (L) => {
+        const offset = integer(L, 2, 0)
+        lua.lua_settop(L, 1)
+        return unpackFrom(L, 1, offset)
+      },
+      unpack_limit: (L) => {
+        const limit = toInt64(lua.luaL_checknumber(L, 2))
+        const offset = integer(L, 3, 0)
+        lua.lua_settop(L, 1)
+        return unpackFrom(L, limit, offset)
+      },
     },
-    unpack_limit: (L) => {
-      const limit = toInt64(lua.luaL_checknumber(L, 2))
-      const offset = integer(L, 3, 0)
-      lua.lua_settop(L, 1)
-      return unpackFrom(L, limit, offset)
+    () => {
+      vm.setField("_NAME", () => wasm.pushString(vm.L, "cmsgpack"))
+      vm.setField("_VERSION", () => wasm.pushString(vm.L, "lua-cmsgpack 0.4.0"))
+      vm.setField("_DESCRIPTION", () => wasm.pushString(vm.L, "MessagePack C implementation for Lua"))
     },
-  }, () => {
-    vm.setField("_NAME", () => wasm.pushString(vm.L, "cmsgpack"))
-    vm.setField("_VERSION", () => wasm.pushString(vm.L, "lua-cmsgpack 0.4.0"))
-    vm.setField("_DESCRIPTION", () => wasm.pushString(vm.L, "MessagePack C implementation for Lua"))
-  })
+  )
 }

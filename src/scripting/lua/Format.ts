@@ -25,7 +25,9 @@ const rounded = (value: number, precision: number): string => {
   if (!/^50*e/.test(exact.slice(next))) return scientific
   const last = exact.charCodeAt(next - 1)
   const even = (last === dot ? exact.charCodeAt(next - 2) : last) % 2 === 0
-  return even ? (precision === 1 ? exact.slice(0, next - 1) : exact.slice(0, next)) + exact.slice(exact.indexOf("e")) : scientific
+  return even
+    ? (precision === 1 ? exact.slice(0, next - 1) : exact.slice(0, next)) + exact.slice(exact.indexOf("e"))
+    : scientific
 }
 
 /** The most that JavaScript prints; what is still undecided after so many digits does not come from a double. */

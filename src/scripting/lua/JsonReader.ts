@@ -10,14 +10,36 @@ import type { Vm } from "./Vm.ts"
 import type { State } from "./Wasm.ts"
 
 type Token =
-  | "T_OBJ_BEGIN" | "T_OBJ_END" | "T_ARR_BEGIN" | "T_ARR_END" | "T_STRING" | "T_NUMBER" | "T_BOOLEAN" | "T_NULL"
-  | "T_COLON" | "T_COMMA" | "T_END" | "T_ERROR"
+  | "T_OBJ_BEGIN"
+  | "T_OBJ_END"
+  | "T_ARR_BEGIN"
+  | "T_ARR_END"
+  | "T_STRING"
+  | "T_NUMBER"
+  | "T_BOOLEAN"
+  | "T_NULL"
+  | "T_COLON"
+  | "T_COMMA"
+  | "T_END"
+  | "T_ERROR"
 
 const punctuation: Readonly<Record<string, Token>> = {
-  "{": "T_OBJ_BEGIN", "}": "T_OBJ_END", "[": "T_ARR_BEGIN", "]": "T_ARR_END", ":": "T_COLON", ",": "T_COMMA",
+  "{": "T_OBJ_BEGIN",
+  "}": "T_OBJ_END",
+  "[": "T_ARR_BEGIN",
+  "]": "T_ARR_END",
+  ":": "T_COLON",
+  ",": "T_COMMA",
 }
 const escapes: Readonly<Record<string, number>> = {
-  '"': 34, "\\": 92, "/": 47, b: 8, f: 12, n: 10, r: 13, t: 9,
+  '"': 34,
+  "\\": 92,
+  "/": 47,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
 }
 const quote = 34
 const backslash = 92
@@ -62,7 +84,10 @@ export class JsonReader {
 
   private unexpected(L: State, expected: string, token: Token): never {
     const found = token === "T_ERROR" ? this.problem : token
-    return this.vm.wasm.raise(L, `Expected ${expected} but found ${found} at character ${this.tokenAt - this.start + 1}`)
+    return this.vm.wasm.raise(
+      L,
+      `Expected ${expected} but found ${found} at character ${this.tokenAt - this.start + 1}`,
+    )
   }
 
   private error(problem: string): Token {
@@ -137,7 +162,11 @@ export class JsonReader {
     let value = 0
     while (end - digitsFrom < 15 && bytes[end]! >= 48 && bytes[end]! <= 57) value = value * 10 + (bytes[end++]! - 48)
     const following = bytes[end]!
-    const isPlain = end > digitsFrom && following !== 46 && (following | 32) !== 101 && (following | 32) !== 120 &&
+    const isPlain =
+      end > digitsFrom &&
+      following !== 46 &&
+      (following | 32) !== 101 &&
+      (following | 32) !== 120 &&
       !(following >= 48 && following <= 57)
     if (isPlain) {
       this.number = digitsFrom === this.at ? value : -value
@@ -221,7 +250,7 @@ export class JsonReader {
     if (code < 0x80) this.text.byte(code)
     else {
       const trailing = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3
-      this.text.byte(([0, 0xc0, 0xe0, 0xf0][trailing]!) | (code >> (6 * trailing)))
+      this.text.byte([0, 0xc0, 0xe0, 0xf0][trailing]! | (code >> (6 * trailing)))
       for (let i = trailing - 1; i >= 0; i--) this.text.byte(0x80 | ((code >> (6 * i)) & 0x3f))
     }
     return true
@@ -313,10 +342,10 @@ const numberOf = (text: string): number => {
   const value = bare.startsWith("inf")
     ? Infinity
     : bare.startsWith("nan")
-    ? NaN
-    : bare.startsWith("0x")
-    ? hexadecimal(bare)
-    : Number(bare)
+      ? NaN
+      : bare.startsWith("0x")
+        ? hexadecimal(bare)
+        : Number(bare)
   return negative ? -value : value
 }
 

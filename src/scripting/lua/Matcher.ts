@@ -289,17 +289,38 @@ const inClass = (c: number, letter: number): boolean => {
   let inside: boolean
   if (!isAlpha(letter)) return letter === c
   switch (String.fromCharCode(lower)) {
-    case "a": inside = isAlpha(c); break
-    case "c": inside = c < 32 || c === 127; break
-    case "d": inside = isDigit(c); break
-    case "l": inside = isLower(c); break
-    case "p": inside = c > 32 && c < 127 && !isAlpha(c) && !isDigit(c); break
-    case "s": inside = c === 32 || (c >= 9 && c <= 13); break
-    case "u": inside = isUpper(c); break
-    case "w": inside = isAlpha(c) || isDigit(c); break
-    case "x": inside = isDigit(c) || (c >= 65 && c <= 70) || (c >= 97 && c <= 102); break
-    case "z": inside = c === 0; break
-    default: return letter === c
+    case "a":
+      inside = isAlpha(c)
+      break
+    case "c":
+      inside = c < 32 || c === 127
+      break
+    case "d":
+      inside = isDigit(c)
+      break
+    case "l":
+      inside = isLower(c)
+      break
+    case "p":
+      inside = c > 32 && c < 127 && !isAlpha(c) && !isDigit(c)
+      break
+    case "s":
+      inside = c === 32 || (c >= 9 && c <= 13)
+      break
+    case "u":
+      inside = isUpper(c)
+      break
+    case "w":
+      inside = isAlpha(c) || isDigit(c)
+      break
+    case "x":
+      inside = isDigit(c) || (c >= 65 && c <= 70) || (c >= 97 && c <= 102)
+      break
+    case "z":
+      inside = c === 0
+      break
+    default:
+      return letter === c
   }
   return isUpper(letter) ? !inside : inside
 }

@@ -4,7 +4,7 @@
  * The idea to hold: errors of this library are tables with a field `err` and no position; a script that does not catch one
  * ends with it, and only then is the position added.
  */
-import * as Reply from "../../codec/Reply.ts"
+import type * as Reply from "../../codec/Reply.ts"
 import { argument, toInt32 } from "./Format.ts"
 import { type Protocol, pushError, pushReply } from "./Values.ts"
 import type { Random } from "./Random.ts"
@@ -76,62 +76,71 @@ export const redis = (vm: Vm, host: RedisHost): void => {
     return 1
   }
 
-  vm.addTable("redis", {
-    call: (L) => call(L, true),
-    pcall: (L) => call(L, false),
-    log: log(vm, host),
-    setresp: (L) => {
-      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.setresp() requires one argument.")
-      const version = Math.trunc(lua.lua_tonumber(L, 1))
-      if (version !== 2 && version !== 3) return raise(vm, L, "RESP version must be 2 or 3.")
-      host.protocol = version
-      return 0
+  vm.addTable(
+    "redis",
+    {
+      call: (L) => call(L, true),
+      pcall: (L) => call(L, false),
+      log: log(vm, host),
+      setresp: (L) => {
+        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.setresp() requires one argument.")
+        const version = Math.trunc(lua.lua_tonumber(L, 1))
+        if (version !== 2 && version !== 3) return raise(vm, L, "RESP version must be 2 or 3.")
+        host.protocol = version
+        return 0
+      },
+      error_reply: (L) => {
+        if (lua.lua_gettop(L) !== 1 || lua.lua_type(L, 1) !== Type.string) return singleField(L, "err")
+        pushError(vm, L, withCode(wasm.toString(L, 1)!), false)
+        return 1
+      },
+      status_reply: (L) => singleField(L, "ok"),
+      sha1hex: (L) => {
+        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "wrong number of arguments")
+        wasm.pushString(L, host.sha1(wasm.toString(L, 1) ?? ""))
+        return 1
+      },
+      set_repl: (L) => {
+        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.set_repl() requires two arguments.")
+        const flags = toInt32(lua.lua_tonumber(L, 1))
+        if ((flags & ~3) !== 0) {
+          return raise(vm, L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+        }
+        host.setReplication(flags)
+        return 0
+      },
+      replicate_commands: (L) => {
+        lua.lua_pushboolean(L, 1)
+        return 1
+      },
+      // There is no debugger, so a breakpoint never stops and `debug` has nobody to tell.
+      breakpoint: (L) => {
+        lua.lua_pushboolean(L, 0)
+        return 1
+      },
+      debug: () => 0,
+      acl_check_cmd: (L) => {
+        const request = requestOf(L)
+        if (typeof request === "string") return raise(vm, L, request)
+        const allowed = host.aclAllows(request)
+        if (allowed === undefined) return raise(vm, L, "Invalid command passed to redis.acl_check_cmd()")
+        lua.lua_pushboolean(L, allowed ? 1 : 0)
+        return 1
+      },
     },
-    error_reply: (L) => {
-      if (lua.lua_gettop(L) !== 1 || lua.lua_type(L, 1) !== Type.string) return singleField(L, "err")
-      pushError(vm, L, withCode(wasm.toString(L, 1)!), false)
-      return 1
+    () => {
+      setNumbers(vm, {
+        REPL_NONE: 0,
+        REPL_AOF: 1,
+        REPL_SLAVE: 2,
+        REPL_REPLICA: 2,
+        REPL_ALL: 3,
+        REDIS_VERSION_NUM: host.versionNumber,
+      })
+      setNumbers(vm, logLevels)
+      vm.setField("REDIS_VERSION", () => wasm.pushString(vm.L, host.version))
     },
-    status_reply: (L) => singleField(L, "ok"),
-    sha1hex: (L) => {
-      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "wrong number of arguments")
-      wasm.pushString(L, host.sha1(wasm.toString(L, 1) ?? ""))
-      return 1
-    },
-    set_repl: (L) => {
-      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.set_repl() requires two arguments.")
-      const flags = toInt32(lua.lua_tonumber(L, 1))
-      if ((flags & ~3) !== 0) {
-        return raise(vm, L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
-      }
-      host.setReplication(flags)
-      return 0
-    },
-    replicate_commands: (L) => {
-      lua.lua_pushboolean(L, 1)
-      return 1
-    },
-    // There is no debugger, so a breakpoint never stops and `debug` has nobody to tell.
-    breakpoint: (L) => {
-      lua.lua_pushboolean(L, 0)
-      return 1
-    },
-    debug: () => 0,
-    acl_check_cmd: (L) => {
-      const request = requestOf(L)
-      if (typeof request === "string") return raise(vm, L, request)
-      const allowed = host.aclAllows(request)
-      if (allowed === undefined) return raise(vm, L, "Invalid command passed to redis.acl_check_cmd()")
-      lua.lua_pushboolean(L, allowed ? 1 : 0)
-      return 1
-    },
-  }, () => {
-    setNumbers(vm, {
-      REPL_NONE: 0, REPL_AOF: 1, REPL_SLAVE: 2, REPL_REPLICA: 2, REPL_ALL: 3, REDIS_VERSION_NUM: host.versionNumber,
-    })
-    setNumbers(vm, logLevels)
-    vm.setField("REDIS_VERSION", () => wasm.pushString(vm.L, host.version))
-  })
+  )
 }
 
 const logLevels = { LOG_DEBUG: 0, LOG_VERBOSE: 1, LOG_NOTICE: 2, LOG_WARNING: 3 }
@@ -148,22 +157,24 @@ const raise = (vm: Vm, L: State, message: string): never => {
 }
 
 /** `redis.log(level, ...)` */
-const log = (vm: Vm, host: RedisHost) => (L: State): number => {
-  const { wasm } = vm
-  const { lua } = wasm
-  const count = lua.lua_gettop(L)
-  if (count < 2) return raise(vm, L, "redis.log() requires two arguments or more.")
-  if (lua.lua_isnumber(L, 1) === 0) return raise(vm, L, "First argument must be a number (log level).")
-  const level = toInt32(lua.lua_tonumber(L, 1))
-  if (level < 0 || level > 3) return raise(vm, L, "Invalid debug level.")
-  const words: Array<string> = []
-  for (let index = 2; index <= count; index++) {
-    const word = wasm.toString(L, index)
-    if (word !== undefined) words.push(word)
+const log =
+  (vm: Vm, host: RedisHost) =>
+  (L: State): number => {
+    const { wasm } = vm
+    const { lua } = wasm
+    const count = lua.lua_gettop(L)
+    if (count < 2) return raise(vm, L, "redis.log() requires two arguments or more.")
+    if (lua.lua_isnumber(L, 1) === 0) return raise(vm, L, "First argument must be a number (log level).")
+    const level = toInt32(lua.lua_tonumber(L, 1))
+    if (level < 0 || level > 3) return raise(vm, L, "Invalid debug level.")
+    const words: Array<string> = []
+    for (let index = 2; index <= count; index++) {
+      const word = wasm.toString(L, index)
+      if (word !== undefined) words.push(word)
+    }
+    host.log(level, words.join(" "))
+    return 0
   }
-  host.log(level, words.join(" "))
-  return 0
-}
 
 /** Fills the table on top of the stack with what library code may call while it is loaded. */
 export const libraryRedis = (vm: Vm, host: RedisHost): void => {

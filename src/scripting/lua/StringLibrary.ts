@@ -57,21 +57,23 @@ export const string = (vm: Vm): Library => {
     return 1
   }
 
-  const nextMatch = wasm.addFunctions([(L) => {
-    const subject = wasm.toBytes(L, globalsIndex - 1)
-    const length = wasm.lastLength
-    const pattern = wasm.toBytes(L, globalsIndex - 2)
-    matcher.begin(L, subject, length)
-    for (let from = subject + lua.lua_tonumber(L, globalsIndex - 3); from <= subject + length; from++) {
-      matcher.level = 0
-      const end = matcher.match(from, pattern)
-      if (end < 0) continue
-      lua.lua_pushnumber(L, end - subject + (end === from ? 1 : 0))
-      lua.lua_replace(L, globalsIndex - 3)
-      return matcher.pushCaptures(L, from, end)
-    }
-    return 0
-  }])
+  const nextMatch = wasm.addFunctions([
+    (L) => {
+      const subject = wasm.toBytes(L, globalsIndex - 1)
+      const length = wasm.lastLength
+      const pattern = wasm.toBytes(L, globalsIndex - 2)
+      matcher.begin(L, subject, length)
+      for (let from = subject + lua.lua_tonumber(L, globalsIndex - 3); from <= subject + length; from++) {
+        matcher.level = 0
+        const end = matcher.match(from, pattern)
+        if (end < 0) continue
+        lua.lua_pushnumber(L, end - subject + (end === from ? 1 : 0))
+        lua.lua_replace(L, globalsIndex - 3)
+        return matcher.pushCaptures(L, from, end)
+      }
+      return 0
+    },
+  ])
 
   const gmatch = (L: State): number => {
     wasm.checkBytes(L, 1)
@@ -191,7 +193,13 @@ const substitute = (vm: Vm, matcher: Matcher, L: State): number => {
 
 /** A replacement text with `%0` to `%9` in it. */
 const expand = (
-  vm: Vm, matcher: Matcher, L: State, template: string, from: number, end: number, add: (piece: string) => void,
+  vm: Vm,
+  matcher: Matcher,
+  L: State,
+  template: string,
+  from: number,
+  end: number,
+  add: (piece: string) => void,
 ): void => {
   let text = ""
   for (let i = 0; i < template.length; i++) {
@@ -250,24 +258,33 @@ const widen = (vm: Vm, L: State): void => {
   const format = wasm.slice(pointer, length)
   let argument = 1
   let changed = false
-  const widened = format.replace(conversion, (whole, flags: string, width: string, precision: string, letter: string) => {
-    if (letter === undefined) return whole
-    argument++
-    if (!"dioxXu".includes(letter) || lua.lua_isnumber(L, argument) === 0) return whole
-    const value = Math.trunc(lua.lua_tonumber(L, argument))
-    const isSigned = letter === "d" || letter === "i"
-    if (value < int32Limit && value >= (isSigned ? -int32Limit : 0)) return whole
-    changed = true
-    wasm.pushString(L, integerText(value, flags, Number(width), precision, letter))
-    lua.lua_replace(L, argument)
-    return "%s"
-  })
+  const widened = format.replace(
+    conversion,
+    (whole, flags: string, width: string, precision: string, letter: string) => {
+      if (letter === undefined) return whole
+      argument++
+      if (!"dioxXu".includes(letter) || lua.lua_isnumber(L, argument) === 0) return whole
+      const value = Math.trunc(lua.lua_tonumber(L, argument))
+      const isSigned = letter === "d" || letter === "i"
+      if (value < int32Limit && value >= (isSigned ? -int32Limit : 0)) return whole
+      changed = true
+      wasm.pushString(L, integerText(value, flags, Number(width), precision, letter))
+      lua.lua_replace(L, argument)
+      return "%s"
+    },
+  )
   if (!changed) return
   wasm.pushString(L, widened)
   lua.lua_replace(L, 1)
 }
 
-const integerText = (value: number, flags: string, width: number, precision: string | undefined, letter: string): string => {
+const integerText = (
+  value: number,
+  flags: string,
+  width: number,
+  precision: string | undefined,
+  letter: string,
+): string => {
   const inRange = value >= -(2 ** 63) && value < 2 ** 64
   const word = inRange ? BigInt(value) : -(2n ** 63n)
   const isSigned = letter === "d" || letter === "i"
@@ -276,7 +293,13 @@ const integerText = (value: number, flags: string, width: number, precision: str
   let digits = (clipped < 0n ? -clipped : clipped).toString(radix)
   if (letter === "X") digits = digits.toUpperCase()
   if (precision !== undefined) digits = digits.padStart(Number(precision), "0")
-  const prefix = flags.includes("#") ? (radix === 16 ? `0${letter}` : radix === 8 && !digits.startsWith("0") ? "0" : "") : ""
+  const prefix = flags.includes("#")
+    ? radix === 16
+      ? `0${letter}`
+      : radix === 8 && !digits.startsWith("0")
+        ? "0"
+        : ""
+    : ""
   const sign = !isSigned ? "" : clipped < 0n ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : ""
   const head = sign + prefix
   if (flags.includes("-")) return (head + digits).padEnd(width)

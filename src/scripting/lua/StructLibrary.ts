@@ -40,17 +40,24 @@ class Format {
 
   private optionSize(): number {
     switch (this.option) {
-      case "B": case "b": case "x":
+      case "B":
+      case "b":
+      case "x":
         return 1
-      case "H": case "h":
+      case "H":
+      case "h":
         return 2
       case "f":
         return 4
-      case "L": case "l": case "T": case "d":
+      case "L":
+      case "l":
+      case "T":
+      case "d":
         return 8
       case "c":
         return this.number(1)
-      case "i": case "I": {
+      case "i":
+      case "I": {
         const size = this.number(4)
         if (size > integerSizeMax) {
           this.vm.wasm.raise(this.L, `integral size ${size} is larger than limit of ${integerSizeMax}`)
@@ -193,7 +200,8 @@ export const struct = (vm: Vm): Library => {
     let position = start - 1
     let count = 0
     const check = () => {
-      if (format.size > length || position < 0 || position > length - format.size) wasm.argumentError(L, 2, "data string too short")
+      if (format.size > length || position < 0 || position > length - format.size)
+        wasm.argumentError(L, 2, "data string too short")
     }
     while (format.next()) {
       position += format.padding(position)
@@ -205,7 +213,10 @@ export const struct = (vm: Vm): Library => {
         count++
       } else if (option === "f" || option === "d") {
         for (let i = 0; i < format.size; i++) view.setUint8(i, wasm.bytes[data + position + i]!)
-        lua.lua_pushnumber(L, option === "f" ? view.getFloat32(0, format.littleEndian) : view.getFloat64(0, format.littleEndian))
+        lua.lua_pushnumber(
+          L,
+          option === "f" ? view.getFloat32(0, format.littleEndian) : view.getFloat64(0, format.littleEndian),
+        )
         count++
       } else if (option === "c") {
         if (format.size === 0) {

@@ -173,7 +173,10 @@ export const popReply = (vm: Vm, L: State, client: Protocol, script: Protocol, d
       break
     }
     case Type.table:
-      reply = depth >= depthMax || lua.lua_checkstack(L, slotsPerLevel) === 0 ? stackLimit : tableReply(vm, L, client, script, depth + 1)
+      reply =
+        depth >= depthMax || lua.lua_checkstack(L, slotsPerLevel) === 0
+          ? stackLimit
+          : tableReply(vm, L, client, script, depth + 1)
       break
     default:
       reply = Reply.nil

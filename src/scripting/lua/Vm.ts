@@ -102,7 +102,14 @@ export class Vm {
   private readonly hook: number
   private readonly record: number
   private readonly now: () => number
-  private watch: Watch = { startedAtMs: 0, timeMsMax: Infinity, instructionsMax: Infinity, timeout: "", pauseAtMs: Infinity, mayPause: () => false }
+  private watch: Watch = {
+    startedAtMs: 0,
+    timeMsMax: Infinity,
+    instructionsMax: Infinity,
+    timeout: "",
+    pauseAtMs: Infinity,
+    mayPause: () => false,
+  }
   private instructions = 0
   private canPause = false
   /** Where the thread was when it paused last. */
@@ -168,7 +175,7 @@ export class Vm {
   setFunctions(library: Library): void {
     const first = this.wasm.addFunctions(Object.values(library))
     Object.keys(library).forEach((name, index) =>
-      this.setField(name, () => this.wasm.lua.lua_pushcclosure(this.L, first + index, 0))
+      this.setField(name, () => this.wasm.lua.lua_pushcclosure(this.L, first + index, 0)),
     )
   }
 
@@ -334,7 +341,8 @@ export class Vm {
     const { lua } = this.wasm
     lua.lua_rawgeti(this.L, registryIndex, this.libraryMetatable)
     this.setField("__index", () =>
-      lua.lua_rawgeti(this.L, registryIndex, loading ? this.loadingGlobals : this.functionGlobals))
+      lua.lua_rawgeti(this.L, registryIndex, loading ? this.loadingGlobals : this.functionGlobals),
+    )
     lua.lua_settop(this.L, -2)
   }
 
@@ -364,10 +372,12 @@ export class Vm {
     const { state } = this.thread
     if (bytes[state + hookMaskOffset] !== countMask) return false
     const depths: Array<number> = []
-    const probe = this.wasm.addFunctions([(L) => {
-      depths.push(this.depthOf(L, callDepthOffset) - this.depthOf(L, baseCallDepthOffset))
-      return 0
-    }])
+    const probe = this.wasm.addFunctions([
+      (L) => {
+        depths.push(this.depthOf(L, callDepthOffset) - this.depthOf(L, baseCallDepthOffset))
+        return 0
+      },
+    ])
     if (this.wasm.load(state, "local f = ... f() pcall(f) f()", "=") !== Status.ok) return false
     lua.lua_pushcclosure(state, probe, 0)
     const status = lua.lua_resume(state, 1)
@@ -405,7 +415,7 @@ export class Vm {
     lua.lua_getinfo(L, this.wasm.literal("Sl"), record)
     return {
       source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
-      line: words[(record + lineOffset) >> 2]! | 0
+      line: words[(record + lineOffset) >> 2]! | 0,
     }
   }
 
@@ -420,7 +430,7 @@ export class Vm {
       if (what === "C" && level === 0) continue
       return {
         source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
-        line: words[(record + lineOffset) >> 2]! | 0
+        line: words[(record + lineOffset) >> 2]! | 0,
       }
     }
     return undefined
@@ -466,7 +476,6 @@ export class Vm {
   forget(ref: number): void {
     this.wasm.lua.luaL_unref(this.L, registryIndex, ref)
   }
-
 }
 
 const readonlyMessage = "Attempt to modify a readonly table"

@@ -115,7 +115,16 @@ export const registryIndex = -10000
 export const globalsIndex = -10002
 export const multipleResults = -1
 export const Type = {
-  none: -1, nil: 0, boolean: 1, lightUserdata: 2, number: 3, string: 4, table: 5, function: 6, userdata: 7, thread: 8
+  none: -1,
+  nil: 0,
+  boolean: 1,
+  lightUserdata: 2,
+  number: 3,
+  string: 4,
+  table: 5,
+  function: 6,
+  userdata: 7,
+  thread: 8,
 } as const
 export const Status = { ok: 0, yield: 1, errorRun: 2, errorSyntax: 3, errorMemory: 4, errorError: 5 } as const
 
@@ -227,7 +236,7 @@ export class Wasm {
         this.words[size! >> 2] = 0
         return 0
       },
-      environ_get: () => 0
+      environ_get: () => 0,
     }
     const imports: Record<string, Record<string, unknown>> = {}
     for (const { module: space, name } of Module.imports(module)) {
@@ -411,6 +420,6 @@ const trampoline = (count: number, kind: "function" | "hook"): Uint8Array => {
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, [1, ...type]),
     ...section(2, [...size(count), ...indexes.flatMap((index) => [...name("f"), ...name(String(index)), 0, 0])]),
-    ...section(7, [...size(count), ...indexes.flatMap((index) => [...name(String(index)), 0, ...size(index)])])
+    ...section(7, [...size(count), ...indexes.flatMap((index) => [...name(String(index)), 0, ...size(index)])]),
   ])
 }
