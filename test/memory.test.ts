@@ -56,7 +56,7 @@ describe("maxmemory", () => {
           yield* TestClock.adjust("1 hour")
           yield* fill(client, "new", 100)
           yield* TestClock.adjust("1 minute")
-          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "30000")
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "16000")
           const left = yield* TestServer.run(client, "KEYS", "*")
           const names = left._tag === "Array" || left._tag === "Bulks" ? text(left) : ""
           const count = (prefix: string) => names.split(`"${prefix}`).length - 1
@@ -73,7 +73,7 @@ describe("maxmemory", () => {
           Effect.gen(function* () {
             yield* fill(client, "stays", 50)
             yield* fill(client, "goes", 50, "EX", "1000")
-            yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "14000")
+            yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "10000")
             const left = text(yield* TestServer.run(client, "KEYS", "stays*"))
             expect(left.startsWith("*50")).toBe(true)
             expect(Number(text(yield* TestServer.run(client, "DBSIZE")).slice(1))).toBeLessThan(80)
