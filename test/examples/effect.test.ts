@@ -29,7 +29,7 @@ describe("@effect/experimental", () => {
         const consume = limiter.consume({
           algorithm,
           onExceeded: "fail",
-          window: "10 seconds",
+          window: "9 seconds",
           limit: 3,
           key: algorithm,
         })
