@@ -268,6 +268,39 @@ describe("what scripts change", () => {
   )
 })
 
+describe("libraries", () => {
+  it.effect("travel in a dump, and a restore is all or nothing", () =>
+    Effect.gen(function* () {
+      const client = yield* connect
+      const load = (name: string, f: string) =>
+        run(
+          client,
+          "FUNCTION",
+          "LOAD",
+          `#!lua name=${name}\nredis.register_function("${f}",function(k,a) return a[1] end)`,
+        )
+      const names = Effect.map(
+        run(client, "FUNCTION", "LIST"),
+        (reply) => reply._tag === "Array" && reply.values.length,
+      )
+      yield* load("a", "fa")
+      yield* load("b", "fb")
+      const dump = yield* run(client, "FUNCTION", "DUMP")
+      if (dump._tag !== "Bulk") throw new Error("no payload")
+      yield* run(client, "FUNCTION", "FLUSH")
+      expect(yield* run(client, "FUNCTION", "RESTORE", dump.value)).toEqual(Reply.ok)
+      expect(yield* run(client, "FCALL", "fb", "0", "x")).toEqual(Reply.bulk("x"))
+      yield* run(client, "FUNCTION", "FLUSH")
+      // The second library of the payload cannot be had, so the first is not installed either.
+      yield* load("c", "fb")
+      expect(yield* run(client, "FUNCTION", "RESTORE", dump.value)).toMatchObject({
+        message: "Function fb already exists",
+      })
+      expect(yield* names).toBe(1)
+    }).pipe(Effect.provide(layer())),
+  )
+})
+
 describe("a script that does not end", () => {
   const text = (reply: Reply.Reply) => (reply._tag === "Failure" ? `${reply.code} ${reply.message}` : reply)
   const scene = (body: (slow: TestClient, other: TestClient) => Effect.Effect<void>) =>

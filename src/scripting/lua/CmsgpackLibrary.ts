@@ -1,4 +1,7 @@
-/** The library `cmsgpack`: Lua values to MessagePack and back. Tables whose keys are 1 to n are arrays, all others are maps. */
+/**
+ * The library `cmsgpack`: Lua values to MessagePack and back. Tables whose keys are 1 to n are arrays, all others are maps.
+ * Differs: the table has no field for the copyright of the C library, which this is not.
+ */
 import { ByteWriter } from "./ByteWriter.ts"
 import { toInt64 } from "./Format.ts"
 import type { Vm } from "./Vm.ts"

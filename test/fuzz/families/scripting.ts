@@ -56,6 +56,7 @@ const number = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("1/0", "-1/0", "0/0", "-0") },
   { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n.toExponential(17)) },
 )
+// Of longer strings as keys the order in a table differs, see Vm.ts.
 const bytes = fc.oneof(
   fc.constantFrom("", "a", "abc", "hello world", "1", "10", "-5", "0x1F", "3.5", "x=1, y=2", "%d", "key", "a\0b", "é"),
   fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 31 }).map((codes) => String.fromCharCode(...codes)),
@@ -82,7 +83,7 @@ const { literal } = fc.letrec<{ literal: string; table: string }>((tie) => ({
     fc
       .array(
         fc.tuple(
-          plain.filter((k) => !["nil", "0/0", "{}", "redis.call", "tostring"].includes(k)),
+          plain.filter((k) => !["nil", "0/0", "{}", "redis.call", "tostring", "KEYS[1]", "ARGV[1]"].includes(k)),
           tie("literal"),
         ),
         { maxLength: 5 },
