@@ -14,10 +14,12 @@ import * as Command from "../command/Command.ts"
 import * as Key from "../command/Key.ts"
 import { Config, type ConfigService } from "../config/Config.ts"
 import { type CommandError, InvalidArgument, NotInteger, SyntaxError } from "../errors/CommandError.ts"
+import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import { BadPayload, BusyKey } from "../errors/PersistenceErrors.ts"
 import { ByteWriter } from "../persistence/rdb/ByteWriter.ts"
 import * as Payload from "../persistence/rdb/Payload.ts"
 import { StoreEncoder } from "../persistence/rdb/StoreEncoder.ts"
+import { bulkLengthMax } from "../store/StringBuffer.ts"
 import type { Database } from "../store/Database.ts"
 import { EventClass } from "../store/Events.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
@@ -52,6 +54,7 @@ const dump = (config: ConfigService) => {
       out.clear()
       encoder.type(value)
       encoder.value(value)
+      if (out.size > bulkLengthMax) return Either.left(ReplyTooLong.error)
       return Either.right(Reply.bulk(Payload.seal(out)))
     },
   })

@@ -149,6 +149,25 @@ export class ByteReader {
     return this.plain(first < 0x80 ? ((first & 0x3f) << 8) | this.byte() : this.longLength(first))
   }
 
+  /** A string, as bytes of its own where it is longer than a string of V8 can be: SETBIT makes such values. */
+  text(): string | Buffer {
+    const start = this.position
+    const first = this.byte()
+    const isCompressed = first === (0xc0 | StringEncoding.lzf)
+    if (isCompressed || first === 0x80) {
+      const length = isCompressed ? (this.length(), this.length()) : this.longLength(first)
+      this.position = start
+      if (length > stringLengthMax) return this.ownBytes()
+    }
+    this.position = start
+    return this.string()
+  }
+
+  private ownBytes(): Buffer {
+    const { bytes, isCompressed } = this.blob()
+    return isCompressed ? bytes : Buffer.from(bytes)
+  }
+
   private plain(length: number): string {
     const from = this.position
     if (from + length > this.bytes.length) this.need(length)
@@ -181,7 +200,7 @@ export class ByteReader {
     const compressedLength = this.length()
     const length = this.length()
     this.need(compressedLength)
-    if (length > stringLengthMax) throw new Damaged(start, "string longer than this server can hold")
+    if (forNow && length > stringLengthMax) throw new Damaged(start, "string longer than this server can hold")
     if (length > expandedMax(compressedLength)) throw new Damaged(start, "compressed string with an impossible length")
     const output = forNow && length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length)
     const from = this.position

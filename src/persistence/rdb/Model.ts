@@ -81,5 +81,19 @@ export interface ModuleData {
   readonly name: string
 }
 
+/** A string that is longer than a string of V8 can be. */
+export interface LongStringData {
+  readonly type: "string"
+  readonly bytes: Buffer
+}
+
 /** A string is a byte string; `ModuleData` is what is left of a value that only a module could read. */
-export type ValueData = string | ListData | SetData | HashData | SortedSetData | StreamData | ModuleData
+export type ValueData =
+  | string
+  | LongStringData
+  | ListData
+  | SetData
+  | HashData
+  | SortedSetData
+  | StreamData
+  | ModuleData

@@ -14,8 +14,10 @@ import { readStream } from "./Streams.ts"
 
 export const readValue = (reader: ByteReader, type: number): ValueData => {
   switch (type) {
-    case Type.string:
-      return reader.string()
+    case Type.string: {
+      const text = reader.text()
+      return typeof text === "string" ? text : { type: "string", bytes: text }
+    }
     case Type.list:
       return list(strings(reader, reader.length()))
     case Type.listZiplist:

@@ -10,6 +10,7 @@ import { List } from "../../store/List.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
+import { StringBuffer } from "../../store/StringBuffer.ts"
 import { entriesUpTo, Group, Pending } from "../../store/StreamGroup.ts"
 import * as Id from "../../store/StreamId.ts"
 import { StreamNode } from "../../store/StreamNode.ts"
@@ -21,6 +22,8 @@ import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamDat
 export const toStore = (data: Exclude<ValueData, ModuleData>, limits: Limits, offset: number): Value | undefined => {
   if (typeof data === "string") return stored(data)
   switch (data.type) {
+    case "string":
+      return new StringBuffer(data.bytes)
     case "list":
       return data.items.length === 0 ? undefined : List.from(data.items)
     case "set":

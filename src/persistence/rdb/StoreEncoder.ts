@@ -9,6 +9,7 @@ import { List } from "../../store/List.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
+import { StringBuffer } from "../../store/StringBuffer.ts"
 import type { Group } from "../../store/StreamGroup.ts"
 import { bytesOf, type Limits, type StringValue, type Value } from "../../store/Value.ts"
 import { ByteWriter } from "./ByteWriter.ts"
@@ -17,6 +18,9 @@ import { ListpackWriter } from "./Listpack.ts"
 import type { ConsumerData, GroupData } from "./Model.ts"
 import { writeStream } from "./Streams.ts"
 import * as Write from "./WriteValue.ts"
+
+/** Shorter strings may be numbers, which have a form of their own. */
+const copiedLengthMax = 64
 
 export class StoreEncoder {
   private readonly out: ByteWriter
@@ -48,7 +52,10 @@ export class StoreEncoder {
     } else if (value instanceof Hash) this.hash(value)
     else if (value instanceof SortedSet) this.sortedSet(value)
     else if (value instanceof Stream) writeStream(out, streamData(value))
-    else out.string(bytesOf(value as StringValue))
+    // A large one stays bytes: the longest are longer than a string can be.
+    else if (value instanceof StringBuffer && value.length > copiedLengthMax) {
+      out.blob(value.bytes.subarray(0, value.length))
+    } else out.string(bytesOf(value as StringValue))
   }
 
   private hash(value: Hash): void {
