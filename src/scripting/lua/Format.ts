@@ -68,6 +68,13 @@ const int64Limit = 2 ** 63
 export const toInt64 = (value: number): number =>
   value < int64Limit && value >= -int64Limit ? Math.trunc(value) : -int64Limit
 
+/** As C casts a double to 64 bits on x86, negative ones by way of a signed integer. */
+export const toWord = (value: number): bigint => {
+  if (Number.isNaN(value) || value < -int64Limit) return 2n ** 63n
+  if (value >= 2 ** 64) return 0n
+  return BigInt.asUintN(64, BigInt(Math.trunc(value)))
+}
+
 const int32Limit = 2 ** 31
 
 /** The same for 32 bits. */

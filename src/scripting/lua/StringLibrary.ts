@@ -3,6 +3,7 @@
  * single C call that no hook interrupts, and what depends on the size of C's `long`, which is 64 bits for Redis and 32 in
  * WebAssembly.
  */
+import { toInt64, toWord } from "./Format.ts"
 import { Matcher } from "./Matcher.ts"
 import type { Library, Vm } from "./Vm.ts"
 import { globalsIndex, type State, Type } from "./Wasm.ts"
@@ -285,10 +286,8 @@ const integerText = (
   precision: string | undefined,
   letter: string,
 ): string => {
-  const inRange = value >= -(2 ** 63) && value < 2 ** 64
-  const word = inRange ? BigInt(value) : -(2n ** 63n)
   const isSigned = letter === "d" || letter === "i"
-  const clipped = isSigned ? (value >= 2 ** 63 ? -(2n ** 63n) : word) : BigInt.asUintN(64, word)
+  const clipped = isSigned ? BigInt(toInt64(value)) : toWord(value)
   const radix = letter === "o" ? 8 : letter === "x" || letter === "X" ? 16 : 10
   let digits = (clipped < 0n ? -clipped : clipped).toString(radix)
   if (letter === "X") digits = digits.toUpperCase()

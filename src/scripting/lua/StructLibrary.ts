@@ -3,7 +3,7 @@
  * unless the format says otherwise.
  */
 import { ByteWriter } from "./ByteWriter.ts"
-import { toInt64 } from "./Format.ts"
+import { toInt64, toWord } from "./Format.ts"
 import type { Library, Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
@@ -114,14 +114,6 @@ class Format {
 }
 
 const isInteger = (option: string): boolean => "bBhHlLTiI".includes(option)
-
-const int64Limit = 2 ** 63
-/** As C casts a double to 64 bits on x86, negative ones by way of a signed integer. */
-const toWord = (value: number): bigint => {
-  if (Number.isNaN(value) || value < -int64Limit) return 2n ** 63n
-  if (value >= 2 ** 64) return 0n
-  return BigInt.asUintN(wordBits, BigInt(Math.trunc(value)))
-}
 
 export const struct = (vm: Vm): Library => {
   const { wasm } = vm
