@@ -28,6 +28,7 @@ import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
 import * as LuaEngine from "./scripting/LuaEngine.ts"
+import type { ScriptEngine } from "./scripting/ScriptEngine.ts"
 import { Tracking } from "./pubsub/Tracking.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
@@ -72,6 +73,8 @@ export interface Parts<E = never, R = never> {
   readonly store?: Layer.Layer<Store, E, Config | Clock>
   readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
+  /** `ScriptEngine.layerNoop` leaves scripting out; `LuaEngine.layerWith` sets its limits. */
+  readonly scripts?: Layer.Layer<ScriptEngine, E, R | Config | Clock>
   readonly commands?: ReadonlyArray<Command>
 }
 
@@ -91,7 +94,7 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer)),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
-    Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, LuaEngine.layer)),
+    Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, LuaEngine.layer))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),

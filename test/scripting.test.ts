@@ -185,6 +185,15 @@ describe("the engine", () => {
     expect(outcome).toEqual(Reply.int(2e7))
   })
 
+  it.effect("is left out of a server on request, which refuses scripts then", () =>
+    Effect.gen(function* () {
+      const client = yield* connect
+      const refused = expect.objectContaining({ _tag: "Failure", message: "This server has no scripting" })
+      expect(yield* run(client, "EVAL", "return 1", "0")).toEqual(refused)
+      expect(yield* run(client, "PING")).toEqual(Reply.pong)
+    }).pipe(Effect.provide(Server.layerTest(testSettings, { scripts: ScriptEngine.layerNoop }))),
+  )
+
   it("can be left out", () =>
     Effect.gen(function* () {
       const engine = yield* ScriptEngine
