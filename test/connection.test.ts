@@ -299,6 +299,47 @@ describe("a client that does not read", () => {
   )
 })
 
+describe("a client that sends while its command waits", () => {
+  it.effect("is read from only so far, and loses nothing", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const eager = yield* connect
+        yield* run(client, "CLIENT", "PAUSE", "100000", "WRITE")
+        for (let i = 0; i < 100; i++) eager.send("APPEND", "k", "x".repeat(100_000))
+        yield* settle
+        const listed = yield* run(client, "CLIENT", "LIST")
+        const held = listed._tag === "Bulk" ? [...listed.value.matchAll(/ qbuf=(\d+)/g)].map(([, n]) => Number(n)) : []
+        expect(Math.max(...held)).toBeGreaterThan(100_000)
+        expect(Math.max(...held)).toBeLessThan(2_000_000)
+        yield* run(client, "CLIENT", "UNPAUSE")
+        expect(yield* receive(eager, 100)).toEqual(Array.from({ length: 100 }, (_, i) => Reply.int((i + 1) * 100_000)))
+      }),
+    ),
+  )
+})
+
+describe("a client that sends much while it is being answered", () => {
+  it.effect("is read from again afterwards", () =>
+    withServer(() =>
+      Effect.gen(function* () {
+        const { peer } = yield* connect
+        const big = encodeRequest(["SET", "k", "x".repeat(700_000)])
+        let said = ""
+        peer.onData((bytes) => {
+          // Within the answer to the first request come the others, as only a peer in memory can send them.
+          if (said === "") for (let i = 0; i < 3; i++) peer.write(big)
+          said += bytes
+        })
+        peer.write("PING\r\n")
+        yield* settle
+        peer.write("PING\r\n")
+        yield* settle
+        expect(said).toBe("+PONG\r\n+OK\r\n+OK\r\n+OK\r\n+PONG\r\n")
+      }),
+    ),
+  )
+})
+
 describe("a reply longer than a string of JavaScript can be", () => {
   it.effect("is answered with an error, and the connection goes on", () =>
     withServer((client) =>

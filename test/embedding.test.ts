@@ -12,6 +12,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import {
@@ -251,44 +253,46 @@ describe("when its scope closes", () => {
   ]
 
   it.live.each(stopped)("a server $what leaves no timer, fiber or handle, however often it starts", ({ options }) =>
-    withDirectory((dir) =>
-      Effect.gen(function* () {
-        const supervisor = yield* Supervisor.track
-        const before = resources()
-        for (let round = 1; round <= 3; round++) {
-          const use = Effect.gen(function* () {
-            const { port } = yield* Listener
-            expect(left(before)).toContain("TCPServerWrap")
-            const clients = yield* Effect.promise(() => Promise.all([1, 2, 3].map(() => connectTcp(port))))
-            const [busy, waiting, idle] = clients as [TestClient, TestClient, TestClient]
-            yield* run(busy, "SET", "k", "v", "PX", "100000")
-            yield* run(busy, "INCR", "rounds")
-            waiting.send("BLPOP", "list", "1000")
-            idle.send("SUBSCRIBE", "news")
-            yield* run(busy, "CLIENT", "NO-EVICT", "ON")
-            yield* run(busy, "EVAL", "return redis.call('GET', 'k')", "0")
-            return clients
-          })
-          const clients = yield* Effect.provide(
-            use,
-            Server.layer({ port: 0, dir, timeout: 1000, enableDebugCommand: "yes", ...options }),
-          ).pipe(Effect.supervised(supervisor))
-          yield* Effect.promise(() => Promise.all(clients.map(({ closed }) => closed)))
+    withDirectory(
+      (dir) =>
+        Effect.gen(function* () {
+          const supervisor = yield* Supervisor.track
+          const before = resources()
+          for (let round = 1; round <= 3; round++) {
+            const use = Effect.gen(function* () {
+              const { port } = yield* Listener
+              expect(left(before)).toContain("TCPServerWrap")
+              const clients = yield* Effect.promise(() => Promise.all([1, 2, 3].map(() => connectTcp(port))))
+              const [busy, waiting, idle] = clients as [TestClient, TestClient, TestClient]
+              yield* run(busy, "SET", "k", "v", "PX", "100000")
+              yield* run(busy, "INCR", "rounds")
+              waiting.send("BLPOP", "list", "1000")
+              idle.send("SUBSCRIBE", "news")
+              yield* run(busy, "CLIENT", "NO-EVICT", "ON")
+              yield* run(busy, "EVAL", "return redis.call('GET', 'k')", "0")
+              return clients
+            })
+            const clients = yield* Effect.provide(
+              use,
+              Server.layer({ port: 0, dir, timeout: 1000, enableDebugCommand: "yes", ...options }),
+            ).pipe(Effect.supervised(supervisor))
+            yield* Effect.promise(() => Promise.all(clients.map(({ closed }) => closed)))
+            yield* Effect.promise(() => expect.poll(() => left(before)).toEqual([]))
+            expect((yield* supervisor.value).map(({ id }) => id())).toEqual([])
+          }
+          if (options.appendonly !== true) return
+          const again = Effect.flatMap(Listener, ({ port }) =>
+            Effect.promise(async () => {
+              const client = await connectTcp(port)
+              expect(await client.run("GET", "rounds")).toEqual(Reply.bulk("3"))
+              client.destroy()
+            }),
+          )
+          yield* Effect.provide(again, Server.layer({ port: 0, dir, ...options }))
           yield* Effect.promise(() => expect.poll(() => left(before)).toEqual([]))
-          expect((yield* supervisor.value).map(({ id }) => id())).toEqual([])
-        }
-        if (options.appendonly !== true) return
-        const again = Effect.flatMap(Listener, ({ port }) =>
-          Effect.promise(async () => {
-            const client = await connectTcp(port)
-            expect(await client.run("GET", "rounds")).toEqual(Reply.bulk("3"))
-            client.destroy()
-          }),
-        )
-        yield* Effect.provide(again, Server.layer({ port: 0, dir, ...options }))
-        yield* Effect.promise(() => expect.poll(() => left(before)).toEqual([]))
-      }),
-    ),
+        }),
+      // What it loads at a start is for people.
+    ).pipe(Logger.withMinimumLogLevel(LogLevel.None)),
   )
 
   it.effect("the server in memory leaves no fiber", () =>

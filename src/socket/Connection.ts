@@ -379,7 +379,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     } catch (defect) {
       next = Effect.die(defect)
     }
-    if (next === undefined && !inputEnded && !closed) {
+    // Reading that was paused meanwhile is resumed where the fiber waits for input.
+    if (next === undefined && !inputEnded && !closed && !readPaused) {
       busy = false
       wakeWith = resume
     } else scheduler.immediately(() => resume(next ?? step))
