@@ -30,7 +30,8 @@ describe("bytes outside the heap", () => {
     expect(after.used).toBe(before.used / 10)
     expect(after.used + after.holes).toBeLessThan(after.used * 1.5)
     expect(after.index).toBeLessThan(before.index / 3)
-    for (let i = 0; i < 100_000; i += 10) if (keyspace.peek(`key:${i}`)?.toString().length !== 100) expect(i).toBe("there")
+    for (let i = 0; i < 100_000; i += 10)
+      if (keyspace.peek(`key:${i}`)?.toString().length !== 100) expect(i).toBe("there")
   })
 
   it("fit what is written anew into what was left by values of other lengths", () => {

@@ -6,7 +6,7 @@
  * reclaims memory, so a key is gone at its deadline to the millisecond.
  * Changing a value does not announce itself: a handler says `changed(key, EventClass.list, "lpush")` once it knows.
  */
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
 import type { WrongType } from "../errors/CommandError.ts"
 import { EventClass, type StoreEvents } from "./Events.ts"
 import type { Keyspace } from "./Keyspace.ts"

@@ -208,7 +208,11 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     entryBytes: (key, value) =>
       entryBytes +
       stringBytes(key.length) +
-      (typeof value === "string" ? stringBytes(value.length) : typeof value === "object" || (value | 0) === value ? 0 : 16),
+      (typeof value === "string"
+        ? stringBytes(value.length)
+        : typeof value === "object" || (value | 0) === value
+          ? 0
+          : 16),
     setWeight: (key, bytes) => {
       const position = positions.get(key)
       if (position === undefined) return

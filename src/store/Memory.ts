@@ -77,9 +77,11 @@ const make = Effect.gen(function* () {
     const { maxmemoryPolicy, lfuDecayTime, lfuLogFactor } = current
     store.accessClock.stamp = Access.isLfu(maxmemoryPolicy)
       ? (old) =>
-          old === 0 ? Access.lfuFirstStamp(store.now)
-          : store.touching ? Access.lfuStamp(old, store.now, lfuDecayTime, lfuLogFactor, chance.next())
-          : old
+          old === 0
+            ? Access.lfuFirstStamp(store.now)
+            : store.touching
+              ? Access.lfuStamp(old, store.now, lfuDecayTime, lfuLogFactor, chance.next())
+              : old
       : (old) => (store.touching || old === 0 ? Access.lruStamp(store.now) : old)
   }
   follow()
@@ -120,14 +122,14 @@ const make = Effect.gen(function* () {
   }
 
   const drawFrom = (db: Database, volatile: boolean): string | undefined =>
-    volatile ? nextVolatile(db)
-    : db.size === 0 ? undefined
-    : db.keyspace.keyAt(chance.below(db.size))
+    volatile ? nextVolatile(db) : db.size === 0 ? undefined : db.keyspace.keyAt(chance.below(db.size))
 
   const scoreOf = (db: Database, key: string, policy: string): number =>
-    policy === "volatile-ttl" ? -(db.keyspace.deadline(key) ?? Infinity)
-    : Access.isLfu(policy) ? -Access.frequency(db.keyspace.access(key), store.now, current.lfuDecayTime)
-    : Access.idleSeconds(db.keyspace.access(key), store.now)
+    policy === "volatile-ttl"
+      ? -(db.keyspace.deadline(key) ?? Infinity)
+      : Access.isLfu(policy)
+        ? -Access.frequency(db.keyspace.access(key), store.now, current.lfuDecayTime)
+        : Access.idleSeconds(db.keyspace.access(key), store.now)
 
   /** The key to go next, or nothing when the policy finds none. */
   const choose = (): Candidate | undefined => {

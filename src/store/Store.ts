@@ -26,10 +26,11 @@ export interface StoreService extends Shared {
 
 export class Store extends Context.Tag("tiny-redis/Store")<Store, StoreService>() {
   /** Databases in maps. `databases` is their number; `keyspace` the inside of one (`Keyspace.makeMap` unless given). */
-  static readonly layerMemory = (options: {
-    readonly databases: number
-    readonly keyspace?: Make
-  }) => Layer.effect(this, Effect.map(Clock, (clock) => make(options, clock.now())))
+  static readonly layerMemory = (options: { readonly databases: number; readonly keyspace?: Make }) =>
+    Layer.effect(
+      this,
+      Effect.map(Clock, (clock) => make(options, clock.now())),
+    )
 }
 
 const make = (options: { readonly databases: number; readonly keyspace?: Make }, now: number): StoreService => {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { Clock } from "../../src/clock/Clock.ts"
 import type { Database } from "../../src/store/Database.ts"
@@ -82,7 +82,8 @@ const expectAgrees = (keyspace: Keyspace, model: ReadonlyMap<string, Kept>): voi
   expect(keyspace.totalWeight).toBe(weight)
   const found = contents(keyspace)
   expect(found.size).toBe(model.size)
-  for (const [key, kept] of model) if (found.get(key) !== kept.value) expect([key, found.get(key)]).toEqual([key, kept.value])
+  for (const [key, kept] of model)
+    if (found.get(key) !== kept.value) expect([key, found.get(key)]).toEqual([key, kept.value])
 }
 
 /** One change of a keyspace and its model; `n` and `m` choose what the change needs. */
@@ -146,11 +147,15 @@ export const suite = (name: string, layer: Layer.Layer<Store, never, Clock>): vo
   const law = (sentence: string, test: (db: Database, other: Database) => void, timeoutMs?: number) =>
     it.effect(
       sentence,
-      () => Effect.map(Store, ({ databases }) => test(databases[0], databases[1])).pipe(Effect.provide(layer), Effect.provide(Clock.layer)),
+      () =>
+        Effect.map(Store, ({ databases }) => test(databases[0], databases[1])).pipe(
+          Effect.provide(layer),
+          Effect.provide(Clock.layer),
+        ),
       timeoutMs,
     )
 
-  describe(name, () => {
+  describe(`laws of the store: ${name}`, () => {
     law("holds every kind of value under every kind of key", ({ keyspace }) => {
       for (const value of values()) {
         const model = new Map<string, Kept>()
@@ -199,7 +204,8 @@ export const suite = (name: string, layer: Layer.Layer<Store, never, Clock>): vo
       const model = new Map<string, Kept>()
       const below = random(3)
       for (let round = 0; round < 2; round++) {
-        for (let i = 0; i < 3000; i++) changes[below(changes.length)](keyspace, model, `key ${below(500)}`, below(10_000))
+        for (let i = 0; i < 3000; i++)
+          changes[below(changes.length)](keyspace, model, `key ${below(500)}`, below(10_000))
         expectAgrees(keyspace, model)
         keyspace.clear()
         model.clear()
@@ -232,7 +238,8 @@ export const suite = (name: string, layer: Layer.Layer<Store, never, Clock>): vo
             // More puts than removals, so that most of the range is there.
             changes[below(3) === 0 ? below(changes.length) : 0](keyspace, model, key, below(10_000))
           }
-          for (const key of [...model.keys()]) if (Number(key.slice(4)) >= range / 10) changes[4](keyspace, model, key, 0)
+          for (const key of [...model.keys()])
+            if (Number(key.slice(4)) >= range / 10) changes[4](keyspace, model, key, 0)
           expectAgrees(keyspace, model)
         }
         while (keyspace.tidy());

@@ -65,7 +65,8 @@ const keyWords = (lengths: number, flags: number): number =>
   (flags & longKeyBit) !== 0 ? 1 : KeyBytes.wordsFor((lengths >>> keyLengthShift) & keyLengthMask)
 
 /** The first of a deadline's words: two of a double, then the index among the records that have one. */
-const deadlineWord = (words: Int32Array, word: number): number => word + (Segments.sizeAt(words, word) >>> 2) - deadlineWords
+const deadlineWord = (words: Int32Array, word: number): number =>
+  word + (Segments.sizeAt(words, word) >>> 2) - deadlineWords
 
 const readDouble = (words: Int32Array, at: number): number => {
   doubleWords[0] = words[at]
@@ -81,9 +82,13 @@ const writeDouble = (words: Int32Array, at: number, value: number): void => {
 
 /** Bytes that a value takes in its record. */
 const valueBytes = (value: Value): number =>
-  typeof value === "string" ? (value.length > inlineValueMax ? 4 : value.length)
-  : typeof value === "number" && (value | 0) !== value ? 8
-  : 4
+  typeof value === "string"
+    ? value.length > inlineValueMax
+      ? 4
+      : value.length
+    : typeof value === "number" && (value | 0) !== value
+      ? 8
+      : 4
 
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
@@ -228,7 +233,8 @@ class ByteKeyspace implements Keyspace {
   entryBytes(key: string, value: Value): number {
     const isLong = key.length > KeyBytes.inlineKeyMax
     const record = (headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length))) * 4 + valueBytes(value)
-    const outside = (isLong ? key.length : 0) + (typeof value === "string" && value.length > inlineValueMax ? value.length : 0)
+    const outside =
+      (isLong ? key.length : 0) + (typeof value === "string" && value.length > inlineValueMax ? value.length : 0)
     return indexBytes + ((record + 7) & ~7) + outside
   }
 
@@ -318,7 +324,8 @@ class ByteKeyspace implements Keyspace {
     const word = wordAt(address)
     const { length } = key
     if ((words[word] & longKeyBit) !== 0) return this.references.get(words[word + headerWords]) === key
-    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length || length > KeyBytes.inlineKeyMax) return false
+    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length || length > KeyBytes.inlineKeyMax)
+      return false
     const from = word + headerWords
     const count = KeyBytes.wordsFor(length)
     for (let i = 0; i < count; i++) if (words[from + i] !== KeyBytes.words[i]) return false

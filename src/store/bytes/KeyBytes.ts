@@ -39,7 +39,10 @@ export const load = (key: string): number => {
   let word = 0
   for (; at < whole; at += 4) {
     words[word++] =
-      key.charCodeAt(at) | (key.charCodeAt(at + 1) << 8) | (key.charCodeAt(at + 2) << 16) | (key.charCodeAt(at + 3) << 24)
+      key.charCodeAt(at) |
+      (key.charCodeAt(at + 1) << 8) |
+      (key.charCodeAt(at + 2) << 16) |
+      (key.charCodeAt(at + 3) << 24)
   }
   if (at < length) {
     let last = key.charCodeAt(at)

@@ -23,7 +23,9 @@ export const classShift = 26
  */
 const classUnits: ReadonlyArray<number> = [
   ...Array.from({ length: 15 }, (_, index) => index + 2),
-  ...[16, 32, 64, 128, 256, 512].flatMap((from) => Array.from({ length: 8 }, (_, index) => from + (from / 8) * (index + 1))),
+  ...[16, 32, 64, 128, 256, 512].flatMap((from) =>
+    Array.from({ length: 8 }, (_, index) => from + (from / 8) * (index + 1)),
+  ),
 ]
 const unitsOf = new Int32Array(classUnits)
 const unitsMax = 1024
@@ -32,10 +34,13 @@ const classFor = Uint8Array.from({ length: unitsMax + 1 }, (_, units) => classUn
 
 /** Bytes of the segment to take next, while so many are in use. From 64 MiB on the system takes memory back page by page. */
 const segmentBytesFor = (used: number): number =>
-  used < 64 * 1024 ? 64 * 1024
-  : used < 1024 * 1024 ? 512 * 1024
-  : used < 8 * 1024 * 1024 ? 4 * 1024 * 1024
-  : 64 * 1024 * 1024
+  used < 64 * 1024
+    ? 64 * 1024
+    : used < 1024 * 1024
+      ? 512 * 1024
+      : used < 8 * 1024 * 1024
+        ? 4 * 1024 * 1024
+        : 64 * 1024 * 1024
 
 /** A segment is emptied when holes take more than a quarter of what is in use, and this much besides. */
 const holesPart = 4

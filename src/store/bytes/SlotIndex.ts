@@ -141,7 +141,7 @@ export class SlotIndex {
   }
 
   private find(hash: number, address: number): void {
-    for (let found = this.first(hash); found !== address; ) found = this.next()
+    for (let found = this.first(hash); found !== address;) found = this.next()
   }
 
   private resize(capacity: number): void {
