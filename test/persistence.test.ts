@@ -8,6 +8,7 @@ import type { Values } from "../src/config/Config.ts"
 import * as Files from "../src/persistence/Files.ts"
 import * as Server from "../src/Server.ts"
 import { FailingDisk, noFaults } from "./support/FailingDisk.ts"
+import * as Reply from "../src/codec/Reply.ts"
 import { directory, withFiles } from "./support/files.ts"
 import { connect, run, type TestClient, testSettings } from "./support/TestServer.ts"
 
@@ -311,5 +312,49 @@ describe("what is beside the keys", () => {
         )
       }
     }).pipe((body) => Effect.zipRight(TestClock.setTime(1_700_000_000_000), body)),
+  )
+})
+
+describe("DEBUG RELOAD and LOADAOF", () => {
+  const fill = (client: TestClient) =>
+    Effect.gen(function* () {
+      yield* run(client, "RPUSH", "list", "a", "b")
+      yield* run(client, "HSET", "hash", "f", "v")
+      yield* run(client, "SET", "until", "x", "EX", "1000")
+    })
+
+  it.scoped("give back the same data, from a snapshot and from the log", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          yield* fill(client)
+          const before = yield* run(client, "DEBUG", "DIGEST")
+          expect(yield* run(client, "DEBUG", "RELOAD")).toEqual(Reply.ok)
+          expect(yield* run(client, "DEBUG", "DIGEST")).toEqual(before)
+          expect(yield* run(client, "DEBUG", "LOADAOF")).toEqual(Reply.ok)
+          expect(yield* run(client, "DEBUG", "DIGEST")).toEqual(before)
+          // NOSAVE brings back what the file holds, not what is in memory now.
+          yield* run(client, "DEL", "list")
+          expect(yield* run(client, "DEBUG", "RELOAD", "NOSAVE")).toEqual(Reply.ok)
+          expect(yield* run(client, "DEBUG", "DIGEST")).toEqual(before)
+          expect(yield* run(client, "SET", "after", "1")).toEqual(Reply.ok)
+        }),
+      )
+    }),
+  )
+
+  it.scoped("refuse what they do not know, and to load a log that is not kept", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* withFiles(dir, {}, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "DEBUG", "RELOAD", "FOO")).toMatchObject({
+            message: "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+          })
+          expect(yield* run(client, "DEBUG", "LOADAOF")).toMatchObject({ _tag: "Failure" })
+        }),
+      )
+    }),
   )
 })

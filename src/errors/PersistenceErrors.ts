@@ -84,6 +84,16 @@ export class SaveFailed extends CommandError("SaveFailed", "ERR") {
   )
 }
 
+/** DEBUG RELOAD or LOADAOF could not read the files again. */
+export class LoadFailed extends CommandError("LoadFailed", "ERR") {
+  static readonly of = (from: "snapshot" | "log"): LoadFailed =>
+    new LoadFailed(
+      from === "log"
+        ? "Error trying to load the AOF files, check server logs."
+        : "Error trying to load the RDB dump, check server logs.",
+    )
+}
+
 /** RESTORE's payload is not one of DUMP's, or not whole. */
 export class BadPayload extends CommandError("BadPayload", "ERR") {
   static readonly checksum = new BadPayload("DUMP payload version or checksum are wrong")

@@ -22,6 +22,7 @@ import {
   type DiskFailure,
   Misconfigured,
   type PersistenceError,
+  LoadFailed,
   SaveFailed,
   SaveInProgress,
 } from "../errors/PersistenceErrors.ts"
@@ -96,12 +97,14 @@ const make = (options: FilesOptions) =>
 
     // ----- start
 
+    const contextOf = (given: Attachment, progress: Progress): Loading => ({
+      ...{ disk, store, limits: current, replay: given.replay, progress },
+      ...{ verify: current.rdbchecksum, until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
+    })
+
     const load = (given: Attachment, progress: Progress): Effect.Effect<void, PersistenceError> =>
       Effect.gen(function* () {
-        const context: Loading = {
-          ...{ disk, store, limits: current, replay: given.replay, progress },
-          ...{ verify: current.rdbchecksum, until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
-        }
+        const context = contextOf(given, progress)
         if (!current.appendonly && recoverTo === undefined) {
           yield* loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now())
           return
@@ -198,6 +201,32 @@ const make = (options: FilesOptions) =>
         yield* Effect.forkIn(Effect.forever(Effect.delay(jobs.tick, "1 second")), scope)
       })
 
+    const reload: PersistenceService["reload"] = ({ from, flush }) =>
+      Effect.suspend(() => {
+        if (attachment === undefined || loading !== undefined) return Effect.fail(LoadFailed.of(from))
+        const given = attachment
+        const progress = { totalBytes: 0, loadedBytes: 0, keysLoaded: 0, keysExpired: 0 }
+        loading = progress
+        store.expire = false
+        if (flush) for (const db of store.databases) if (db.size > 0) db.clear()
+        const loaded =
+          from === "log"
+            ? load(given, progress)
+            : loadSnapshot(contextOf(given, progress), `${home()}/${current.dbfilename}`, clock.now())
+        return loaded.pipe(
+          Effect.tapError((error) => Effect.logError("data could not be loaded again", error)),
+          Effect.mapError(() => LoadFailed.of(from)),
+          Effect.ensuring(
+            Effect.sync(() => {
+              loading = undefined
+              store.expire = true
+              for (const db of store.databases) db.announceReplaced()
+            }),
+          ),
+          Effect.asVoid,
+        )
+      })
+
     // ----- settings that change while the server runs
 
     const stopListening = config.onChange(["appendonly"], (now) => {
@@ -243,6 +272,12 @@ const make = (options: FilesOptions) =>
           ? Effect.fail(SaveInProgress.save)
           : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
       ),
+      reload: (what) =>
+        what.from === "log"
+          ? current.appendonly
+            ? Effect.zipRight(log.commit, reload(what))
+            : Effect.fail(LoadFailed.of("log"))
+          : reload(what),
       saveInBackground: jobs.saveInBackground,
       rewriteLog: jobs.rewriteLog,
       saveAtEnd: (choice) => {

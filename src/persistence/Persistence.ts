@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type { CommandError } from "../errors/CommandError.ts"
-import { type PersistenceError, SaveFailed } from "../errors/PersistenceErrors.ts"
+import { LoadFailed, type PersistenceError, SaveFailed } from "../errors/PersistenceErrors.ts"
 
 /** One change: a request that, run in database `db`, repeats it. */
 export interface Change {
@@ -59,6 +59,11 @@ export interface PersistenceService {
   readonly lastSave: () => number
   /** SAVE: ends when a snapshot of the instant at which it began is on disk. */
   readonly save: Effect.Effect<void, CommandError>
+  /** Loads the snapshot, or the log, again, as DEBUG RELOAD and LOADAOF do; `flush`: what is in memory goes before. */
+  readonly reload: (what: {
+    readonly from: "snapshot" | "log"
+    readonly flush: boolean
+  }) => Effect.Effect<void, CommandError>
   /** BGSAVE. `schedule`: wait for a rewrite that is under way instead of failing. */
   readonly saveInBackground: (schedule: boolean) => Either.Either<Accepted, CommandError>
   /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
@@ -77,6 +82,7 @@ const withoutFiles = {
   info: () => [],
   lastSave: () => 0,
   save: Effect.fail(SaveFailed.save),
+  reload: ({ from }: { readonly from: "snapshot" | "log" }) => Effect.fail(LoadFailed.of(from)),
   saveInBackground: () => Either.left(SaveFailed.save),
   rewriteLog: () => Either.left(SaveFailed.rewrite),
   saveAtEnd: () => {},

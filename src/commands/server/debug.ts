@@ -18,6 +18,7 @@ import * as Command from "../../command/Command.ts"
 import { Stats } from "../../command/Stats.ts"
 import { Config } from "../../config/Config.ts"
 import { type CommandError, InvalidArgument, NoSuchKey } from "../../errors/CommandError.ts"
+import { Persistence } from "../../persistence/Persistence.ts"
 import { ByteWriter } from "../../persistence/rdb/ByteWriter.ts"
 import { StoreEncoder } from "../../persistence/rdb/StoreEncoder.ts"
 import { idleSeconds } from "../../store/Access.ts"
@@ -56,6 +57,7 @@ export const debugCommands = Effect.gen(function* () {
   const clients = yield* Clients
   const clock = yield* Clock
   const config = yield* Config
+  const persistence = yield* Persistence
   const stats = yield* Stats
 
   const isAllowed = (client: Client): boolean => {
@@ -105,7 +107,21 @@ export const debugCommands = Effect.gen(function* () {
     return ok
   }
 
+  const badReload = new InvalidArgument("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+  const reload: Answer = (words) => {
+    const options = new Set(words.map((word) => word.toUpperCase()))
+    for (const option of options) if (!["MERGE", "NOFLUSH", "NOSAVE"].includes(option)) return Either.left(badReload)
+    const loaded = persistence.reload({ from: "snapshot", flush: !options.has("NOFLUSH") })
+    return Effect.as(options.has("NOSAVE") ? loaded : Effect.zipRight(persistence.save, loaded), Reply.ok)
+  }
+
   const subcommands: Record<string, Subcommand> = {
+    RELOAD: { least: 0, most: 3, answer: reload },
+    LOADAOF: {
+      least: 0,
+      most: 0,
+      answer: () => Effect.as(persistence.reload({ from: "log", flush: true }), Reply.ok),
+    },
     SLEEP: { least: 1, most: 1, answer: sleep },
     OBJECT: { least: 1, most: 2, answer: describe },
     "SET-ACTIVE-EXPIRE": { least: 1, most: 1, answer: setActiveExpire },
