@@ -7,6 +7,7 @@
  * lower position, so a key present from start to end is met, and new keys land behind the scan.
  */
 import { flat } from "../bytes/Bytes.ts"
+import { LastingMap } from "./LastingMap.ts"
 import type { Collection, Value } from "./Value.ts"
 
 export interface Keyspace {
@@ -116,11 +117,11 @@ const entryBytes = 96
 
 /** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
 export const makeMap = (clock: AccessClock): Keyspace => {
-  const positions = new Map<string, number>()
+  const positions = new LastingMap()
   let keys: Array<string> = []
   let values: Array<Value> = []
   let stamps = new Uint32Array(firstCapacity)
-  const deadlines = new Map<string, number>()
+  const deadlines = new LastingMap()
   /** Made when somebody weighs the first key. */
   let weights: Float64Array | undefined
   let totalWeight = 0
@@ -173,8 +174,10 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       const position = positions.get(key)
       if (position === undefined) return undefined
       const value = values[position]
-      positions.delete(key)
-      if (deadlines.size > 0) deadlines.delete(key)
+      // The maps keep what they are given for a while, and `key` may be cut from a longer string.
+      const owned = keys[position]!
+      positions.delete(owned)
+      if (deadlines.size > 0) deadlines.delete(owned)
       const lastKey = keys.pop()!
       const lastValue = values.pop()!
       for (let i = 0; i < walks.length; i++) moved(walks[i]!, lastKey, keys.length, position)
@@ -194,8 +197,9 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     },
     deadline: (key) => (deadlines.size === 0 ? undefined : deadlines.get(key)),
     setDeadline: (key, atMs) => {
-      if (atMs === undefined) deadlines.delete(key)
-      else deadlines.set(keys[positions.get(key)!]!, atMs)
+      const owned = keys[positions.get(key)!]!
+      if (atMs === undefined) deadlines.delete(owned)
+      else deadlines.set(owned, Math.max(0, atMs))
     },
     access: (key) => {
       const position = positions.get(key)
