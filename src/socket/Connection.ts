@@ -54,7 +54,10 @@ type Stop = "input" | "output" | "closed" | Suspended
 
 /** Remembers the message encoded last, for each version. */
 export const encodeOnce = (encode: CodecService["encode"]): CodecService["encode"] => {
-  const last = { 2: { message: undefined as Reply.Reply | undefined, bytes: "" }, 3: { message: undefined as Reply.Reply | undefined, bytes: "" } }
+  const last = {
+    2: { message: undefined as Reply.Reply | undefined, bytes: "" },
+    3: { message: undefined as Reply.Reply | undefined, bytes: "" },
+  }
   return (message, protocol) => {
     const memory = last[protocol]
     if (memory.message !== message) {
@@ -151,7 +154,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   /** maxmemory-clients in bytes; 0 for none. */
   const clientsLimit = (): number => {
     const { maxmemory, maxmemoryClients } = config.current
-    return typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
+    return typeof maxmemoryClients === "number"
+      ? maxmemoryClients
+      : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
   }
 
   /** Ends the clients that hold most, if output that has not left brings all of them beyond maxmemory-clients. */
@@ -356,10 +361,13 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       if (transport.queuedBytes() <= outputHighWater) return undefined
     }
     const next =
-      stop === "closed" ? Effect.void
-      : stop === "output" ? Effect.zipRight(waitForPeer, step)
-      : stop === "input" ? Effect.zipRight(waitForPeer, waitForInput)
-      : Effect.zipRight(park(stop), step)
+      stop === "closed"
+        ? Effect.void
+        : stop === "output"
+          ? Effect.zipRight(waitForPeer, step)
+          : stop === "input"
+            ? Effect.zipRight(waitForPeer, waitForInput)
+            : Effect.zipRight(park(stop), step)
     return Effect.zipRight(send, next)
   }
 
