@@ -32,20 +32,31 @@ describe("transcripts in memory", () => {
   )
 })
 
+/** Real time is only as exact as the machine is idle: where a conversation waits, a late wake-up is no difference. */
+const attemptsWithTime = 4
+
+const playLive = async (steps: ReadonlyArray<Step>): Promise<string> => {
+  const server = await RealServer.start()
+  try {
+    const played = await play(steps, {
+      connect: server.connect,
+      advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms + 2)),
+    })
+    return formatTranscript(played)
+  } finally {
+    await server.stop()
+  }
+}
+
 describe.skipIf(!RealServer.isInstalled)("transcripts against redis-server", () => {
   it.live.each(names.filter((name) => !name.endsWith(".additions.txt")))("%s", (name) =>
     Effect.promise(async () => {
       const steps = read(name)
-      const server = await RealServer.start()
-      try {
-        const played = await play(steps, {
-          connect: server.connect,
-          advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-        })
-        expect(formatTranscript(played)).toBe(formatTranscript(steps))
-      } finally {
-        await server.stop()
-      }
+      const expected = formatTranscript(steps)
+      let attempts = steps.some((step) => step._tag === "Advance") ? attemptsWithTime : 1
+      let actual = await playLive(steps)
+      while (actual !== expected && --attempts > 0) actual = await playLive(steps)
+      expect(actual).toBe(expected)
     }),
   )
 })
