@@ -87,6 +87,15 @@ const keyspace: Family = {
     ]),
     comesAndGoes(["SET", "lock", "1"], ["DEL", "lock"]),
     comesAndGoes(["EXPIRE", member(1), "1000"], ["PERSIST", member(1)]),
+    at("COPY", "O(1)", (i) => ["COPY", member(i), "copy", "REPLACE"]),
+    pair("SET EX, UNLINK", "O(1)", (i) => [
+      ["SET", `new${i}`, "1", "EX", "1000"],
+      ["UNLINK", `new${i}`],
+    ]),
+    pair("SET NX PX, DEL of one name", "O(1)", () => [
+      ["SET", "timed", "1", "NX", "PX", "100000"],
+      ["DEL", "timed"],
+    ]),
     fixed("RANDOMKEY", "O(1)", "RANDOMKEY"),
     fixed("DBSIZE", "O(1)", "DBSIZE"),
     fixed("SCAN COUNT 10", "O(1)", "SCAN", "0", "COUNT", "10"),
@@ -118,6 +127,7 @@ const lists: Family = {
       ["LINSERT", "k", "AFTER", "none", "y"],
       ["LREM", "k", "1", "none"],
     ]),
+    fixed("LPOS", "O(N)", "LPOS", "k", "none"),
     fixed("LTRIM 0 -1", "O(1)", "LTRIM", "k", "0", "-1"),
     fixed("LRANGE 0 -1", "O(N)", "LRANGE", "k", "0", "-1"),
   ],
@@ -165,6 +175,10 @@ const sets: Family = {
     fixed("SRANDMEMBER", "O(1)", "SRANDMEMBER", "k"),
     fixed("SRANDMEMBER -10", "O(1)", "SRANDMEMBER", "k", "-10"),
     fixed("SSCAN COUNT 10", "O(1)", "SSCAN", "k", "0", "COUNT", "10"),
+    pair("SMOVE there and back", "O(1)", () => [
+      ["SMOVE", "k", "few", member(5)],
+      ["SMOVE", "few", "k", member(5)],
+    ]),
     fixed("SINTER with few", "O(1)", "SINTER", "k", "few"),
     fixed("SMEMBERS", "O(N)", "SMEMBERS", "k"),
   ],
@@ -195,6 +209,8 @@ const sortedSets: Family = {
       ["ZREMRANGEBYRANK", "k", "500", "500"],
     ]),
     comesAndGoes(["ZADD", "k", "5", "lock"], ["ZREM", "k", "lock"]),
+    at("ZLEXCOUNT", "O(log N)", (i) => ["ZLEXCOUNT", "k", `[${member(i)}`, "+"]),
+    fixed("ZSCAN COUNT 10", "O(1)", "ZSCAN", "k", "0", "COUNT", "10"),
     fixed("ZCARD", "O(1)", "ZCARD", "k"),
     fixed("ZRANDMEMBER", "O(1)", "ZRANDMEMBER", "k"),
     fixed("ZRANGE 0 -1", "O(N)", "ZRANGE", "k", "0", "-1"),
@@ -203,13 +219,26 @@ const sortedSets: Family = {
 
 const streams: Family = {
   name: "streams",
-  fill: (client, n) => fill(client, n, (index) => ["XADD", "k", `${index + 1}-1`, "f", "v"]),
+  fill: async (client, n) => {
+    await fill(client, n, (index) => ["XADD", "k", `${index + 1}-1`, "f", "v"])
+    await client.call("XGROUP", "CREATE", "k", "g", "$")
+  },
   cases: [
     at("XRANGE of 10", "O(log N)", (i) => ["XRANGE", "k", `${i}-0`, "+", "COUNT", "10"]),
     at("XREVRANGE of 10", "O(log N)", (i) => ["XREVRANGE", "k", `${i + 20}-0`, "-", "COUNT", "10"]),
     at("XREAD of 10", "O(log N)", (i) => ["XREAD", "COUNT", "10", "STREAMS", "k", `${i}-0`]),
     fixed("XLEN", "O(1)", "XLEN", "k"),
     fixed("XINFO STREAM", "O(1)", "XINFO", "STREAM", "k"),
+    {
+      name: "XADD, XREADGROUP, XACK, XDEL",
+      documented: "O(1)",
+      commands: (i) => [
+        ["XADD", "k", `9999999999998-${i + 1}`, "f", "v"],
+        ["XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "k", ">"],
+        ["XACK", "k", "g", `9999999999998-${i + 1}`],
+        ["XDEL", "k", `9999999999998-${i + 1}`],
+      ],
+    },
     fixed("XRANGE - +", "O(N)", "XRANGE", "k", "-", "+"),
     {
       name: "XADD, XTRIM by one",
@@ -238,6 +267,8 @@ const strings: Family = {
     at("GETBIT", "O(1)", (i) => ["GETBIT", "k", String(i * 8)]),
     at("SETBIT", "O(1)", (i) => ["SETBIT", "k", String(i * 8), "0"]),
     at("BITFIELD", "O(1)", (i) => ["BITFIELD", "k", "INCRBY", "u8", String(i * 8), "1"]),
+    fixed("BITCOUNT of 10", "O(1)", "BITCOUNT", "k", "100", "109"),
+    fixed("BITPOS", "O(N)", "BITPOS", "k", "1", "0", "-2"),
     fixed("BITCOUNT", "O(N)", "BITCOUNT", "k"),
     fixed("GET", "O(N)", "GET", "k"),
     fixed("APPEND", "O(1)", "APPEND", "k", "x"),
