@@ -5,7 +5,6 @@
  * the reverse order of the layers: accepting ends, connections answer what they have begun and close, the log is synced.
  * Nothing is decided here that a service could decide; swapping a layer means writing this file's few lines again.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Chance } from "./clock/Chance.ts"
@@ -24,6 +23,7 @@ import { Config, type Values } from "./config/Config.ts"
 import { Dispatcher } from "./dispatch/Dispatcher.ts"
 import * as Replay from "./dispatch/Replay.ts"
 import * as Files from "./persistence/Files.ts"
+import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
@@ -105,14 +105,14 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
 /** A server on real sockets. Needs `Config`; fails when an address cannot be bound or data cannot be loaded. */
 export const layerFromConfig = core(usual, Files.layer()).pipe(
   Layer.provideMerge(socket),
-  Layer.provide(NodeFileSystem.layer),
+  Layer.provide(FileSystem.layerNode),
 )
 
 /** A server with these settings, the others having their defaults. */
 export const layer = <E = never, R = never>(options: Partial<Values> = {}, parts: Parts<E, R> = {}) =>
   core(parts, or(parts.persistence, Files.layer())).pipe(
     Layer.provideMerge(or(parts.socket, socket)),
-    Layer.provide(NodeFileSystem.layer),
+    Layer.provide(FileSystem.layerNode),
     Layer.provideMerge(Config.layer(options)),
   )
 

@@ -5,7 +5,6 @@
  * The idea to hold: nothing here is on the path of a command but `append`, `mustCommit` and `refusal`, which only look at the log. All
  * waiting happens in fibers of this layer, and in those that asked to wait.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -28,6 +27,7 @@ import {
 } from "../errors/PersistenceErrors.ts"
 import { Store } from "../store/Store.ts"
 import * as Disk from "./disk/Disk.ts"
+import { FileSystem } from "./disk/FileSystem.ts"
 import * as Lock from "./disk/Lock.ts"
 import * as Info from "./Info.ts"
 import * as Jobs from "./Jobs.ts"
@@ -47,7 +47,7 @@ const make = (options: FilesOptions) =>
     const chance = yield* Chance
     const clock = yield* Clock
     const config = yield* Config
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* FileSystem
     const store = yield* Store
     const scope = yield* Effect.scope
     // The lock outlives the background work: it is given back when the last byte is on the disk.

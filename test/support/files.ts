@@ -4,6 +4,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Values } from "../../src/config/Config.ts"
+import { layerNode } from "../../src/persistence/disk/FileSystem.ts"
 import * as Files from "../../src/persistence/Files.ts"
 import * as Server from "../../src/Server.ts"
 import { connect, type TestClient, testSettings } from "./TestServer.ts"
@@ -18,7 +19,7 @@ export const withFiles = <A, E>(
   Effect.flatMap(connect, body).pipe(
     Effect.provide(
       Server.layerTest({ ...testSettings, dir: directory, ...options }, { persistence: Files.layer(files) }).pipe(
-        Layer.provide(NodeFileSystem.layer),
+        Layer.provide(layerNode),
       ),
     ),
   )

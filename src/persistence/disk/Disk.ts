@@ -1,17 +1,16 @@
 /**
- * The few operations on files that durability is made of, over @effect/platform's FileSystem, so that a test can make the disk fail:
+ * The few operations on files that durability is made of, over a FileSystem, so that a test can make the disk fail:
  * append, sync, cut, and replace as a whole.
  *
  * The idea to hold: a file is replaced by writing beside it, syncing, renaming, and syncing the directory; after a crash there is the
  * old one or the new one. New files are readable by their owner alone.
  */
-import type { PlatformError } from "@effect/platform/Error"
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DiskFailure } from "../../errors/PersistenceErrors.ts"
+import type { FileError, FileSystem } from "./FileSystem.ts"
 
 const fileMode = 0o600
 const directoryMode = 0o700
@@ -27,17 +26,17 @@ export interface OpenFile {
 }
 
 /** The system's words for what went wrong: "No space left on device". */
-export const reasonOf = (error: PlatformError): string => {
-  const text = error._tag === "SystemError" ? (error.description ?? error.reason) : error.message
+export const reasonOf = (error: FileError): string => {
+  const text = error._tag === "SystemError" ? (error.description ?? error.reason ?? error.message) : error.message
   // Node says `ENOSPC: no space left on device, write '/path'`.
   const words = /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-const failure = (operation: string, path: string) => (error: PlatformError) =>
+const failure = (operation: string, path: string) => (error: FileError) =>
   new DiskFailure({ operation, path, reason: reasonOf(error) })
 
-const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
+const isMissing = (error: FileError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
 
 /** How many bytes a reader takes at once: a slice of work of a few milliseconds. */
 const chunkSize = 256 * 1024
@@ -71,8 +70,8 @@ export interface Disk {
 
 const directoryOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
 
-export const make = (fs: FileSystem.FileSystem): Disk => {
-  const open = (path: string, flag: "a" | "w" | "r" | "r+", operation: string) =>
+export const make = (fs: FileSystem): Disk => {
+  const open = (path: string, flag: "a" | "r" | "r+", operation: string) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const close = Scope.close(scope, Exit.void)

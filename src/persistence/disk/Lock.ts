@@ -5,11 +5,11 @@
  * told from a later one with the same number (1, in every container) by the time at which it began, where the system says it, and two
  * servers in one process by a name that each gets.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { DirectoryInUse, DiskFailure } from "../../errors/PersistenceErrors.ts"
 import { reasonOf } from "./Disk.ts"
+import type { FileSystem } from "./FileSystem.ts"
 
 export const lockName = "tiny-redis.lock"
 
@@ -34,7 +34,7 @@ const parse = (text: string): Holder | undefined => {
 
 /** Holds the lock of `directory` until the scope closes. `name` is unlike any other server's. */
 export const acquire = (
-  fs: FileSystem.FileSystem,
+  fs: FileSystem,
   directory: string,
   name: string,
 ): Effect.Effect<void, DirectoryInUse | DiskFailure, Scope.Scope> => {
