@@ -127,7 +127,7 @@ export const settings = {
   databases: setting(Kind.integer(1, Kind.int32Max), { default: 16, change: "never", about: "Number of databases." }),
   // Differs: redis-server has one kind. The map is the one to read; bytes hold more keys in less memory, and no collection walks them.
   keyspace: setting(Kind.oneOf("map", "bytes"), {
-    default: "map",
+    default: "bytes",
     change: "never",
     about: "How keys and strings are kept: as objects in a map, or as bytes outside the JavaScript heap.",
   }),
