@@ -1,10 +1,11 @@
 /**
- * One connection: a supervised fiber that takes received chunks from its inbox, decodes requests, dispatches them in order,
- * and writes the replies of a whole batch at once.
+ * One connection: a supervised fiber that decodes what is received, dispatches the requests in order, and writes the replies
+ * of a whole batch at once.
  *
- * The idea to hold: events of the transport only note and wake; everything else happens in the fiber. A batch of requests is
- * one synchronous `drain`, so an effect is paid for per batch and not per command. The fiber waits in four places only: for
- * input, for a parked command, for the disk (`appendfsync always`), and for a peer that does not read.
+ * The idea to hold: a batch of requests is one synchronous `serve`. The fiber waits in four places only: for input, for a parked
+ * command, for the disk (`appendfsync always`), and for a peer that does not read. While it waits for input, the event that
+ * brings some serves it on the fiber's behalf, so that an effect is paid for only where there is more to wait for; all other
+ * events only note and wake.
  * The invariant: replies and pushed messages leave in the order in which they were made.
  */
 import { constants } from "node:buffer"

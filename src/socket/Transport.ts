@@ -1,7 +1,7 @@
 /**
  * A byte pipe to one peer, as little of it as a connection needs: `net.Socket` and the in-memory pair both fit behind it.
  *
- * The idea to hold: events arrive by callback and are only noted there; the connection's fiber acts on them.
+ * The idea to hold: events arrive by callback, one at a time; what has to wait is left to the connection's fiber.
  */
 export interface TransportEvents {
   /** Received bytes; the buffer belongs to the transport again once the call returns. */
