@@ -122,6 +122,26 @@ const make = Effect.gen(function* () {
     changed.clear()
   }
 
+  /** Keys that expire do so outside of any command: those of one turn are told together. */
+  let broadcastScheduled = false
+  const scheduleBroadcast = () => {
+    if (broadcastScheduled) return
+    broadcastScheduled = true
+    queueMicrotask(() => {
+      broadcastScheduled = false
+      broadcast()
+    })
+  }
+
+  /** FLUSHALL empties several databases; it is told once. */
+  let flushTold = false
+  const flushed = () => {
+    table.clear()
+    if (flushTold) return
+    flushTold = true
+    for (const client of tracking) send(client, Reply.nil)
+  }
+
   let stopListening: (() => void) | undefined
   const listenWhileNeeded = () => {
     if (tracking.size === 0) {
@@ -131,18 +151,24 @@ const make = Effect.gen(function* () {
     } else if (stopListening === undefined) {
       const ends = [
         listen(store.events.modified, (_, key) => {
-          if (prefixes.size > 0) changed.set(key, observers.running)
+          if (prefixes.size > 0) {
+            changed.set(key, observers.running)
+            if (observers.running === undefined) scheduleBroadcast()
+          }
           invalidate(key, observers.running)
         }),
-        listen(store.events.replacing, () => {
-          table.clear()
-          for (const client of tracking) send(client, Reply.nil)
+        // SWAPDB tells nobody, as in Redis.
+        listen(store.events.replacing, (_, other) => {
+          if (other === undefined) flushed()
         }),
         listen(observers.after, (client, entry, argv) => {
           remember(client, entry, argv)
           forgetCaching(client, entry)
         }),
-        listen(observers.afterUnit, broadcast),
+        listen(observers.afterUnit, () => {
+          flushTold = false
+          broadcast()
+        }),
       ]
       stopListening = () => ends.forEach((end) => end())
     }

@@ -62,10 +62,22 @@ export class Database {
   /** The value for reading, or absent. Counts a hit or a miss and marks the key as used. */
   read(key: string): Value | undefined {
     const value = this.#isExpired(key) ? this.#expire(key) : this.#settled(key, this.#keyspace.find(key))
-    if (value === undefined) {
+    this.#count(key, value !== undefined)
+    return value
+  }
+
+  #count(key: string, hit: boolean): void {
+    if (hit) this.#shared.counters.hits++
+    else {
       this.#shared.counters.misses++
       this.notify(EventClass.keyMiss, "keymiss", key)
-    } else this.#shared.counters.hits++
+    }
+  }
+
+  /** The value as `read` counts it, without a mark of use: for commands that ask about a key (TYPE, TTL). */
+  inspect(key: string): Value | undefined {
+    const value = this.peek(key)
+    this.#count(key, value !== undefined)
     return value
   }
 

@@ -193,7 +193,7 @@ const pexpireat = Command.make({
 
 /** What TTL and its kin answer: -2 without the key, -1 without a deadline. */
 const timeReply = (db: Database, key: string, answer: (deadline: number) => number): Reply.Reply => {
-  if (!db.has(key)) return Reply.int(-2)
+  if (db.inspect(key) === undefined) return Reply.int(-2)
   const deadline = db.deadline(key)
   return Reply.int(deadline === undefined ? -1 : answer(deadline))
 }

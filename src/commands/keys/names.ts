@@ -72,7 +72,7 @@ const exists = Command.make({
   parse: (args) => args.rest(),
   run: (keys, { db }) => {
     let existing = 0
-    for (const key of keys) if (db.read(key) !== undefined) existing++
+    for (const key of keys) if (db.inspect(key) !== undefined) existing++
     return Either.right(Reply.int(existing))
   },
 })
@@ -110,7 +110,7 @@ const type = Command.make({
   args: [Arg.key("key")],
   parse: (args) => args.key(),
   run: (key, { db }) => {
-    const value = db.peek(key)
+    const value = db.inspect(key)
     return Either.right(Reply.simple(value === undefined ? "none" : typeOf(value)))
   },
 })

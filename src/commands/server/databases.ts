@@ -72,8 +72,11 @@ const flushall = Command.make({
     ], { optional: true }),
   ],
   parse: flushMode,
-  run: (_, { store }) => {
-    store.dirty += Math.max(1, store.databases.reduce((sum, db) => sum + (db.size > 0 ? db.clear() : 0), 0))
+  run: (_, { store, db: selected }) => {
+    const filled = store.databases.filter((db) => db.size > 0)
+    // Clients that track keys are told even when there was nothing.
+    const cleared = filled.length > 0 ? filled : [selected]
+    store.dirty += Math.max(1, cleared.reduce((sum, db) => sum + db.clear(), 0))
     return Either.right(Reply.ok)
   },
 })
