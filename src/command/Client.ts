@@ -42,6 +42,8 @@ export type ReplyMode = "on" | "off" | "skipNext" | "skip"
 /** What a parked client waits for; the way to end the wait is in `dispatch/Blocking.ts`. */
 export interface Parked {
   readonly keys: ReadonlyArray<string>
+  /** Whether it waits only for some time. */
+  readonly timed: boolean
   /** Ends the wait: as if its time had passed, or with the UNBLOCKED error. */
   readonly unblock: (how: "timeout" | "error") => void
 }

@@ -42,9 +42,14 @@ interface Waiter {
   readonly client: Client
   readonly db: Database
   readonly waiting: Waiting
+  /** Unix ms; Infinity when it waits for ever. */
+  readonly untilMs: number
   readonly end: (answer: Answer) => void
   ended: boolean
 }
+
+/** Queues of deadlines shorter than this are not worth building anew. */
+const rebuildSizeMin = 1000
 
 export const make = (store: StoreService, clock: ClockService): Blocking => {
   // Sets keep arrival order and let a waiter leave in O(1).
@@ -61,6 +66,18 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
       if (!waiter.ended) waiter.end(Either.right(waiter.waiting.onTimeout))
     },
   })
+
+  let rebuildSize = rebuildSizeMin
+  /** Who was served leaves an entry behind; when the queue has doubled it is built anew without those. */
+  const schedule = (waiter: Waiter) => {
+    deadlines.add(waiter.untilMs, waiter)
+    if (deadlines.size() <= rebuildSize) return
+    const waiters = new Set<Waiter>()
+    for (const byKey of queues.values()) for (const queue of byKey.values()) for (const other of queue) waiters.add(other)
+    const timed = [...waiters].filter(({ untilMs }) => untilMs < Infinity)
+    deadlines.rebuild(timed.map((other) => [other.untilMs, other] as const))
+    rebuildSize = Math.max(rebuildSizeMin, 2 * timed.length)
+  }
 
   store.events.ready.push((db, key) => {
     if (count > 0 && queues.get(db)?.has(key) === true) ready.push({ db, key })
@@ -114,6 +131,7 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
       client,
       db: client.db,
       waiting,
+      untilMs: waiting.timeoutMs > 0 ? clock.now() + waiting.timeoutMs : Infinity,
       ended: false,
       end: (answer) => {
         leave(waiter)
@@ -122,9 +140,10 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
       },
     }
     enqueue(waiter)
-    if (waiting.timeoutMs > 0) deadlines.add(clock.now() + waiting.timeoutMs, waiter)
+    if (waiter.untilMs < Infinity) schedule(waiter)
     client.parked = {
       keys: waiting.keys,
+      timed: waiter.untilMs < Infinity,
       unblock: (how) => waiter.end(how === "timeout" ? Either.right(waiting.onTimeout) : Either.left(Unblocked.error)),
     }
     return Effect.async<Reply, CommandError>((done) => {

@@ -3,7 +3,7 @@
  * it (they check deadlines themselves), so a test may leave this layer out.
  *
  * The invariant: for every key with a deadline the queue holds an entry at that time or earlier. An entry whose key has gone
- * or got a later deadline is pointless until its time comes; when half of the queue could be pointless it is built anew.
+ * or got a later deadline is pointless until its time comes; when the queue has doubled it is built anew without those.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -37,17 +37,18 @@ export const layer = Layer.scopedDiscard(
         if (next !== undefined) deadlines.add(next, { db, key })
       },
     })
-    const volatile = () => store.databases.reduce((sum, db) => sum + db.volatileSize, 0)
+    let rebuildSize = rebuildSizeMin
     const rebuild = () => {
       const entries: Array<readonly [number, Due]> = []
       for (const db of store.databases) {
         for (const [key, atMs] of db.deadlines()) entries.push([atMs, { db, key }])
       }
       deadlines.rebuild(entries)
+      rebuildSize = Math.max(rebuildSizeMin, 2 * entries.length)
     }
     const unlisten = listen(store.events.scheduled, (db, key, atMs) => {
       deadlines.add(atMs, { db, key })
-      if (deadlines.size() > rebuildSizeMin && deadlines.size() > 2 * volatile()) rebuild()
+      if (deadlines.size() > rebuildSize) rebuild()
     })
     // After SWAPDB the entries name the wrong database, and while expiry was off entries were dropped.
     const unlistenReplaced = listen(store.events.replaced, rebuild)

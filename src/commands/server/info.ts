@@ -19,6 +19,7 @@ import { Persistence } from "../../persistence/Persistence.ts"
 import { PubSub } from "../../pubsub/PubSub.ts"
 import { Tracking } from "../../pubsub/Tracking.ts"
 import { lruStamp } from "../../store/Access.ts"
+import type { Database } from "../../store/Database.ts"
 import { Store } from "../../store/Store.ts"
 import { footprintOf } from "../../store/Keyspace.ts"
 
@@ -35,6 +36,9 @@ export const human = (bytes: number): string => {
   }
   return unit === 0 ? `${value}B` : `${value.toFixed(2)}${units[unit]}`
 }
+
+/** Keys looked at for `avg_ttl`. */
+const ttlSamples = 20
 
 const percent = (part: number, whole: number): string => `${((part / Math.max(1, whole)) * 100).toFixed(2)}%`
 
@@ -103,7 +107,7 @@ export const infoCommands = Effect.gen(function* () {
       ["client_recent_max_output_buffer", all.reduce((most, client) => Math.max(most, client.outbox.queuedBytes()), 0)],
       ["blocked_clients", all.filter((client) => client.blocked).length],
       ["tracking_clients", all.filter((client) => client.tracking !== undefined).length],
-      ["clients_in_timeout_table", all.filter((client) => client.parked !== undefined).length],
+      ["clients_in_timeout_table", all.filter((client) => client.parked?.timed === true).length],
     ]
   }
 
@@ -256,10 +260,22 @@ export const infoCommands = Effect.gen(function* () {
       return [[`latency_percentiles_usec_${command.name}`, percentiles.join(",")] as const]
     })
 
+  /** Ms, estimated from a few keys. */
+  const averageTtl = ({ keyspace }: Database): number => {
+    const now = clock.now()
+    let sum = 0
+    let count = 0
+    for (const key of keyspace.volatileKeys()) {
+      sum += Math.max(0, keyspace.deadline(key)! - now)
+      if (++count === ttlSamples) break
+    }
+    return count === 0 ? 0 : Math.round(sum / count)
+  }
+
   const keyspace = (): Fields =>
     store.databases
       .filter((db) => db.size > 0)
-      .map((db) => [`db${db.index}`, `keys=${db.size},expires=${db.volatileSize},avg_ttl=0`])
+      .map((db) => [`db${db.index}`, `keys=${db.size},expires=${db.volatileSize},avg_ttl=${averageTtl(db)}`])
 
   const sections: Record<string, () => Fields> = {
     server,
