@@ -149,32 +149,35 @@ const make = Effect.gen(function* () {
     return Reply.failure(error)
   }
 
-  const refused = (client: Client, entry: Entry | undefined, reason: CommandError): Reply.Reply => {
+  /** A script's error reply is counted by its code unless it was a command of the script's that failed. */
+  const scriptFailed = (entry: Entry, code: string, counted: boolean) => {
+    entry.failed++
+    if (!counted) stats.countError(code)
+  }
+
+  const rejected = (entry: Entry | undefined, error: CommandError): Reply.Reply => {
+    stats.countError(error.code)
     if (entry !== undefined) entry.rejected++
+    return Reply.failure(error)
+  }
+
+  const refused = (client: Client, entry: Entry | undefined, reason: CommandError): Reply.Reply => {
     let error = reason
     if (entry?.name === "exec") {
       error = ExecAbort.of(reason)
       client.transaction = undefined
       watches.unwatch(client)
     } else if (client.transaction !== undefined) client.transaction.aborted = true
-    stats.countError(error.code)
-    return Reply.failure(error)
+    return rejected(entry, error)
   }
 
-  /** Changes made by `run` are logged as `argv`, or as what it asks for with `propagateAs`. */
-  const propagating = <A>(client: Client, argv: ReadonlyArray<string>, run: () => A): A => {
-    const dirty = store.dirty
-    const outer = replacement
-    const db = client.db.index
-    replacement = undefined
-    const result = run()
-    const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
+  /** Logs what was changed since `dirty` as `argv`, or as what was asked for with `propagateAs`; `outer` is asked for further out. */
+  const logChanges = (dirty: number, db: number, argv: ReadonlyArray<string>, outer: typeof replacement) => {
+    const asked = replacement
     replacement = outer
-    if (store.dirty !== dirty && logged && propagation.active()) {
-      if (asked === undefined) propagation.add(db, argv)
-      else for (const request of asked) propagation.add(db, request)
-    }
-    return result
+    if (store.dirty === dirty || !logged || !propagation.active()) return
+    if (asked === undefined) propagation.add(db, argv)
+    else for (const request of asked) propagation.add(db, request)
   }
 
   const endUnit = () => {
@@ -185,15 +188,20 @@ const make = Effect.gen(function* () {
   }
 
   const runUnit: Blocking.RunUnit = (client, run) => {
-    depth++
     store.at(clock.now())
+    const { dirty } = store
+    const outer = replacement
+    const db = client.db.index
+    replacement = undefined
+    depth++
     let answer: ReturnType<typeof run>
     try {
-      answer = propagating(client, [], run)
+      answer = run()
     } catch (defect) {
       answer = internalError(client.lastCommand, defect)
     }
     depth--
+    logChanges(dirty, db, [], outer)
     propagation.flush()
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
     return answer
@@ -210,7 +218,8 @@ const make = Effect.gen(function* () {
     store.touching = !client.noTouch
     const startedAt = readAtMicros
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
-    const dirty = store.dirty
+    const { dirty } = store
+    const { errorReplies } = stats
     const outer = replacement
     const db = client.db.index
     replacement = undefined
@@ -222,12 +231,7 @@ const make = Effect.gen(function* () {
       result = internalError(entry.name, defect)
     }
     depth--
-    const asked = replacement as ReadonlyArray<ReadonlyArray<string>> | undefined
-    replacement = outer
-    if (store.dirty !== dirty && logged && propagation.active()) {
-      if (asked === undefined) propagation.add(db, argv)
-      else for (const request of asked) propagation.add(db, request)
-    }
+    logChanges(dirty, db, argv, outer)
     readAtMicros = clock.nowMicros()
     const micros = readAtMicros - startedAt
     entry.calls++
@@ -245,7 +249,9 @@ const make = Effect.gen(function* () {
         }),
       }
     }
-    return Either.isRight(result) ? result.right : failed(entry, result.left)
+    if (Either.isLeft(result)) return failed(entry, result.left)
+    if (result.right._tag === "Failure") scriptFailed(entry, result.right.code, stats.errorReplies > errorReplies)
+    return result.right
   }
 
   /** Finds the command of a request; a subcommand when its first word names a container. */
@@ -308,7 +314,7 @@ const make = Effect.gen(function* () {
         observers.inScript = false
       }
     },
-    failed,
+    refused: rejected,
     outOfMemory: () => config.current.maxmemory !== 0 && !memory.reclaim(),
     diskError: persistence.refusal,
   })

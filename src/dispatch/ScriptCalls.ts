@@ -17,7 +17,8 @@ export interface ScriptCallServices {
   readonly resolve: (argv: ReadonlyArray<string>) => Entry | CommandError
   /** Runs a command that has passed its checks; `log` false: its changes are not propagated. */
   readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, log: boolean) => Reply.Reply
-  readonly failed: (entry: Entry | undefined, error: CommandError) => Reply.Reply
+  /** Counts and answers a call that did not pass its checks. */
+  readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
   /** Whether more memory is used than may be, and nothing can be evicted. */
   readonly outOfMemory: () => boolean
   /** The error that writes get while the disk is in trouble. */
@@ -53,9 +54,9 @@ export const make =
 
     const call = (argv: ReadonlyArray<string>, protocol: 2 | 3): Reply.Reply => {
       const entry = services.resolve(argv)
-      if (isError(entry)) return services.failed(undefined, ScriptRefused.unknownCommand)
+      if (isError(entry)) return services.refused(undefined, ScriptRefused.unknownCommand)
       const error = check(entry, argv)
-      if (error !== undefined) return services.failed(entry, error)
+      if (error !== undefined) return services.refused(entry, error)
       if (entry.command.mask & Flag.write) wrote = true
       const own = { protocol: client.protocol, db: client.db }
       client.protocol = protocol
