@@ -32,7 +32,9 @@ describe("command table", () => {
   it.effect("knows which commands can wait", () =>
     TestServer.withServer(() =>
       Effect.map(Registry, (registry) => {
-        const suspending = registry.entries.filter(({ command }) => command.suspending && command.subcommands.size === 0)
+        const suspending = registry.entries.filter(
+          ({ command }) => command.suspending && command.subcommands.size === 0,
+        )
         const blocking = registry.entries.filter(({ command }) => command.flags.split(" ").includes("blocking"))
         const names = (entries: typeof suspending) => entries.map(({ command }) => command.name)
         for (const name of names(blocking)) expect(names(suspending)).toContain(name)

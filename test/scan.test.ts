@@ -6,7 +6,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import fc from "fast-check"
-import * as Reply from "../src/codec/Reply.ts"
+import type * as Reply from "../src/codec/Reply.ts"
 import { connect, type TestClient, withServer } from "./support/TestServer.ts"
 
 interface Scanned {

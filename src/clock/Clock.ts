@@ -41,7 +41,9 @@ const make = (clock: EffectClock.Clock): ClockService => ({
   now: () => clock.unsafeCurrentTimeMillis(),
   nowMicros: microsOf(clock),
   sleepUntil: (atMs) =>
-    Effect.suspend(() => clock.sleep(Duration.millis(Math.min(Math.max(0, atMs - clock.unsafeCurrentTimeMillis()), sleepMsMax)))),
+    Effect.suspend(() =>
+      clock.sleep(Duration.millis(Math.min(Math.max(0, atMs - clock.unsafeCurrentTimeMillis()), sleepMsMax))),
+    ),
 })
 
 export class Clock extends Context.Tag("tiny-redis/Clock")<Clock, ClockService>() {

@@ -7,7 +7,14 @@
  */
 import { flat } from "../bytes/Bytes.ts"
 import { parseDouble, parseInteger, parseSafeInteger } from "../bytes/Numbers.ts"
-import { type CommandError, InvalidArgument, NotFloat, NotInteger, OutOfRange, SyntaxError } from "../errors/CommandError.ts"
+import {
+  type CommandError,
+  InvalidArgument,
+  NotFloat,
+  NotInteger,
+  OutOfRange,
+  SyntaxError,
+} from "../errors/CommandError.ts"
 
 export class Args {
   /** The whole request, the command's name (and subcommand's) included. */
@@ -88,7 +95,12 @@ export class Args {
   }
 
   /** An integer in [min, max], else `range`; not an integer at all: `error`. */
-  intIn(min: number, max: number, range: CommandError = OutOfRange.error, error: CommandError = NotInteger.error): number {
+  intIn(
+    min: number,
+    max: number,
+    range: CommandError = OutOfRange.error,
+    error: CommandError = NotInteger.error,
+  ): number {
     const value = this.int(error)
     if (value < min || value > max) throw range
     return value
@@ -112,7 +124,10 @@ export class Args {
   }
 
   /** The `numkeys` that counts the keys after it; `error` when it is not positive, `notInteger` when it is no integer. */
-  counted(error: CommandError = notPositiveNumkeys, notInteger: CommandError = NotInteger.error): ReadonlyArray<string> {
+  counted(
+    error: CommandError = notPositiveNumkeys,
+    notInteger: CommandError = NotInteger.error,
+  ): ReadonlyArray<string> {
     const count = this.int(notInteger)
     if (count <= 0) throw error
     if (count > this.left) throw SyntaxError.error

@@ -35,7 +35,10 @@ export interface ClientsService {
 }
 
 export class Clients extends Context.Tag("tiny-redis/Clients")<Clients, ClientsService>() {
-  static readonly layer = Layer.effect(this, Effect.map(Clock, (clock) => make(clock)))
+  static readonly layer = Layer.effect(
+    this,
+    Effect.map(Clock, (clock) => make(clock)),
+  )
 }
 
 /** What a client's requests and replies hold at the moment. */

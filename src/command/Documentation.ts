@@ -7,7 +7,8 @@ import { type Command, hasMovableKeys } from "./Command.ts"
 import type { Key } from "./Key.ts"
 import { categoriesOf } from "./Registry.ts"
 
-const words = (text: string | undefined): ReadonlyArray<string> => (text === undefined || text === "" ? [] : text.split(" "))
+const words = (text: string | undefined): ReadonlyArray<string> =>
+  text === undefined || text === "" ? [] : text.split(" ")
 const statusSet = (names: ReadonlyArray<string>): Reply.Reply => Reply.set(names.map(Reply.simple))
 
 /** First key, last key and step, as they were told before key specifications: the ranges at fixed places, taken together. */
@@ -31,20 +32,21 @@ const keySpecification = ({ begin, find, flags, notes }: Key): Reply.Reply => {
   const typed = (type: string, spec: Record<string, Reply.Reply>) =>
     Reply.record({ type: Reply.bulk(type), spec: Reply.record(spec) })
   const beginReply =
-    begin._tag === "Index" ? typed("index", { index: Reply.int(begin.index) })
-    : begin._tag === "Keyword" ?
-      typed("keyword", { keyword: Reply.bulk(begin.keyword), startfrom: Reply.int(begin.startFrom) })
-    : typed("unknown", {})
+    begin._tag === "Index"
+      ? typed("index", { index: Reply.int(begin.index) })
+      : begin._tag === "Keyword"
+        ? typed("keyword", { keyword: Reply.bulk(begin.keyword), startfrom: Reply.int(begin.startFrom) })
+        : typed("unknown", {})
   const findReply =
-    find._tag === "Range" ?
-      typed("range", { lastkey: Reply.int(find.last), keystep: Reply.int(find.step), limit: Reply.int(find.limit) })
-    : find._tag === "Counted" ?
-      typed("keynum", {
-        keynumidx: Reply.int(find.countIndex),
-        firstkey: Reply.int(find.first),
-        keystep: Reply.int(find.step),
-      })
-    : typed("unknown", {})
+    find._tag === "Range"
+      ? typed("range", { lastkey: Reply.int(find.last), keystep: Reply.int(find.step), limit: Reply.int(find.limit) })
+      : find._tag === "Counted"
+        ? typed("keynum", {
+            keynumidx: Reply.int(find.countIndex),
+            firstkey: Reply.int(find.first),
+            keystep: Reply.int(find.step),
+          })
+        : typed("unknown", {})
   return Reply.record({
     ...(notes === undefined ? {} : { notes: Reply.bulk(notes) }),
     flags: statusSet(flags),
@@ -102,5 +104,7 @@ export const docs = (command: Command): Reply.Reply =>
     ...(command.args === undefined ? {} : { arguments: Reply.array(command.args.map(argument)) }),
     ...(command.subcommands.size === 0
       ? {}
-      : { subcommands: Reply.map([...command.subcommands.values()].flatMap((sub) => [Reply.bulk(sub.name), docs(sub)])) }),
+      : {
+          subcommands: Reply.map([...command.subcommands.values()].flatMap((sub) => [Reply.bulk(sub.name), docs(sub)])),
+        }),
   })

@@ -11,5 +11,11 @@ export const help = (
 ): Command.Command => {
   const heading = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`
   const reply = Reply.array([heading, ...lines, "HELP", "    Prints this help."].map(Reply.simple))
-  return Command.make({ ...meta, name: `${container}|help`, arity: 2, parse: () => undefined, run: () => Either.right(reply) })
+  return Command.make({
+    ...meta,
+    name: `${container}|help`,
+    arity: 2,
+    parse: () => undefined,
+    run: () => Either.right(reply),
+  })
 }

@@ -87,7 +87,8 @@ export const find = (specs: ReadonlyArray<Key>, argv: ReadonlyArray<string>): Re
     if (spec.find._tag === "Range") {
       step = spec.find.step
       last = spec.find.last >= 0 ? first + spec.find.last : argv.length + spec.find.last
-      if (spec.find.last < 0 && spec.find.limit > 1) last = first + Math.floor((argv.length - first) / spec.find.limit) - 1
+      if (spec.find.last < 0 && spec.find.limit > 1)
+        last = first + Math.floor((argv.length - first) / spec.find.limit) - 1
     } else {
       const count = Number(argv[first + spec.find.countIndex])
       if (!Number.isInteger(count) || count < 0) return undefined

@@ -21,5 +21,11 @@ export interface ObserversService {
 }
 
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
-  static readonly layer = Layer.sync(this, (): ObserversService => ({ running: undefined, inScript: false, before: [], after: [], afterUnit: [] }))
+  static readonly layer = Layer.sync(this, (): ObserversService => ({
+    running: undefined,
+    inScript: false,
+    before: [],
+    after: [],
+    afterUnit: [],
+  }))
 }

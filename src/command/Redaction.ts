@@ -11,7 +11,9 @@ export const redact = (name: string, argv: ReadonlyArray<string>): ReadonlyArray
     return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? redacted : word))
   }
   if (name === "config|set") {
-    return argv.map((word, i) => (i > 2 && i % 2 === 1 && argv[i - 1]!.toLowerCase() === "requirepass" ? redacted : word))
+    return argv.map((word, i) =>
+      i > 2 && i % 2 === 1 && argv[i - 1]!.toLowerCase() === "requirepass" ? redacted : word,
+    )
   }
   return argv
 }

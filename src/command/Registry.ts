@@ -86,7 +86,8 @@ const makeFrom = <R>(families: ReadonlyArray<Family<R>>): Effect.Effect<Registry
     )
   })
 
-const isEffect = <R>(family: Family<R>): family is Effect.Effect<ReadonlyArray<Command>, never, R> => Effect.isEffect(family)
+const isEffect = <R>(family: Family<R>): family is Effect.Effect<ReadonlyArray<Command>, never, R> =>
+  Effect.isEffect(family)
 
 /** One less than a power of two. */
 const recentMask = 255
@@ -149,6 +150,19 @@ export const categoriesOf = (command: Command): ReadonlyArray<string> => {
 }
 
 const categoryOrder = [
-  ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream"],
+  ...[
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+  ],
   ...["pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"],
 ]

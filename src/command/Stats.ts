@@ -33,7 +33,10 @@ export interface StatsService {
 }
 
 export class Stats extends Context.Tag("tiny-redis/Stats")<Stats, StatsService>() {
-  static readonly layer = Layer.effect(this, Effect.map(Clock, (clock) => make(clock.now())))
+  static readonly layer = Layer.effect(
+    this,
+    Effect.map(Clock, (clock) => make(clock.now())),
+  )
 }
 
 const randomId = (): string => randomBytes(20).toString("hex")
@@ -64,7 +67,12 @@ const make = (startedAtMs: number): StatsService => {
     },
     reset: () => {
       stats.commandsProcessed = stats.connectionsReceived = stats.connectionsRejected = 0
-      stats.netInputBytes = stats.netOutputBytes = stats.outputLimitDisconnections = stats.clientsEvicted = stats.errorReplies = 0
+      stats.netInputBytes =
+        stats.netOutputBytes =
+        stats.outputLimitDisconnections =
+        stats.clientsEvicted =
+        stats.errorReplies =
+          0
       stats.errors.clear()
     },
   }

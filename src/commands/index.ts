@@ -28,4 +28,33 @@ import { streamCommands } from "./streams/index.ts"
 import { stringCommands } from "./strings/index.ts"
 import { transactionCommands } from "./transactions.ts"
 
-export const families = [stringCommands, bitmapCommands, hyperLogLogCommands, listCommands, setCommands, sortedSetCommands, hashCommands, geoCommands, streamCommands, pubsubCommands, transactionCommands, scriptingCommands, keyCommands, objectCommands, connectionCommands, clientCommands, databaseCommands, debugCommands, infoCommands, shutdownCommands, latencyCommands, memoryCommands, monitorCommands, slowlogCommands, commandCommands, configCommands, dumpCommands, persistenceCommands]
+export const families = [
+  stringCommands,
+  bitmapCommands,
+  hyperLogLogCommands,
+  listCommands,
+  setCommands,
+  sortedSetCommands,
+  hashCommands,
+  geoCommands,
+  streamCommands,
+  pubsubCommands,
+  transactionCommands,
+  scriptingCommands,
+  keyCommands,
+  objectCommands,
+  connectionCommands,
+  clientCommands,
+  databaseCommands,
+  debugCommands,
+  infoCommands,
+  shutdownCommands,
+  latencyCommands,
+  memoryCommands,
+  monitorCommands,
+  slowlogCommands,
+  commandCommands,
+  configCommands,
+  dumpCommands,
+  persistenceCommands,
+]

@@ -16,7 +16,8 @@ import { type Kind, namesOf, PubSub } from "../pubsub/PubSub.ts"
 const prefixes = { channel: "", pattern: "p", shard: "s" } as const
 
 /** What a message about a subscription counts: shard channels apart from the others. */
-const countOf = (client: Client, kind: Kind): number => (kind === "shard" ? client.shardChannels.size : client.subscriptions)
+const countOf = (client: Client, kind: Kind): number =>
+  kind === "shard" ? client.shardChannels.size : client.subscriptions
 
 /** PUBLISH, SUBSCRIBE and their kin. */
 export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
@@ -24,7 +25,11 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     Reply.sequence(
       names.map((name) => {
         pubsub.subscribe(client, kind, name)
-        return Reply.push([Reply.bulk(`${prefixes[kind]}subscribe`), Reply.bulk(name), Reply.int(countOf(client, kind))])
+        return Reply.push([
+          Reply.bulk(`${prefixes[kind]}subscribe`),
+          Reply.bulk(name),
+          Reply.int(countOf(client, kind)),
+        ])
       }),
     )
 
@@ -87,7 +92,8 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     summary: "Stop listening for messages posted to channels matching the given patterns",
     since: "2.0.0",
     group: "pubsub",
-    complexity: "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
+    complexity:
+      "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
     arity: -1,
     flags: "pubsub noscript loading stale",
     args: [Arg.pattern("pattern", { optional: true, multiple: true })],
@@ -128,7 +134,8 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     summary: "Post a message to a channel",
     since: "2.0.0",
     group: "pubsub",
-    complexity: "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+    complexity:
+      "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
     arity: 3,
     flags: "pubsub loading stale fast",
     args: [Arg.string("channel"), Arg.string("message")],
@@ -155,11 +162,13 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     summary: "List active channels",
     since: "2.8.0",
     group: "pubsub",
-    complexity: "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
+    complexity:
+      "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
     arity: -2,
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
-    parse: (args) => (args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "CHANNELS")) : args.more ? args.next() : undefined),
+    parse: (args) =>
+      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "CHANNELS")) : args.more ? args.next() : undefined,
     run: (pattern) => Either.right(activeChannels("channel", pattern)),
   })
 
@@ -168,11 +177,13 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     summary: "List active shard channels",
     since: "7.0.0",
     group: "pubsub",
-    complexity: "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
+    complexity:
+      "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
     arity: -2,
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
-    parse: (args) => (args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "SHARDCHANNELS")) : args.more ? args.next() : undefined),
+    parse: (args) =>
+      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "SHARDCHANNELS")) : args.more ? args.next() : undefined,
     run: (pattern) => Either.right(activeChannels("shard", pattern)),
   })
 
@@ -187,7 +198,9 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     args: [Arg.string("channel", { optional: true, multiple: true })],
     parse: (args) => args.rest(),
     run: (names) =>
-      Either.right(Reply.array(names.flatMap((name) => [Reply.bulk(name), Reply.int(pubsub.subscribers("channel", name))]))),
+      Either.right(
+        Reply.array(names.flatMap((name) => [Reply.bulk(name), Reply.int(pubsub.subscribers("channel", name))])),
+      ),
   })
 
   const pubsubShardnumsub = Command.make({
@@ -201,7 +214,9 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     args: [Arg.string("shardchannel", { optional: true, multiple: true })],
     parse: (args) => args.rest(),
     run: (names) =>
-      Either.right(Reply.array(names.flatMap((name) => [Reply.bulk(name), Reply.int(pubsub.subscribers("shard", name))]))),
+      Either.right(
+        Reply.array(names.flatMap((name) => [Reply.bulk(name), Reply.int(pubsub.subscribers("shard", name))])),
+      ),
   })
 
   const pubsubNumpat = Command.make({

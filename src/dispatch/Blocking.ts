@@ -22,7 +22,10 @@ import type { StoreService } from "../store/Store.ts"
 type Answer = Either.Either<Reply, CommandError>
 
 /** Runs a try as a unit of its own: instant, propagation, counting. */
-export type RunUnit = (client: Client, run: () => Either.Either<Reply | undefined, CommandError>) => Either.Either<Reply | undefined, CommandError>
+export type RunUnit = (
+  client: Client,
+  run: () => Either.Either<Reply | undefined, CommandError>,
+) => Either.Either<Reply | undefined, CommandError>
 
 export interface Blocking {
   /**
@@ -73,7 +76,8 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
     deadlines.add(waiter.untilMs, waiter)
     if (deadlines.size() <= rebuildSize) return
     const waiters = new Set<Waiter>()
-    for (const byKey of queues.values()) for (const queue of byKey.values()) for (const other of queue) waiters.add(other)
+    for (const byKey of queues.values())
+      for (const queue of byKey.values()) for (const other of queue) waiters.add(other)
     const timed = [...waiters].filter(({ untilMs }) => untilMs < Infinity)
     deadlines.rebuild(timed.map((other) => [other.untilMs, other] as const))
     rebuildSize = Math.max(rebuildSizeMin, 2 * timed.length)

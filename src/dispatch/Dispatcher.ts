@@ -55,7 +55,10 @@ export interface DispatcherService {
 }
 
 export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher, DispatcherService>() {
-  static readonly layer = Layer.scoped(this, Effect.suspend(() => make))
+  static readonly layer = Layer.scoped(
+    this,
+    Effect.suspend(() => make),
+  )
 }
 
 const make = Effect.gen(function* () {
@@ -243,10 +246,13 @@ const make = Effect.gen(function* () {
     if (!isKnown(entry, result)) {
       return {
         _tag: "Suspended",
-        effect: Effect.match(Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)), {
-          onFailure: (error) => failed(entry, error),
-          onSuccess: (reply) => reply,
-        }),
+        effect: Effect.match(
+          Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)),
+          {
+            onFailure: (error) => failed(entry, error),
+            onSuccess: (reply) => reply,
+          },
+        ),
       }
     }
     if (Either.isLeft(result)) return failed(entry, result.left)
@@ -260,7 +266,11 @@ const make = Effect.gen(function* () {
     if (entry === undefined) return UnknownCommand.of(argv)
     if (entry.subcommands.size === 0 || argv.length < 2) return entry
     const word = argv[1]!
-    return entry.subcommands.get(word) ?? entry.subcommands.get(word.toLowerCase()) ?? UnknownCommand.ofSubcommand(entry.name, word)
+    return (
+      entry.subcommands.get(word) ??
+      entry.subcommands.get(word.toLowerCase()) ??
+      UnknownCommand.ofSubcommand(entry.name, word)
+    )
   }
   const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
 
@@ -346,7 +356,10 @@ const make = Effect.gen(function* () {
   const held = (client: Client) =>
     Effect.suspend(() => {
       client.postponed = true
-      return Effect.ensuring(clients.unpaused, Effect.sync(() => (client.postponed = false)))
+      return Effect.ensuring(
+        clients.unpaused,
+        Effect.sync(() => (client.postponed = false)),
+      )
     })
 
   const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {

@@ -30,9 +30,13 @@ const subscriberCommands = new Set([
 ])
 
 const arity: Gate = (_, { arity, name }, argv) =>
-  arity < 0 ? (argv.length < -arity ? WrongArity.of(name) : undefined)
-  : argv.length !== arity ? WrongArity.of(name)
-  : undefined
+  arity < 0
+    ? argv.length < -arity
+      ? WrongArity.of(name)
+      : undefined
+    : argv.length !== arity
+      ? WrongArity.of(name)
+      : undefined
 
 /** What counts for a request: for EXEC also the flags of what it will run. */
 export const maskOf = ({ transaction }: Client, { mask, name }: Entry): number =>
@@ -42,14 +46,14 @@ const notInMulti: Gate = (client, { mask }) =>
   client.transaction !== undefined && mask & Flag.no_multi ? NotAllowed.inMulti : undefined
 
 const subscriber: Gate = (client, { name }) =>
-  client.protocol === 2 &&
-  client.subscriptions + client.shardChannels.size > 0 &&
-  !subscriberCommands.has(name)
+  client.protocol === 2 && client.subscriptions + client.shardChannels.size > 0 && !subscriberCommands.has(name)
     ? NotAllowed.of(name)
     : undefined
 
 const monitoring: Gate = (client, entry) =>
-  client.monitor && maskOf(client, entry) & (Flag.readonly | Flag.write | Flag.may_replicate) ? NotAllowed.toMonitor : undefined
+  client.monitor && maskOf(client, entry) & (Flag.readonly | Flag.write | Flag.may_replicate)
+    ? NotAllowed.toMonitor
+    : undefined
 
 /** Served without memory although a transaction is open: queueing anything else takes some. */
 const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
@@ -68,8 +72,7 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
   }
   const diskError: Gate = (client, entry) =>
     maskOf(client, entry) & Flag.write || entry.name === "ping" ? persistence.refusal() : undefined
-  const loading: Gate = (_, { mask }) =>
-    persistence.loading() && !(mask & Flag.loading) ? Loading.error : undefined
+  const loading: Gate = (_, { mask }) => (persistence.loading() && !(mask & Flag.loading) ? Loading.error : undefined)
   const busy: Gate = (_, { mask }) =>
     scripts.slow === undefined || mask & Flag.allow_busy ? undefined : scripts.slow.error
 
@@ -84,4 +87,3 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
     busy(client, entry, argv) ??
     monitoring(client, entry, argv)
 }
-

@@ -16,8 +16,12 @@ export class TrackingError extends CommandError("TrackingError", "ERR") {
   static readonly cachingWithoutMode = new TrackingError(
     "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
   )
-  static readonly cachingYes = new TrackingError("CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
-  static readonly cachingNo = new TrackingError("CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+  static readonly cachingYes = new TrackingError(
+    "CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
+  )
+  static readonly cachingNo = new TrackingError(
+    "CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
+  )
   static overlapsExisting(prefix: string, other: string): TrackingError {
     return new TrackingError(
       `Prefix '${prefix}' overlaps with an existing prefix '${other}'. Prefixes for a single client must not overlap.`,

@@ -31,16 +31,17 @@ export interface PubSubService {
 
 /** The names of one kind that `client` is subscribed to. */
 export const namesOf = (client: Client, kind: Kind): Set<string> =>
-  kind === "channel" ? client.channels
-  : kind === "pattern" ? client.patterns
-  : client.shardChannels
+  kind === "channel" ? client.channels : kind === "pattern" ? client.patterns : client.shardChannels
 
 export class PubSub extends Context.Tag("tiny-redis/PubSub")<PubSub, PubSubService>() {
-  static readonly layer = Layer.effect(this, Effect.map(Clients, ({ onForget }) => {
-    const { pubsub, forget } = make()
-    onForget.push(forget)
-    return pubsub
-  }))
+  static readonly layer = Layer.effect(
+    this,
+    Effect.map(Clients, ({ onForget }) => {
+      const { pubsub, forget } = make()
+      onForget.push(forget)
+      return pubsub
+    }),
+  )
 }
 
 const make = (): { readonly pubsub: PubSubService; readonly forget: (client: Client) => void } => {

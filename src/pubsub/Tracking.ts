@@ -33,7 +33,10 @@ export interface TrackingService {
 const channel = "__redis__:invalidate"
 
 export class Tracking extends Context.Tag("tiny-redis/Tracking")<Tracking, TrackingService>() {
-  static readonly layer = Layer.effect(this, Effect.suspend(() => make))
+  static readonly layer = Layer.effect(
+    this,
+    Effect.suspend(() => make),
+  )
 }
 
 const make = Effect.gen(function* () {
@@ -65,10 +68,11 @@ const make = Effect.gen(function* () {
       receiver = target
     }
     const message =
-      receiver.protocol === 3 ? Reply.push([Reply.bulk("invalidate"), keys])
-      : settings.redirect !== 0 && receiver.subscriptions > 0 ?
-        Reply.push([Reply.bulk("message"), Reply.bulk(channel), keys])
-      : undefined
+      receiver.protocol === 3
+        ? Reply.push([Reply.bulk("invalidate"), keys])
+        : settings.redirect !== 0 && receiver.subscriptions > 0
+          ? Reply.push([Reply.bulk("message"), Reply.bulk(channel), keys])
+          : undefined
     if (message === undefined) return
     if (receiver === observers.running) receiver.afterReply.push(message)
     else receiver.outbox.push(message)
@@ -100,7 +104,10 @@ const make = Effect.gen(function* () {
     }
     const max = config.current.trackingTableMaxKeys
     // The oldest go: a map gives its keys in the order in which they came.
-    if (max > 0) for (const key of table.keys()) if (table.size > max) invalidate(key, undefined); else break
+    if (max > 0)
+      for (const key of table.keys())
+        if (table.size > max) invalidate(key, undefined)
+        else break
   }
 
   /** CLIENT CACHING counts for the next command, or transaction, that is not another CLIENT. */

@@ -99,11 +99,17 @@ export class Database {
     return value === undefined ? this.#keyspace.has(key) : this.#settled(key, value) !== undefined
   }
 
-  readAs<T extends Collection>(key: string, type: abstract new (...args: never) => T): Either.Either<T | undefined, WrongType> {
+  readAs<T extends Collection>(
+    key: string,
+    type: abstract new (...args: never) => T,
+  ): Either.Either<T | undefined, WrongType> {
     return as(this.read(key), type)
   }
 
-  writeAs<T extends Collection>(key: string, type: abstract new (...args: never) => T): Either.Either<T | undefined, WrongType> {
+  writeAs<T extends Collection>(
+    key: string,
+    type: abstract new (...args: never) => T,
+  ): Either.Either<T | undefined, WrongType> {
     return as(this.write(key), type)
   }
 

@@ -33,7 +33,11 @@ const subscribe = async (server: Measurable, onBytes: (bytes: number) => void): 
   return socket
 }
 
-const run = async (server: Measurable, subscribers: number, messages: number): Promise<{ cpuMicros: number; seconds: number }> => {
+const run = async (
+  server: Measurable,
+  subscribers: number,
+  messages: number,
+): Promise<{ cpuMicros: number; seconds: number }> => {
   const text = "x".repeat(32)
   const messageBytes = request("message", channel, text).length
   let received = 0

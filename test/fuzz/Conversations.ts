@@ -61,7 +61,10 @@ class Side {
   readonly #control: TestClient
   readonly #clients: ReadonlyArray<{ readonly client: TestClient; readonly id: string }>
 
-  private constructor(control: TestClient, clients: ReadonlyArray<{ readonly client: TestClient; readonly id: string }>) {
+  private constructor(
+    control: TestClient,
+    clients: ReadonlyArray<{ readonly client: TestClient; readonly id: string }>,
+  ) {
     this.#control = control
     this.#clients = clients
   }
@@ -71,7 +74,12 @@ class Side {
     const clients: Array<{ readonly client: TestClient; readonly id: string }> = []
     for (let i = 0; i < connections; i++) {
       const client = await connect()
-      clients.push({ client, id: formatReply(await client.run("CLIENT", "ID")).join("").slice(1) })
+      clients.push({
+        client,
+        id: formatReply(await client.run("CLIENT", "ID"))
+          .join("")
+          .slice(1),
+      })
     }
     await control.run("FLUSHALL")
     return new Side(control, clients)
@@ -138,7 +146,8 @@ export const compareConversations = ({ seed, commands, ours, theirs }: Options):
         const [actual, expected] = [await mine.end(), await real.end()]
         if (actual !== expected) transcript.push(`at the end: ${expected}\nbut ours were\n${actual}`)
       }
-      if (transcript.at(-1)?.startsWith("at the end") === true) throw new Error(`replies differ\n${transcript.join("\n")}`)
+      if (transcript.at(-1)?.startsWith("at the end") === true)
+        throw new Error(`replies differ\n${transcript.join("\n")}`)
     }),
     { seed, numRuns: Math.max(1, Math.round(commands / turnsPerCase)) },
   )

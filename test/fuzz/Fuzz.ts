@@ -24,19 +24,56 @@ export interface Family {
 export const key = fc.constantFrom("a", "b", "c", "d")
 /** Values at the edges: empty, binary, integers at 64-bit limits, floats, long ones. */
 export const value = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom("", "x", "foo", "0", "1", "-1", "10", "3.5", "9223372036854775807", "-9223372036854775808") },
-  { weight: 1, arbitrary: fc.constantFrom("9223372036854775808", "1e3", "inf", "-inf", "nan", " 1", "01", "+1", "-0", "0x10") },
-  { weight: 2, arbitrary: fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 12 }).map((bytes) => String.fromCharCode(...bytes)) },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      "",
+      "x",
+      "foo",
+      "0",
+      "1",
+      "-1",
+      "10",
+      "3.5",
+      "9223372036854775807",
+      "-9223372036854775808",
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("9223372036854775808", "1e3", "inf", "-inf", "nan", " 1", "01", "+1", "-0", "0x10"),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .array(fc.integer({ min: 0, max: 255 }), { maxLength: 12 })
+      .map((bytes) => String.fromCharCode(...bytes)),
+  },
   { weight: 1, arbitrary: fc.integer({ min: 40, max: 70 }).map((length) => "v".repeat(length)) },
 )
 /** Integers as words, wrong ones included. */
 export const integer = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: -6, max: 12 }).map(String) },
-  { weight: 1, arbitrary: fc.constantFrom("9223372036854775807", "-9223372036854775808", "9223372036854775808", "1.5", "x", "", "100", "4294967296") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "9223372036854775807",
+      "-9223372036854775808",
+      "9223372036854775808",
+      "1.5",
+      "x",
+      "",
+      "100",
+      "4294967296",
+    ),
+  },
 )
 export const float = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: -20, max: 20 }).map((n) => String(n / 4)) },
-  { weight: 1, arbitrary: fc.constantFrom("inf", "-inf", "+inf", "nan", "1e300", "-1e300", "0.1", "3.0e-5", "x", "", "-0") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("inf", "-inf", "+inf", "nan", "1e300", "-1e300", "0.1", "3.0e-5", "x", "", "-0"),
+  },
 )
 /** Sometimes the words, sometimes nothing. */
 export const maybe = (...words: ReadonlyArray<fc.Arbitrary<string> | string>): fc.Arbitrary<ReadonlyArray<string>> =>
@@ -46,7 +83,11 @@ export const argv = (
   ...parts: ReadonlyArray<string | fc.Arbitrary<string> | fc.Arbitrary<ReadonlyArray<string>>>
 ): fc.Arbitrary<ReadonlyArray<string>> =>
   fc
-    .tuple(...parts.map((part) => (typeof part === "string" ? fc.constant(part) : (part as fc.Arbitrary<string | ReadonlyArray<string>>))))
+    .tuple(
+      ...parts.map((part) =>
+        typeof part === "string" ? fc.constant(part) : (part as fc.Arbitrary<string | ReadonlyArray<string>>),
+      ),
+    )
     .map((words) => words.flat())
 /** One to `max` of them. */
 export const many = (one: fc.Arbitrary<string>, max = 4) => fc.array(one, { minLength: 1, maxLength: max })
@@ -116,7 +157,10 @@ const commandsPerCase = 40
 export const compare = ({ family, seed, commands, ours, theirs }: Options): Promise<void> =>
   fc.assert(
     fc.asyncProperty(
-      fc.array(fc.oneof({ weight: 6, arbitrary: family.command }, { weight: 1, arbitrary: generic }), { minLength: 1, maxLength: commandsPerCase * 2 }),
+      fc.array(fc.oneof({ weight: 6, arbitrary: family.command }, { weight: 1, arbitrary: generic }), {
+        minLength: 1,
+        maxLength: commandsPerCase * 2,
+      }),
       async (requests) => {
         await Promise.all([ours.run("FLUSHALL"), theirs.run("FLUSHALL")])
         for (const request of requests) {
@@ -131,12 +175,14 @@ export const compare = ({ family, seed, commands, ours, theirs }: Options): Prom
           transcript.push(`> ${request.map((word) => JSON.stringify(word)).join(" ")}`, expected)
           if (actual !== expected) {
             // The rest is received, so that the next case begins clean.
-            for (let i = transcript.length / 2; i < requests.length; i++) await Promise.all([ours.receive(), theirs.receive()])
+            for (let i = transcript.length / 2; i < requests.length; i++)
+              await Promise.all([ours.receive(), theirs.receive()])
             throw new Error(`replies differ\n${transcript.join("\n")}\nbut ours was\n${actual}`)
           }
         }
         const [mine, real] = await Promise.all([readAll(ours, family), readAll(theirs, family)])
-        if (mine !== real) throw new Error(`contents differ after\n${transcript.join("\n")}\nredis-server:\n${real}\nours:\n${mine}`)
+        if (mine !== real)
+          throw new Error(`contents differ after\n${transcript.join("\n")}\nredis-server:\n${real}\nours:\n${mine}`)
       },
     ),
     { seed, numRuns: Math.max(1, Math.round(commands / commandsPerCase)) },

@@ -24,7 +24,9 @@ if (!RealServer.isInstalled) {
   process.exit(0)
 }
 const describe = (error: unknown): string =>
-  error instanceof Error ? `${error.message}${error.cause === undefined ? "" : `\n${describe(error.cause)}`}` : String(error)
+  error instanceof Error
+    ? `${error.message}${error.cause === undefined ? "" : `\n${describe(error.cause)}`}`
+    : String(error)
 const seed = Number(values.seed)
 const commands = Number(values.commands)
 let differences = 0

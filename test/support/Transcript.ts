@@ -66,16 +66,20 @@ const unescape = (text: string): string =>
     .replace(/\\(x[0-9a-fA-F]{2}|.)/gs, (_, escape: string) =>
       escape.length === 3
         ? String.fromCharCode(Number.parseInt(escape.slice(1), 16))
-        : (({ n: "\n", r: "\r", t: "\t", a: "\x07", b: "\b" })[escape] ?? escape),
+        : ({ n: "\n", r: "\r", t: "\t", a: "\x07", b: "\b" }[escape] ?? escape),
     )
 
 export const quote = (bytes: string): string =>
   `"${bytes.replace(/[\\"]|[^ -~]/g, (char) =>
-    char === "\\" || char === '"' ? `\\${char}`
-    : char === "\n" ? "\\n"
-    : char === "\r" ? "\\r"
-    : char === "\t" ? "\\t"
-    : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    char === "\\" || char === '"'
+      ? `\\${char}`
+      : char === "\n"
+        ? "\\n"
+        : char === "\r"
+          ? "\\r"
+          : char === "\t"
+            ? "\\t"
+            : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
   )}"`
 
 export const parseTranscript = (text: string): ReadonlyArray<Step> => {
@@ -87,7 +91,9 @@ export const parseTranscript = (text: string): ReadonlyArray<Step> => {
     const receive = /^(\w*)<$/.exec(line)
     const advance = /^@advance (\d+)(ms|s)$/.exec(line)
     if (request !== null) {
-      steps.push(stepOf({ _tag: "Request", client: request[1]!, argv: splitWords(request[2]!), line, mode, lineNumber }))
+      steps.push(
+        stepOf({ _tag: "Request", client: request[1]!, argv: splitWords(request[2]!), line, mode, lineNumber }),
+      )
       mode = "exact"
     } else if (receive !== null) {
       steps.push(stepOf({ _tag: "Receive", client: receive[1]!, line, mode, lineNumber }))
@@ -97,7 +103,8 @@ export const parseTranscript = (text: string): ReadonlyArray<Step> => {
       steps.push(stepOf({ _tag: "Advance", ms, line, lineNumber }))
     } else if (line === "@unordered" || line === "@ignore") mode = line === "@unordered" ? "unordered" : "ignore"
     else if (line === "@ignored") (steps.at(-1)!.reply as Array<string>).push(line)
-    else if ((line.startsWith("#") && !/^#[tf]$/.test(line)) || line === "") steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
+    else if ((line.startsWith("#") && !/^#[tf]$/.test(line)) || line === "")
+      steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
     else {
       const last = steps.at(-1)
       if (last === undefined || last._tag === "Comment" || last._tag === "Advance") {
@@ -141,7 +148,10 @@ export const formatReply = (reply: Reply, unordered = false): ReadonlyArray<stri
     case "Array":
       return nested("*", reply.values)
     case "Bulks":
-      return nested("*", reply.values.map((value): Reply => (value === undefined ? { _tag: "Nil" } : { _tag: "Bulk", value })))
+      return nested(
+        "*",
+        reply.values.map((value): Reply => (value === undefined ? { _tag: "Nil" } : { _tag: "Bulk", value })),
+      )
     case "Map":
       return nested("%", reply.entries, 2)
     case "Set":

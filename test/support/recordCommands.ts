@@ -12,7 +12,10 @@ import { formatReply } from "./Transcript.ts"
 export const canonical = (reply: Reply): unknown => {
   switch (reply._tag) {
     case "Set":
-      return reply.values.map(canonical).map((value) => JSON.stringify(value)).sort()
+      return reply.values
+        .map(canonical)
+        .map((value) => JSON.stringify(value))
+        .sort()
     case "Array":
       return reply.values.map(canonical)
     case "Map":
@@ -50,7 +53,9 @@ export const describeAll = (command: Reply, docs: Reply): Recorded => {
       const value = map.entries[i + 1]!
       if (name._tag !== "Bulk" || value._tag !== "Map") continue
       const fields = value.entries
-      const at = fields.findIndex((field, index) => index % 2 === 0 && field._tag === "Bulk" && field.value === "subcommands")
+      const at = fields.findIndex(
+        (field, index) => index % 2 === 0 && field._tag === "Bulk" && field.value === "subcommands",
+      )
       recorded.docs[name.value] = canonical(
         at < 0 ? value : { _tag: "Map", entries: [...fields.slice(0, at), ...fields.slice(at + 2)] },
       )
@@ -70,7 +75,9 @@ if (process.argv.some((word) => word.endsWith("recordCommands.ts")) && process.e
   const file = join(import.meta.dirname, "..", "fixtures", "commands.json")
   // A line a command, so that a change of one shows as one.
   const lines = (part: Record<string, unknown>) =>
-    Object.entries(part).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",\n")
+    Object.entries(part)
+      .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+      .join(",\n")
   writeFileSync(file, `{"info":{\n${lines(recorded.info)}\n},"docs":{\n${lines(recorded.docs)}\n}}\n`)
   await server.stop()
   process.exit(0)

@@ -28,9 +28,7 @@ const clientType = (args: Args): string => {
 }
 
 const onOff = (args: Args): boolean =>
-  args.option("ON") ? true
-  : args.option("OFF") ? false
-  : args.fail(SyntaxError.error)
+  args.option("ON") ? true : args.option("OFF") ? false : args.fail(SyntaxError.error)
 
 interface Filter {
   id?: number
@@ -57,7 +55,8 @@ export const describe = (client: Client, now: number): string => {
   const { transaction } = client
   const queued = client.outbox.queuedBytes()
   const queryBytes = client.queryBufferBytes()
-  const multiBytes = transaction === undefined ? 0 : transaction.queue.reduce((sum, argv) => sum + sumOfLengths(argv), 0)
+  const multiBytes =
+    transaction === undefined ? 0 : transaction.queue.reduce((sum, argv) => sum + sumOfLengths(argv), 0)
   const fields: ReadonlyArray<readonly [string, string | number]> = [
     ["id", client.id],
     ["addr", client.address],
@@ -150,10 +149,13 @@ const reply = Command.make({
   acl: "connection",
   args: [Arg.oneOf("on_off_skip", [Arg.token("ON"), Arg.token("OFF"), Arg.token("SKIP")])],
   parse: (args) =>
-    args.option("ON") ? "on" as const
-    : args.option("OFF") ? "off" as const
-    : args.option("SKIP") ? "skip" as const
-    : args.fail(SyntaxError.error),
+    args.option("ON")
+      ? ("on" as const)
+      : args.option("OFF")
+        ? ("off" as const)
+        : args.option("SKIP")
+          ? ("skip" as const)
+          : args.fail(SyntaxError.error),
   run: (mode, { client }) => {
     if (mode === "on") {
       client.replyMode = "on"
@@ -221,17 +223,13 @@ const setinfo = Command.make({
   flags: "noscript loading stale",
   acl: "connection",
   tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
-  args: [
-    Arg.oneOf("attr", [
-      Arg.string("libname", { token: "LIB-NAME" }),
-      Arg.string("libver", { token: "LIB-VER" }),
-    ]),
-  ],
+  args: [Arg.oneOf("attr", [Arg.string("libname", { token: "LIB-NAME" }), Arg.string("libver", { token: "LIB-VER" })])],
   parse: (args) => {
     const word = args.next().toLowerCase()
     if (word !== "lib-name" && word !== "lib-ver") args.fail(new ClientError(`Unrecognized option '${word}'`))
     const text = args.owned()
-    if (/[^!-~]/.test(text)) args.fail(new ClientError(`${word} cannot contain spaces, newlines or special characters.`))
+    if (/[^!-~]/.test(text))
+      args.fail(new ClientError(`${word} cannot contain spaces, newlines or special characters.`))
     return { word, text }
   },
   run: ({ word, text }, { client }) => {
@@ -261,7 +259,8 @@ const noTouch = Command.make({
 
 const helpOfClient = help(
   "client",
-  {summary: "Show helpful text about the different subcommands",
+  {
+    summary: "Show helpful text about the different subcommands",
     since: "5.0.0",
     group: "connection",
     complexity: "O(1)",
@@ -333,27 +332,31 @@ const clientCommand = (subcommands: ReadonlyArray<Command.Command>) =>
 export const clientCommands = Effect.gen(function* () {
   const clients = yield* Clients
   const tracking = yield* trackingSubcommands
-const list = Command.make({
+  const list = Command.make({
     name: "client|list",
     summary: "Get the list of client connections",
     since: "2.4.0",
     group: "connection",
     complexity: "O(N) where N is the number of client connections",
-    history: [["2.8.12", "Added unique client `id` field."], ["5.0.0", "Added optional `TYPE` filter."], ["6.0.0", "Added `user` field."], ["6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."], ["7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."], ["7.0.3", "Added `ssub` field."]],
+    history: [
+      ["2.8.12", "Added unique client `id` field."],
+      ["5.0.0", "Added optional `TYPE` filter."],
+      ["6.0.0", "Added `user` field."],
+      ["6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."],
+      ["7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."],
+      ["7.0.3", "Added `ssub` field."],
+    ],
     arity: -2,
     flags: "admin noscript loading stale",
     acl: "connection",
     tips: ["nondeterministic_output"],
     args: [
-      Arg.oneOf("normal_master_replica_pubsub", [
-        Arg.token("NORMAL"),
-        Arg.token("MASTER"),
-        Arg.token("REPLICA"),
-        Arg.token("PUBSUB"),
-      ], { token: "TYPE", optional: true, since: "5.0.0" }),
-      Arg.block("id", [
-        Arg.integer("client-id", { multiple: true }),
-      ], { token: "ID", optional: true, since: "6.2.0" }),
+      Arg.oneOf(
+        "normal_master_replica_pubsub",
+        [Arg.token("NORMAL"), Arg.token("MASTER"), Arg.token("REPLICA"), Arg.token("PUBSUB")],
+        { token: "TYPE", optional: true, since: "5.0.0" },
+      ),
+      Arg.block("id", [Arg.integer("client-id", { multiple: true })], { token: "ID", optional: true, since: "6.2.0" }),
     ],
     parse: (args) => {
       let type: string | undefined
@@ -366,39 +369,54 @@ const list = Command.make({
     },
     run: ({ type, ids }, { now }) => {
       const listed = ids === undefined ? [...clients.byId.values()] : ids.flatMap((id) => clients.byId.get(id) ?? [])
-      const lines = listed.filter((client) => type === undefined || typeOf(client) === type).map((client) => `${describe(client, now)}\n`)
+      const lines = listed
+        .filter((client) => type === undefined || typeOf(client) === type)
+        .map((client) => `${describe(client, now)}\n`)
       return Either.right(Reply.verbatim("txt", lines.join("")))
     },
   })
-  
-  
+
   const kill = Command.make({
     name: "client|kill",
     summary: "Kill the connection of a client",
     since: "2.4.0",
     group: "connection",
     complexity: "O(N) where N is the number of client connections",
-    history: [["2.8.12", "Added new filter format."], ["2.8.12", "`ID` option."], ["3.2.0", "Added `master` type in for `TYPE` option."], ["5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."], ["6.2.0", "`LADDR` option."]],
+    history: [
+      ["2.8.12", "Added new filter format."],
+      ["2.8.12", "`ID` option."],
+      ["3.2.0", "Added `master` type in for `TYPE` option."],
+      ["5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."],
+      ["6.2.0", "`LADDR` option."],
+    ],
     arity: -3,
     flags: "admin noscript loading stale",
     acl: "connection",
     args: [
       Arg.oneOf("filter", [
         Arg.string("ip:port", { deprecatedSince: "2.8.12" }),
-        Arg.oneOf("new-format", [
-          Arg.integer("client-id", { token: "ID", optional: true, since: "2.8.12" }),
-          Arg.oneOf("normal_master_slave_pubsub", [
-            Arg.token("NORMAL"),
-            Arg.token("MASTER", { since: "3.2.0" }),
-            Arg.token("SLAVE"),
-            Arg.token("REPLICA", { since: "5.0.0" }),
-            Arg.token("PUBSUB"),
-          ], { token: "TYPE", optional: true, since: "2.8.12" }),
-          Arg.string("username", { token: "USER", optional: true }),
-          Arg.string("ip:port", { token: "ADDR", optional: true }),
-          Arg.string("ip:port", { token: "LADDR", optional: true, since: "6.2.0" }),
-          Arg.string("yes/no", { token: "SKIPME", optional: true }),
-        ], { multiple: true }),
+        Arg.oneOf(
+          "new-format",
+          [
+            Arg.integer("client-id", { token: "ID", optional: true, since: "2.8.12" }),
+            Arg.oneOf(
+              "normal_master_slave_pubsub",
+              [
+                Arg.token("NORMAL"),
+                Arg.token("MASTER", { since: "3.2.0" }),
+                Arg.token("SLAVE"),
+                Arg.token("REPLICA", { since: "5.0.0" }),
+                Arg.token("PUBSUB"),
+              ],
+              { token: "TYPE", optional: true, since: "2.8.12" },
+            ),
+            Arg.string("username", { token: "USER", optional: true }),
+            Arg.string("ip:port", { token: "ADDR", optional: true }),
+            Arg.string("ip:port", { token: "LADDR", optional: true, since: "6.2.0" }),
+            Arg.string("yes/no", { token: "SKIPME", optional: true }),
+          ],
+          { multiple: true },
+        ),
       ]),
     ],
     parse: (args) => {
@@ -408,7 +426,8 @@ const list = Command.make({
       let skipMe = true
       while (args.more) {
         if (args.left < 2) args.fail(SyntaxError.error)
-        if (args.option("ID")) filter.id = args.intIn(1, Number.MAX_SAFE_INTEGER, ClientError.idNotPositive, ClientError.idNotPositive)
+        if (args.option("ID"))
+          filter.id = args.intIn(1, Number.MAX_SAFE_INTEGER, ClientError.idNotPositive, ClientError.idNotPositive)
         else if (args.option("TYPE")) filter.type = clientType(args)
         else if (args.option("ADDR")) filter.address = args.next()
         else if (args.option("LADDR")) filter.localAddress = args.next()
@@ -435,8 +454,7 @@ const list = Command.make({
       return Either.right(Reply.int(killed))
     },
   })
-  
-  
+
   const unblock = Command.make({
     name: "client|unblock",
     summary: "Unblock a client blocked in a blocking command from a different connection",
@@ -462,8 +480,7 @@ const list = Command.make({
       return Either.right(Reply.flag(parked !== undefined))
     },
   })
-  
-  
+
   const pause = Command.make({
     name: "client|pause",
     summary: "Stop processing commands from clients for some time",
@@ -490,8 +507,7 @@ const list = Command.make({
       return Either.right(Reply.ok)
     },
   })
-  
-  
+
   const unpause = Command.make({
     name: "client|unpause",
     summary: "Resume processing of clients that were paused",
@@ -507,7 +523,7 @@ const list = Command.make({
       return Either.right(Reply.ok)
     },
   })
-  
+
   return [
     clientCommand([
       ...[id, getname, setname, reply, noEvict, noTouch, setinfo, info, getredir],

@@ -167,19 +167,28 @@ const withServices = Effect.gen(function* () {
     since: "6.0.0",
     group: "connection",
     complexity: "O(1)",
-    history: [["6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context."]],
+    history: [
+      [
+        "6.2.0",
+        "`protover` made optional; when called without arguments the command reports the current connection's context.",
+      ],
+    ],
     arity: -1,
     flags: "noscript loading stale fast no_auth allow_busy",
     acl: "connection",
     args: [
-      Arg.block("arguments", [
-        Arg.integer("protover"),
-        Arg.block("username_password", [
-          Arg.string("username"),
-          Arg.string("password"),
-        ], { token: "AUTH", optional: true }),
-        Arg.string("clientname", { token: "SETNAME", optional: true }),
-      ], { optional: true }),
+      Arg.block(
+        "arguments",
+        [
+          Arg.integer("protover"),
+          Arg.block("username_password", [Arg.string("username"), Arg.string("password")], {
+            token: "AUTH",
+            optional: true,
+          }),
+          Arg.string("clientname", { token: "SETNAME", optional: true }),
+        ],
+        { optional: true },
+      ),
     ],
     parse: (args) => {
       let version: number | undefined

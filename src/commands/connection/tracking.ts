@@ -26,7 +26,7 @@ const overlap = (one: string, other: string): boolean => one.startsWith(other) |
 const conflictOf = ({ mode, prefixes }: Request, current: ClientTracking | undefined): TrackingError | undefined => {
   if (current !== undefined && (current.mode === "bcast") !== (mode === "bcast")) return TrackingError.switchesBcast
   const switches = current !== undefined && current.mode !== mode
-  if (switches && (current.mode !== "default" && mode !== "default")) return TrackingError.switchesOption
+  if (switches && current.mode !== "default" && mode !== "default") return TrackingError.switchesOption
   for (const [i, prefix] of prefixes.entries()) {
     const existing = current?.prefixes.find((other) => overlap(prefix, other))
     if (existing !== undefined) return TrackingError.overlapsExisting(prefix, existing)
@@ -54,7 +54,8 @@ export const trackingSubcommands = Effect.gen(function* () {
     const conflict = conflictOf(request, current)
     if (conflict !== undefined) return conflict
     // BCAST without a prefix means every key.
-    const given = request.mode === "bcast" && request.prefixes.length === 0 && current === undefined ? [""] : request.prefixes
+    const given =
+      request.mode === "bcast" && request.prefixes.length === 0 && current === undefined ? [""] : request.prefixes
     tracking.enable(client, {
       mode: request.mode,
       noLoop: request.noLoop,
@@ -163,6 +164,6 @@ export const trackingSubcommands = Effect.gen(function* () {
       )
     },
   })
-  
+
   return [clientTracking, clientCaching, clientTrackinginfo]
 })

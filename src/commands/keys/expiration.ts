@@ -53,7 +53,8 @@ const toUnixMs = (time: number | bigint, unit: number, base: number): number | u
   const ms = typeof time === "number" ? time * unit + base : Infinity
   if (Number.isSafeInteger(ms)) return ms
   const exact = BigInt(time) * BigInt(unit) + BigInt(base)
-  return BigInt.asIntN(64, exact) === exact && BigInt.asIntN(64, BigInt(time) * BigInt(unit)) === BigInt(time) * BigInt(unit)
+  return BigInt.asIntN(64, exact) === exact &&
+    BigInt.asIntN(64, BigInt(time) * BigInt(unit)) === BigInt(time) * BigInt(unit)
     ? Math.min(Number(exact), deadlineMax)
     : undefined
 }
@@ -105,12 +106,10 @@ const expire = Command.make({
   args: [
     Arg.key("key"),
     Arg.integer("seconds"),
-    Arg.oneOf("condition", [
-      Arg.token("NX"),
-      Arg.token("XX"),
-      Arg.token("GT"),
-      Arg.token("LT"),
-    ], { optional: true, since: "7.0.0" }),
+    Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX"), Arg.token("GT"), Arg.token("LT")], {
+      optional: true,
+      since: "7.0.0",
+    }),
   ],
   parse: (args) => parse(args),
   run: (request, ctx) => expireAt(request, 1000, ctx.now, "expire", ctx),
@@ -130,12 +129,10 @@ const pexpire = Command.make({
   args: [
     Arg.key("key"),
     Arg.integer("milliseconds"),
-    Arg.oneOf("condition", [
-      Arg.token("NX"),
-      Arg.token("XX"),
-      Arg.token("GT"),
-      Arg.token("LT"),
-    ], { optional: true, since: "7.0.0" }),
+    Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX"), Arg.token("GT"), Arg.token("LT")], {
+      optional: true,
+      since: "7.0.0",
+    }),
   ],
   parse: (args) => parse(args),
   run: (request, ctx) => expireAt(request, 1, ctx.now, "pexpire", ctx),
@@ -155,12 +152,10 @@ const expireat = Command.make({
   args: [
     Arg.key("key"),
     Arg.unixTime("unix-time-seconds"),
-    Arg.oneOf("condition", [
-      Arg.token("NX"),
-      Arg.token("XX"),
-      Arg.token("GT"),
-      Arg.token("LT"),
-    ], { optional: true, since: "7.0.0" }),
+    Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX"), Arg.token("GT"), Arg.token("LT")], {
+      optional: true,
+      since: "7.0.0",
+    }),
   ],
   parse: (args) => parse(args),
   run: (request, ctx) => expireAt(request, 1000, 0, "expireat", ctx),
@@ -180,12 +175,10 @@ const pexpireat = Command.make({
   args: [
     Arg.key("key"),
     Arg.unixTime("unix-time-milliseconds"),
-    Arg.oneOf("condition", [
-      Arg.token("NX"),
-      Arg.token("XX"),
-      Arg.token("GT"),
-      Arg.token("LT"),
-    ], { optional: true, since: "7.0.0" }),
+    Arg.oneOf("condition", [Arg.token("NX"), Arg.token("XX"), Arg.token("GT"), Arg.token("LT")], {
+      optional: true,
+      since: "7.0.0",
+    }),
   ],
   parse: (args) => parse(args),
   run: (request, ctx) => expireAt(request, 1, 0, "pexpireat", ctx),
@@ -212,7 +205,8 @@ const ttl = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [Arg.key("key")],
   parse: (args) => args.key(),
-  run: (key, { db, now }) => Either.right(timeReply(db, key, (deadline) => Math.floor((Math.max(0, deadline - now) + 500) / 1000))),
+  run: (key, { db, now }) =>
+    Either.right(timeReply(db, key, (deadline) => Math.floor((Math.max(0, deadline - now) + 500) / 1000))),
 })
 
 const pttl = Command.make({

@@ -29,7 +29,8 @@ const del = Command.make({
   summary: "Delete a key",
   since: "1.0.0",
   group: "generic",
-  complexity: "O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
+  complexity:
+    "O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
   arity: -2,
   flags: "write",
   acl: "keyspace",
@@ -45,7 +46,8 @@ const unlink = Command.make({
   summary: "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.",
   since: "4.0.0",
   group: "generic",
-  complexity: "O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
+  complexity:
+    "O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
   arity: -2,
   flags: "write fast",
   acl: "keyspace",

@@ -18,7 +18,8 @@ const keys = Command.make({
   summary: "Find all keys matching the given pattern",
   since: "1.0.0",
   group: "generic",
-  complexity: "O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.",
+  complexity:
+    "O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.",
   arity: 2,
   flags: "readonly",
   acl: "keyspace dangerous",
@@ -40,7 +41,8 @@ const scan = Command.make({
   summary: "Incrementally iterate the keys space",
   since: "2.8.0",
   group: "generic",
-  complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
+  complexity:
+    "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
   history: [["6.0.0", "Added the `TYPE` subcommand."]],
   arity: -2,
   flags: "readonly",

@@ -5,10 +5,13 @@ const rows = 4
 const tops = ["_", "o", "#"]
 
 const age = (seconds: number): string =>
-  seconds < 60 ? `${seconds}s`
-  : seconds < 3600 ? `${Math.floor(seconds / 60)}m`
-  : seconds < 86400 ? `${Math.floor(seconds / 3600)}h`
-  : `${Math.floor(seconds / 86400)}d`
+  seconds < 60
+    ? `${seconds}s`
+    : seconds < 3600
+      ? `${Math.floor(seconds / 60)}m`
+      : seconds < 86400
+        ? `${Math.floor(seconds / 3600)}h`
+        : `${Math.floor(seconds / 86400)}d`
 
 export const sparkline = (
   event: string,
@@ -20,7 +23,9 @@ export const sparkline = (
   const low = Math.min(...times)
   const high = Math.max(...times)
   const steps = rows * tops.length
-  const levels = times.map((ms) => (high === low ? 0 : Math.min(steps - 1, Math.floor(((ms - low) * steps) / (high - low)))))
+  const levels = times.map((ms) =>
+    high === low ? 0 : Math.min(steps - 1, Math.floor(((ms - low) * steps) / (high - low))),
+  )
   const labels = samples.map(({ atSeconds }) => age(nowSeconds - atSeconds))
   const lines = Array.from({ length: rows }, (_, row) => {
     const bottom = (rows - row - 1) * tops.length

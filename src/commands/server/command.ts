@@ -139,11 +139,15 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     acl: "connection",
     tips: ["nondeterministic_output_order"],
     args: [
-      Arg.oneOf("filterby", [
-        Arg.string("module-name", { token: "MODULE" }),
-        Arg.string("category", { token: "ACLCAT" }),
-        Arg.pattern("pattern", { token: "PATTERN" }),
-      ], { token: "FILTERBY", optional: true }),
+      Arg.oneOf(
+        "filterby",
+        [
+          Arg.string("module-name", { token: "MODULE" }),
+          Arg.string("category", { token: "ACLCAT" }),
+          Arg.pattern("pattern", { token: "PATTERN" }),
+        ],
+        { token: "FILTERBY", optional: true },
+      ),
     ],
     parse: (args) => {
       if (!args.more) return undefined
@@ -174,7 +178,8 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     flags: "loading stale",
     acl: "connection",
     parse: (args) => args.rest(),
-    run: (request) => Either.map(keysOf(request), (found) => Reply.array(found.map(({ position }) => Reply.bulk(request[position]!)))),
+    run: (request) =>
+      Either.map(keysOf(request), (found) => Reply.array(found.map(({ position }) => Reply.bulk(request[position]!)))),
   })
 
   const commandGetkeysandflags = Command.make({
@@ -187,9 +192,16 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     flags: "loading stale",
     acl: "connection",
     parse: (args) => args.rest(),
-    run: (request) => Either.map(keysOf(request), (found) => Reply.array(found.map(({ position, flags }) => Reply.array([Reply.bulk(request[position]!), Reply.set(flags.map(Reply.simple))])))),
+    run: (request) =>
+      Either.map(keysOf(request), (found) =>
+        Reply.array(
+          found.map(({ position, flags }) =>
+            Reply.array([Reply.bulk(request[position]!), Reply.set(flags.map(Reply.simple))]),
+          ),
+        ),
+      ),
   })
-  
+
   const command = Command.container({
     name: "command",
     summary: "Get array of Redis command details",
@@ -200,9 +212,17 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     flags: "loading stale",
     acl: "connection",
     tips: ["nondeterministic_output_order"],
-    subcommands: [commandCount, commandInfo, commandDocs, commandList, commandGetkeys, commandGetkeysandflags, commandHelp],
+    subcommands: [
+      commandCount,
+      commandInfo,
+      commandDocs,
+      commandList,
+      commandGetkeys,
+      commandGetkeysandflags,
+      commandHelp,
+    ],
     bare: () => Either.right(all()),
   })
-  
+
   return [command]
 })

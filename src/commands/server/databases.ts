@@ -35,16 +35,18 @@ const flushdb = Command.make({
   since: "1.0.0",
   group: "server",
   complexity: "O(N) where N is the number of keys in the selected database",
-  history: [["4.0.0", "Added the `ASYNC` flushing mode modifier."], ["6.2.0", "Added the `SYNC` flushing mode modifier."]],
+  history: [
+    ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
+    ["6.2.0", "Added the `SYNC` flushing mode modifier."],
+  ],
   arity: -1,
   flags: "write",
   acl: "keyspace dangerous",
   tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
   args: [
-    Arg.oneOf("async", [
-      Arg.token("ASYNC", { since: "4.0.0" }),
-      Arg.token("SYNC", { since: "6.2.0" }),
-    ], { optional: true }),
+    Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
+      optional: true,
+    }),
   ],
   parse: flushMode,
   run: (_, { db, store }) => {
@@ -60,23 +62,28 @@ const flushall = Command.make({
   since: "1.0.0",
   group: "server",
   complexity: "O(N) where N is the total number of keys in all databases",
-  history: [["4.0.0", "Added the `ASYNC` flushing mode modifier."], ["6.2.0", "Added the `SYNC` flushing mode modifier."]],
+  history: [
+    ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
+    ["6.2.0", "Added the `SYNC` flushing mode modifier."],
+  ],
   arity: -1,
   flags: "write",
   acl: "keyspace dangerous",
   tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
   args: [
-    Arg.oneOf("async", [
-      Arg.token("ASYNC", { since: "4.0.0" }),
-      Arg.token("SYNC", { since: "6.2.0" }),
-    ], { optional: true }),
+    Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
+      optional: true,
+    }),
   ],
   parse: flushMode,
   run: (_, { store, db: selected }) => {
     const filled = store.databases.filter((db) => db.size > 0)
     // Clients that track keys are told even when there was nothing.
     const cleared = filled.length > 0 ? filled : [selected]
-    store.dirty += Math.max(1, cleared.reduce((sum, db) => sum + db.clear(), 0))
+    store.dirty += Math.max(
+      1,
+      cleared.reduce((sum, db) => sum + db.clear(), 0),
+    )
     return Either.right(Reply.ok)
   },
 })

@@ -27,7 +27,7 @@ import { digestOfAll, digestOfKey } from "./Digest.ts"
 import { protocolExample } from "./ProtocolExamples.ts"
 
 const notAllowed = new InvalidArgument(
-  "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+  'DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
 )
 const badThreshold = new InvalidArgument("argument must be a memory value bigger than 1 and smaller than 4gb")
 
@@ -88,7 +88,8 @@ export const debugCommands = Effect.gen(function* () {
 
   const populate: Answer = ([count, prefix = "key", size], { db }) => {
     const total = parseSafeInteger(count!)
-    if (total === undefined || total < 0) return Either.left(new InvalidArgument("value is out of range, must be positive"))
+    if (total === undefined || total < 0)
+      return Either.left(new InvalidArgument("value is out of range, must be positive"))
     const length = size === undefined ? undefined : parseSafeInteger(size)
     for (let i = 0; i < total; i++) {
       const key = `${flat(prefix)}:${i}`
@@ -153,7 +154,11 @@ export const debugCommands = Effect.gen(function* () {
       },
     },
     ERROR: { least: 1, most: 1, answer: ([text]) => Either.left(customError(text!)) },
-    LOG: { least: 1, most: 1, answer: ([text]) => Effect.as(Effect.logWarning(`DEBUG LOG: ${toUtf8(text!)}`), Reply.ok) },
+    LOG: {
+      least: 1,
+      most: 1,
+      answer: ([text]) => Effect.as(Effect.logWarning(`DEBUG LOG: ${toUtf8(text!)}`), Reply.ok),
+    },
     "CHANGE-REPL-ID": {
       least: 0,
       most: 0,
@@ -196,6 +201,6 @@ export const debugCommands = Effect.gen(function* () {
     parse,
     run: ({ words, answer }, ctx) => (isAllowed(ctx.client) ? answer(words, ctx) : Either.left(notAllowed)),
   })
-  
+
   return [debug]
 })

@@ -44,7 +44,19 @@ const percent = (part: number, whole: number): string => `${((part / Math.max(1,
 
 /** What INFO shows without an argument; `all` adds the sections after it. */
 const defaultSections = [
-  ...["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "errorstats", "cluster", "keyspace"],
+  ...[
+    "server",
+    "clients",
+    "memory",
+    "persistence",
+    "stats",
+    "replication",
+    "cpu",
+    "modules",
+    "errorstats",
+    "cluster",
+    "keyspace",
+  ],
 ]
 const furtherSections = ["commandstats", "latencystats"]
 
@@ -155,7 +167,10 @@ export const infoCommands = Effect.gen(function* () {
             ["keyspace_used_bytes", footprint.used],
             ["keyspace_free_bytes", footprint.holes],
             ["keyspace_index_bytes", footprint.index],
-            ["keyspace_fragmentation_ratio", ((footprint.used + footprint.holes) / Math.max(1, footprint.used)).toFixed(2)],
+            [
+              "keyspace_fragmentation_ratio",
+              ((footprint.used + footprint.holes) / Math.max(1, footprint.used)).toFixed(2),
+            ],
           ] as const)),
     ]
   }
@@ -171,7 +186,12 @@ export const infoCommands = Effect.gen(function* () {
       input: (per(stats.netInputBytes - lastLook.input) / 1024).toFixed(2),
       output: (per(stats.netOutputBytes - lastLook.output) / 1024).toFixed(2),
     }
-    lastLook = { atMs: now, commands: stats.commandsProcessed, input: stats.netInputBytes, output: stats.netOutputBytes }
+    lastLook = {
+      atMs: now,
+      commands: stats.commandsProcessed,
+      input: stats.netInputBytes,
+      output: stats.netOutputBytes,
+    }
     return result
   }
 
@@ -240,7 +260,8 @@ export const infoCommands = Effect.gen(function* () {
     ]
   }
 
-  const entries = (): ReadonlyArray<Entry> => registry.entries.flatMap((entry) => [entry, ...entry.subcommands.values()])
+  const entries = (): ReadonlyArray<Entry> =>
+    registry.entries.flatMap((entry) => [entry, ...entry.subcommands.values()])
 
   const commandStats = (): Fields =>
     entries()
@@ -295,7 +316,10 @@ export const infoCommands = Effect.gen(function* () {
 
   const heading = (name: string) => `# ${name === "cpu" ? "CPU" : name.charAt(0).toUpperCase() + name.slice(1)}\r\n`
   const print = (name: string): string =>
-    heading(name) + sections[name]!().map(([field, value]) => `${field}:${value}\r\n`).join("")
+    heading(name) +
+    sections[name]!()
+      .map(([field, value]) => `${field}:${value}\r\n`)
+      .join("")
 
   const info = Command.make({
     name: "info",
@@ -313,12 +337,16 @@ export const infoCommands = Effect.gen(function* () {
     run: (asked) => {
       const wanted = new Set(
         (asked.length === 0 ? ["default"] : asked).flatMap((word) =>
-          word === "default" ? defaultSections
-          : word === "all" || word === "everything" ? [...defaultSections, ...furtherSections]
-          : [word],
+          word === "default"
+            ? defaultSections
+            : word === "all" || word === "everything"
+              ? [...defaultSections, ...furtherSections]
+              : [word],
         ),
       )
-      const printed = Object.keys(sections).filter((name) => wanted.has(name)).map(print)
+      const printed = Object.keys(sections)
+        .filter((name) => wanted.has(name))
+        .map(print)
       return Either.right(Reply.verbatim("txt", printed.join("\r\n")))
     },
   })

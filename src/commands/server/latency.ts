@@ -43,7 +43,8 @@ export const latencyCommands = Effect.gen(function* () {
     spikes.max = Math.max(spikes.max, ms)
     const atSeconds = Math.floor(clock.now() / 1000)
     const last = spikes.samples.at(-1)
-    if (last?.atSeconds === atSeconds) spikes.samples[spikes.samples.length - 1] = { atSeconds, ms: Math.max(last.ms, ms) }
+    if (last?.atSeconds === atSeconds)
+      spikes.samples[spikes.samples.length - 1] = { atSeconds, ms: Math.max(last.ms, ms) }
     else spikes.samples.push({ atSeconds, ms })
     if (spikes.samples.length > samplesMax) spikes.samples.shift()
   }
@@ -113,7 +114,9 @@ export const latencyCommands = Effect.gen(function* () {
     run: (event) =>
       Either.right(
         Reply.array(
-          (events.get(event)?.samples ?? []).map(({ atSeconds, ms }) => Reply.array([Reply.int(atSeconds), Reply.int(ms)])),
+          (events.get(event)?.samples ?? []).map(({ atSeconds, ms }) =>
+            Reply.array([Reply.int(atSeconds), Reply.int(ms)]),
+          ),
         ),
       ),
   })
@@ -149,7 +152,9 @@ export const latencyCommands = Effect.gen(function* () {
     run: (event) => {
       const spikes = events.get(event)
       if (spikes === undefined) return Either.left(new InvalidArgument(`No samples available for event '${event}'`))
-      return Either.right(Reply.verbatim("txt", sparkline(event, spikes.samples, spikes.max, Math.floor(clock.now() / 1000))))
+      return Either.right(
+        Reply.verbatim("txt", sparkline(event, spikes.samples, spikes.max, Math.floor(clock.now() / 1000))),
+      )
     },
   })
 
@@ -220,8 +225,16 @@ export const latencyCommands = Effect.gen(function* () {
     complexity: "Depends on subcommand.",
     arity: -2,
     flags: "",
-    subcommands: [latencyLatest, latencyHistory, latencyReset, latencyGraph, latencyDoctor, latencyHistogram, latencyHelp],
+    subcommands: [
+      latencyLatest,
+      latencyHistory,
+      latencyReset,
+      latencyGraph,
+      latencyDoctor,
+      latencyHistogram,
+      latencyHelp,
+    ],
   })
-  
+
   return [latency]
 })

@@ -74,8 +74,10 @@ export const memoryCommands = Effect.gen(function* () {
   const report = (): string => {
     const { heapUsed, heapTotal, rss } = process.memoryUsage()
     if (heapUsed < 64 * 1024 * 1024) return "There is hardly any data: nothing to report.\n"
-    const garbage = heapTotal / heapUsed > 1.5 ? "A third or more of the heap is free or garbage; MEMORY PURGE gives it back.\n" : ""
-    const outside = rss > 2 * heapTotal ? "More memory is held outside of the heap than in it: look at client output buffers.\n" : ""
+    const garbage =
+      heapTotal / heapUsed > 1.5 ? "A third or more of the heap is free or garbage; MEMORY PURGE gives it back.\n" : ""
+    const outside =
+      rss > 2 * heapTotal ? "More memory is held outside of the heap than in it: look at client output buffers.\n" : ""
     return garbage + outside === "" ? "Nothing conspicuous.\n" : garbage + outside
   }
 
@@ -100,7 +102,9 @@ export const memoryCommands = Effect.gen(function* () {
     },
     run: ({ key, samples }, { db }) => {
       const value = db.peek(key)
-      return Either.right(value === undefined ? Reply.nil : Reply.int(Math.round(sizeOf(db.keyspace, key, value, samples))))
+      return Either.right(
+        value === undefined ? Reply.nil : Reply.int(Math.round(sizeOf(db.keyspace, key, value, samples))),
+      )
     },
   })
 
@@ -199,6 +203,6 @@ export const memoryCommands = Effect.gen(function* () {
     flags: "",
     subcommands: [memoryUsage, memoryStats, memoryDoctor, memoryMallocStats, memoryPurge, memoryHelp],
   })
-  
+
   return [memoryCommand]
 })

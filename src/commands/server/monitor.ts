@@ -22,7 +22,13 @@ const notInTransaction = new InvalidArgument("MONITOR isn't allowed for DENY BLO
 /** Not shown: what administers the server, and what asks not to be. */
 const hidden = Command.Flag.admin | Command.Flag.skip_monitor
 
-const line = (client: Client, { command }: Entry, argv: ReadonlyArray<string>, micros: number, inScript: boolean): string => {
+const line = (
+  client: Client,
+  { command }: Entry,
+  argv: ReadonlyArray<string>,
+  micros: number,
+  inScript: boolean,
+): string => {
   const source = inScript ? "lua" : client.unixSocket ? `unix:${client.address.replace(/:0$/, "")}` : client.address
   const seconds = Math.floor(micros / 1e6)
   const fraction = String(Math.floor(micros % 1e6)).padStart(6, "0")
@@ -46,7 +52,8 @@ export const monitorCommands = Effect.gen(function* () {
     }
   }
   /** A script is shown before what it calls, everything else once it has run. */
-  const isScript = ({ command }: Entry) => command.group === "scripting" && (command.mask & Command.Flag.skip_monitor) !== 0
+  const isScript = ({ command }: Entry) =>
+    command.group === "scripting" && (command.mask & Command.Flag.skip_monitor) !== 0
   const start = () => {
     const before: ObserversService["before"][number] = (client, entry, argv) => {
       if (isScript(entry)) show(client, entry, argv)
@@ -82,6 +89,6 @@ export const monitorCommands = Effect.gen(function* () {
       return Either.right(Reply.ok)
     },
   })
-  
+
   return [monitor]
 })

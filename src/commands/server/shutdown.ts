@@ -33,7 +33,8 @@ const lolwut = Command.make({
 
 const wait = Command.suspending({
   name: "wait",
-  summary: "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
+  summary:
+    "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
   since: "3.0.0",
   group: "generic",
   complexity: "O(1)",
@@ -65,7 +66,8 @@ export const shutdownCommands = Effect.gen(function* () {
     summary: "Synchronously save the dataset to disk and then shut down the server",
     since: "1.0.0",
     group: "server",
-    complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    complexity:
+      "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
     history: [["7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."]],
     arity: -1,
     flags: "admin noscript loading stale no_multi allow_busy",
@@ -83,7 +85,7 @@ export const shutdownCommands = Effect.gen(function* () {
       return {
         abort: has("ABORT"),
         force: has("FORCE"),
-        save: has("SAVE") ? "always" as const : has("NOSAVE") ? "never" as const : "as configured" as const,
+        save: has("SAVE") ? ("always" as const) : has("NOSAVE") ? ("never" as const) : ("as configured" as const),
       }
     },
     run: ({ abort, force, save }) => {
@@ -103,6 +105,6 @@ export const shutdownCommands = Effect.gen(function* () {
       )
     },
   })
-  
+
   return [lolwut, wait, shutdown]
 })

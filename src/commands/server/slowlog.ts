@@ -156,6 +156,6 @@ export const slowlogCommands = Effect.gen(function* () {
     flags: "",
     subcommands: [slowlogGet, slowlogLen, slowlogReset, slowlogHelp],
   })
-  
+
   return [slowlog]
 })

@@ -12,4 +12,17 @@ import { sortedSets } from "./sortedSets.ts"
 import { scripting } from "./scripting.ts"
 import { strings } from "./strings.ts"
 
-export const fuzzFamilies: ReadonlyArray<Family> = [strings, bitmaps, hashes, smallHashes, hyperLogLog, lists, sets, streamsFamily, sort, sortedSets, geo, scripting]
+export const fuzzFamilies: ReadonlyArray<Family> = [
+  strings,
+  bitmaps,
+  hashes,
+  smallHashes,
+  hyperLogLog,
+  lists,
+  sets,
+  streamsFamily,
+  sort,
+  sortedSets,
+  geo,
+  scripting,
+]
