@@ -1,4 +1,4 @@
-/** The command families, in the order of Redis's groups. A new family is a file or folder here and a line in this list. */
+/** The command families, in the order in which COMMAND lists them. A new family is a file or folder here and a line in this list. */
 import { bitmapCommands } from "./bitmaps/index.ts"
 import { configCommands } from "./config.ts"
 import { clientCommands } from "./connection/client.ts"
