@@ -9,6 +9,9 @@
  *
  * The idea to hold: the value is a `StringBuffer` changed in place. A sparse value may be damaged (clients can SET any
  * bytes), so every walk over it stops at its end and says so with `undefined` or -1.
+ *
+ * Differs: a two-byte opcode whose second byte is missing has a zero there; redis-server takes what lies behind the value in
+ * its memory, which may be left over from an earlier change.
  */
 import { murmurHash64A } from "../bytes/MurmurHash.ts"
 import { StringBuffer } from "./StringBuffer.ts"

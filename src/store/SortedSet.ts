@@ -60,6 +60,16 @@ export class SortedSet implements Collection {
   #size = 0
   #isSkiplist = false
 
+  /**
+   * An empty set that is about to hold so many members of at most so many bytes. Where these make a skiplist, it is one from the
+   * first member on, so that no minus zero is lost on the way.
+   */
+  static expecting(size: number, longest: number, limits: SortedSetLimits): SortedSet {
+    const set = new SortedSet()
+    set.#isSkiplist = size > limits.zsetMaxListpackEntries || longest > limits.zsetMaxListpackValue
+    return set
+  }
+
   get type(): "zset" {
     return "zset"
   }

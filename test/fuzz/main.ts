@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz -- --seed N --commands N --family NAME`: each family (or the one named) against redis-server. Without a seed it
- * takes one from the clock and prints it. Ends with a line a family and exit code 1 if any differed.
+ * `npm run fuzz -- --seed N --commands N --family NAME --keyspace bytes|map`: each family (or the one named) against redis-server,
+ * with either inside of the databases. Without a seed it takes one from the clock and prints it. Ends with a line a family and exit
+ * code 1 if any differed.
  */
 import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 2 ** 31) },
     commands: { type: "string", default: "4000" },
     family: { type: "string" },
+    keyspace: { type: "string", default: "bytes" },
   },
 })
 if (!RealServer.isInstalled) {
@@ -27,6 +29,7 @@ const describe = (error: unknown): string =>
   error instanceof Error
     ? `${error.message}${error.cause === undefined ? "" : `\n${describe(error.cause)}`}`
     : String(error)
+const keyspace = values.keyspace === "map" ? "map" : "bytes"
 const seed = Number(values.seed)
 const commands = Number(values.commands)
 let differences = 0
@@ -49,7 +52,7 @@ const withServers = async (
   const program = Effect.flatMap(MemoryConnector, (connector) =>
     Effect.promise(() => body(async () => TestServer.makeClient(connector.connect()), real.connect)),
   )
-  await Effect.runPromise(Effect.provide(program, TestServer.layer()))
+  await Effect.runPromise(Effect.provide(program, TestServer.layer({ keyspace })))
   await real.stop()
 }
 

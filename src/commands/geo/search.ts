@@ -76,7 +76,8 @@ const run = (search: Search, event: string, { db, limits }: Command.Ctx): Either
   const matches = set === undefined || area === undefined ? [] : selected(set, area, search)
   const unitMeters = area?.unitMeters ?? 1
   if (destination !== undefined) {
-    const result = new SortedSet()
+    const longest = matches.reduce((length, { member }) => Math.max(length, member.length), 0)
+    const result = SortedSet.expecting(matches.length, longest, limits)
     for (const { member, score, meters } of matches) {
       result.put(member, search.storesDistances ? meters / unitMeters : score, limits)
     }

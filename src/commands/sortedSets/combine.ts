@@ -146,8 +146,11 @@ const answer = (operation: Operation, combination: Combination, { client }: Comm
 }
 
 const store = (operation: Operation, destination: string, combination: Combination, { db, limits }: Command.Ctx) => {
-  const result = new SortedSet()
-  for (const [member, score] of combine[operation](combination)) result.put(member, score, limits)
+  const scores = combine[operation](combination)
+  let longest = 0
+  for (const member of scores.keys()) longest = Math.max(longest, member.length)
+  const result = SortedSet.expecting(scores.size, longest, limits)
+  for (const [member, score] of scores) result.put(member, score, limits)
   return Either.right(storeResult(db, destination, result, EventClass.sortedSet, `z${operation}store`))
 }
 

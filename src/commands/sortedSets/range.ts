@@ -90,9 +90,11 @@ interface Walk {
   readonly count: number
 }
 
+const noWalk: Walk = { rank: 0, count: 0 }
+
 const limited = ({ start, end }: Ranks, { reverse, offset, count }: Selection): Walk => {
   const size = end - start
-  if (size <= 0 || offset < 0 || offset >= size) return { rank: 0, count: 0 }
+  if (size <= 0 || offset < 0 || offset >= size) return noWalk
   const wanted = count < 0 ? size - offset : Math.min(count, size - offset)
   return { rank: reverse ? end - 1 - offset : start + offset, count: wanted }
 }
@@ -167,11 +169,10 @@ const zrangestore = Command.make({
   parse: (args) => ({ destination: args.key(), selection: parse(args, { stores: true }) }),
   run: ({ destination, selection }, ctx) =>
     Either.map(ctx.db.readAs(selection.key, SortedSet), (set) => {
-      const result = new SortedSet()
-      if (set !== undefined) {
-        const { rank, count } = walkOf(set, selection)
-        set.visit(rank, count, selection.reverse, (member, score) => result.put(member, score, ctx.limits))
-      }
+      const { rank, count } = set === undefined ? noWalk : walkOf(set, selection)
+      // Only a range of ranks is known by its length before it is walked.
+      const result = SortedSet.expecting(selection.part.by === "rank" ? count : 0, 0, ctx.limits)
+      set?.visit(rank, count, selection.reverse, (member, score) => result.put(member, score, ctx.limits))
       return storeResult(ctx.db, destination, result, EventClass.sortedSet, "zrangestore")
     }),
 })

@@ -53,8 +53,11 @@ const hash = ({ entries, deadlines }: HashData, limits: Limits, offset: number):
   return value.size === 0 ? undefined : value
 }
 
+const longest = (members: ReadonlyArray<string>): number =>
+  members.reduce((length, member) => Math.max(length, member.length), 0)
+
 const sortedSet = ({ members, scores }: SortedSetData, limits: Limits, offset: number): Value | undefined => {
-  const value = new SortedSet()
+  const value = SortedSet.expecting(members.length, longest(members), limits)
   for (let i = 0; i < members.length; i++) {
     if (value.put(members[i], scores[i], limits) !== "added") throw new Damaged(offset, "sorted set member twice")
   }
