@@ -107,6 +107,42 @@ describe("CLIENT", () => {
     ),
   )
 
+  it.effect("KILL of the own connection in a transaction leaves the rest unanswered, but done", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const requests = [
+          ["MULTI"],
+          ["SET", "a", "1"],
+          ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"],
+          ["INCR", "a"],
+        ]
+        const bytes = [...requests, ["EXEC"], ["INCR", "a"]].map(encodeRequest).join("")
+        // What redis-server 7.0.15 sends, byte for byte.
+        expect(yield* conversation([bytes])).toBe(`+OK\r\n${"+QUEUED\r\n".repeat(3)}*3\r\n+OK\r\n:2\r\n`)
+        yield* Effect.promise(() => client.closed)
+        expect(yield* run(yield* connect, "GET", "a")).toEqual(Reply.bulk("2"))
+      }),
+    ),
+  )
+
+  it.effect("REPLY OFF holds back MONITOR's lines", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const monitor = yield* connect
+        monitor.send("CLIENT", "REPLY", "OFF")
+        monitor.send("MONITOR")
+        yield* settle
+        yield* run(client, "GET", "unseen")
+        expect(yield* run(monitor, "CLIENT", "REPLY", "ON")).toEqual(Reply.ok)
+        yield* run(client, "GET", "seen")
+        const [own, other] = yield* receive(monitor, 2)
+        expect([own, other].map((line) => (line?._tag === "Simple" ? /"[A-Z].*/.exec(line.value)?.[0] : line))).toEqual(
+          ['"CLIENT" "REPLY" "ON"', '"GET" "seen"'],
+        )
+      }),
+    ),
+  )
+
   it.effect("PAUSE holds commands back until its time has passed, in their order", () =>
     withServer((client) =>
       Effect.gen(function* () {

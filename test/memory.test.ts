@@ -85,6 +85,25 @@ describe("maxmemory", () => {
     )
   }
 
+  it.effect("evicts and refuses nothing during CLIENT PAUSE", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const other = yield* TestServer.connect
+          yield* fill(client, "k", 20)
+          yield* TestServer.run(client, "CLIENT", "PAUSE", "1000", "WRITE")
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "1000")
+          other.send("SET", "more", "x")
+          expect(text(yield* TestServer.run(client, "DBSIZE"))).toBe(":20")
+          expect(other.arrived()).toEqual([])
+          yield* TestClock.adjust("1 second")
+          expect(text(yield* Effect.promise(() => other.receive()))).toBe("+OK")
+          expect(Number(text(yield* TestServer.run(client, "DBSIZE")).slice(1))).toBeLessThan(20)
+        }),
+      { maxmemoryPolicy: "allkeys-lru" },
+    ),
+  )
+
   it.effect("tells of each evicted key by an event and a counter", () =>
     TestServer.withServer(
       (client) =>

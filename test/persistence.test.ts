@@ -189,6 +189,30 @@ describe("a disk that fails", () => {
   )
 })
 
+describe("a transaction", () => {
+  it.effect("has BGSAVE and BGREWRITEAOF begin after its end, as in redis-server", () =>
+    onDisk(new FailingDisk(4), { appendonly: false, save: [] }, (client) =>
+      Effect.gen(function* () {
+        for (const request of [["MULTI"], ["BGSAVE"], ["BGSAVE"], ["BGREWRITEAOF"], ["BGREWRITEAOF"]]) {
+          yield* run(client, ...request)
+        }
+        expect(yield* run(client, "EXEC")).toEqual(
+          Reply.array([
+            ...[1, 2].map(() => Reply.simple("Background saving scheduled")),
+            ...[1, 2].map(() => Reply.simple("Background append only file rewriting scheduled")),
+          ]),
+        )
+        yield* until(client, "rdb_bgsave_in_progress:0")
+        yield* until(client, "aof_rewrite_scheduled:1")
+        yield* TestClock.adjust("1 second")
+        yield* until(client, "aof_rewrites:1")
+        yield* TestClock.adjust("1 second")
+        yield* until(client, "rdb_saves:1")
+      }),
+    ),
+  )
+})
+
 describe("snapshots", () => {
   it.scoped("hold the instant at which they began, whatever changes meanwhile", () =>
     Effect.gen(function* () {

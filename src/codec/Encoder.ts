@@ -104,6 +104,8 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
       return protocol === 2
         ? encode(reply.reply, protocol)
         : all(`|${reply.entries.length / 2}${end}`, reply.entries, protocol) + encode(reply.reply, protocol)
+    case "Torn":
+      return all(arrayHeader(reply.length), reply.values, protocol)
     case "Sequence":
       return all("", reply.replies, protocol)
   }

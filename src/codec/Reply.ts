@@ -89,6 +89,12 @@ export interface Attribute {
   readonly entries: ReadonlyArray<Reply>
   readonly reply: Reply
 }
+/** An array of `length` whose connection ends before the last elements: EXEC of a client that kills itself. */
+export interface Torn {
+  readonly _tag: "Torn"
+  readonly length: number
+  readonly values: ReadonlyArray<Reply>
+}
 /** Several replies to one request (SUBSCRIBE a b), or none at all (CLIENT REPLY OFF). */
 export interface Sequence {
   readonly _tag: "Sequence"
@@ -112,6 +118,7 @@ export type Reply =
   | Verbatim
   | Push
   | Attribute
+  | Torn
   | Sequence
 
 export const simple = (value: string): Reply => ({ _tag: "Simple", value })
@@ -150,7 +157,11 @@ export const bool = (value: boolean): Reply => ({ _tag: "Bool", value })
 export const bigNumber = (value: string): Reply => ({ _tag: "BigNumber", value })
 export const verbatim = (format: string, value: string): Reply => ({ _tag: "Verbatim", format, value })
 export const push = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Push", values })
+/** Whether `reply` is pushed messages and no answer, as those of SUBSCRIBE are. */
+export const isPushed = (reply: Reply): boolean =>
+  reply._tag === "Push" || (reply._tag === "Sequence" && reply.replies.length > 0 && reply.replies.every(isPushed))
 export const attribute = (entries: ReadonlyArray<Reply>, reply: Reply): Reply => ({ _tag: "Attribute", entries, reply })
+export const torn = (length: number, values: ReadonlyArray<Reply>): Reply => ({ _tag: "Torn", length, values })
 export const sequence = (replies: ReadonlyArray<Reply>): Reply => ({ _tag: "Sequence", replies })
 /** No reply at all. */
 export const none: Reply = sequence([])

@@ -40,8 +40,11 @@ const bgsave = (persistence: PersistenceService) =>
       if (args.left === 1 && args.option("SCHEDULE")) return true
       return args.fail(SyntaxError.error)
     },
-    run: (schedule) =>
-      Either.map(persistence.saveInBackground(schedule), (accepted) => Reply.simple(`Background saving ${accepted}`)),
+    // A transaction comes first; what it asks for begins after it.
+    run: (schedule, { nested }) =>
+      Either.map(persistence.saveInBackground(schedule, nested), (accepted) =>
+        Reply.simple(`Background saving ${accepted}`),
+      ),
   })
 
 const lastsave = (persistence: PersistenceService) =>
@@ -69,8 +72,8 @@ const bgrewriteaof = (persistence: PersistenceService) =>
     arity: 1,
     flags: "admin noscript no_async_loading",
     parse: () => undefined,
-    run: () =>
-      Either.map(persistence.rewriteLog(), (accepted) =>
+    run: (_, { nested }) =>
+      Either.map(persistence.rewriteLog(nested), (accepted) =>
         Reply.simple(`Background append only file rewriting ${accepted}`),
       ),
   })

@@ -54,7 +54,15 @@ export const transactionCommands = Effect.map(Watches, (watches) => {
       if (broken) return Either.right(Reply.nilArray)
       // Each queued command is logged by itself; EXEC adds nothing.
       ctx.propagateAs()
-      return Either.right(Reply.array(transaction.queue.map((argv) => ctx.call(argv))))
+      const { queue } = transaction
+      const replies: Array<Reply.Reply> = []
+      for (let i = 0; i < queue.length; i++) {
+        // One that ended its own connection (CLIENT KILL) has no answer to what follows, which runs all the same.
+        const { closing } = client
+        const reply = ctx.call(queue[i]!)
+        if (!closing) replies.push(reply)
+      }
+      return Either.right(replies.length === queue.length ? Reply.array(replies) : Reply.torn(queue.length, replies))
     },
   })
 

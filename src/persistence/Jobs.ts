@@ -52,8 +52,8 @@ export interface JobServices {
 export interface Jobs {
   readonly snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse>
   readonly rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse>
-  readonly saveInBackground: (schedule: boolean) => Either.Either<Accepted, CommandError>
-  readonly rewriteLog: () => Either.Either<Accepted, CommandError>
+  readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
+  readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /** A number for the next incremental file. */
   readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
   /** Begins what is due; to be run once a second. */
@@ -229,10 +229,10 @@ export const make = (services: JobServices): Jobs => {
 
   const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.ignore(job))
 
-  const saveInBackground = (schedule: boolean): Either.Either<Accepted, CommandError> => {
+  const saveInBackground = (schedule: boolean, inTransaction = false): Either.Either<Accepted, CommandError> => {
     if (state.job?.kind === "snapshot") return Either.left(SaveInProgress.save)
-    if (state.job !== undefined) {
-      if (!schedule) return Either.left(SaveInProgress.child)
+    if (state.job !== undefined || inTransaction) {
+      if (!schedule && !inTransaction) return Either.left(SaveInProgress.child)
       state.saveScheduled = true
       return Either.right("scheduled")
     }
@@ -240,9 +240,9 @@ export const make = (services: JobServices): Jobs => {
     return Either.right("started")
   }
 
-  const rewriteLog = (): Either.Either<Accepted, CommandError> => {
+  const rewriteLog = (inTransaction = false): Either.Either<Accepted, CommandError> => {
     if (state.job?.kind === "rewrite") return Either.left(SaveInProgress.rewrite)
-    if (state.job !== undefined) {
+    if (state.job !== undefined || inTransaction) {
       state.rewriteScheduled = true
       return Either.right("scheduled")
     }

@@ -65,9 +65,9 @@ export interface PersistenceService {
     readonly flush: boolean
   }) => Effect.Effect<void, CommandError>
   /** BGSAVE. `schedule`: wait for a rewrite that is under way instead of failing. */
-  readonly saveInBackground: (schedule: boolean) => Either.Either<Accepted, CommandError>
+  readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
-  readonly rewriteLog: () => Either.Either<Accepted, CommandError>
+  readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /** What happens to the data when the server stops: a last snapshot, none, or one if snapshots are configured. */
   readonly saveAtEnd: (choice: "always" | "never" | "as configured") => void
 }

@@ -224,11 +224,14 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   }
 
   const answer = (reply: Reply.Reply) => {
-    if (client.replyMode === "on") {
+    const mode = client.replyMode
+    // What tells of a subscription is a message, and CLIENT REPLY is about answers.
+    if (mode === "on" || Reply.isPushed(reply)) {
       append(reply)
       unsent++
-    } else if (client.replyMode === "skipNext") client.replyMode = "skip"
-    else if (client.replyMode === "skip") client.replyMode = "on"
+    }
+    if (mode === "skipNext") client.replyMode = "skip"
+    else if (mode === "skip") client.replyMode = "on"
     if (client.afterReply.length > 0) for (const message of client.afterReply.splice(0)) outbox.push(message)
   }
 

@@ -27,11 +27,19 @@ export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const clock = yield* Clock
     const store = yield* Store
+    /** What has been due while CLIENT PAUSE keeps it; each of it has an entry for the end of the pause, too. */
+    let kept: Array<Due> = []
     const deadlines = Deadlines.make<Due>({
       clock,
       sliceMax,
       onDue: ({ db, key }, now) => {
         if (!store.expire || !store.activeExpire) return
+        if (now < store.keepsUntil) {
+          deadlines.add(store.keepsUntil, { db, key })
+          kept.push({ db, key })
+          return
+        }
+        if (kept.length > 0) kept = []
         store.at(now)
         const next = db.expireDue(key)
         if (next !== undefined) deadlines.add(next, { db, key })
@@ -52,8 +60,13 @@ export const layer = Layer.scopedDiscard(
     })
     // After SWAPDB the entries name the wrong database, and while expiry was off entries were dropped.
     const unlistenReplaced = listen(store.events.replaced, rebuild)
+    const unlistenKept = listen(store.events.kept, () => {
+      const now = clock.now()
+      if (now < store.keepsUntil) return
+      for (const due of kept.splice(0)) deadlines.add(now, due)
+    })
     rebuild()
-    yield* Effect.addFinalizer(() => Effect.sync(() => (unlisten(), unlistenReplaced())))
+    yield* Effect.addFinalizer(() => Effect.sync(() => (unlisten(), unlistenReplaced(), unlistenKept())))
     yield* Effect.forkScoped(deadlines.run)
   }),
 )

@@ -19,7 +19,7 @@ import { Store } from "./Store.ts"
 import type { Value } from "./Value.ts"
 
 export interface MemoryService {
-  /** Evicts until the data fits `maxmemory`; false when the policy leaves nothing to evict. */
+  /** Evicts until the data fits `maxmemory`, except during CLIENT PAUSE; false when the policy leaves nothing to evict. */
   readonly reclaim: () => boolean
   /** Bytes of all data, by the estimate above; measured now, unless a limit keeps it up to date. */
   readonly used: () => number
@@ -106,6 +106,9 @@ const make = Effect.gen(function* () {
     }),
   )
 
+  /** CLIENT PAUSE */
+  const isKept = () => store.keepsUntil > store.now
+
   let pool: Array<Candidate> = []
   const walks = new Map<Database, IterableIterator<string>>()
 
@@ -165,11 +168,11 @@ const make = Effect.gen(function* () {
   }
   const unwatch = onChange(["maxmemory"], () => {
     watch()
-    if (current.maxmemory > 0) reclaim()
+    if (current.maxmemory > 0 && !isKept()) reclaim()
   })
 
   return {
-    reclaim: () => current.maxmemory === 0 || reclaim(),
+    reclaim: () => current.maxmemory === 0 || isKept() || reclaim(),
     used: () => {
       if (current.maxmemory === 0) measureAll()
       return total()

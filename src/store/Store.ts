@@ -20,6 +20,8 @@ export interface StoreService extends Shared {
   readonly database: (index: number) => Database | undefined
   /** Sets the instant the following look-ups see, Unix ms. */
   readonly at: (now: number) => void
+  /** CLIENT PAUSE: until `atMs` nothing is removed for its deadline or for memory; what is due goes at once when that has passed. */
+  readonly keepUntil: (atMs: number) => void
   /** How a used key is stamped for eviction; see store/Memory.ts. */
   readonly accessClock: AccessClock
 }
@@ -38,6 +40,7 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
   const store: StoreService = {
     now,
     expire: true,
+    keepsUntil: 0,
     activeExpire: true,
     touching: true,
     dirty: 0,
@@ -46,6 +49,10 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     accessClock,
     at: (instant) => {
       store.now = instant
+    },
+    keepUntil: (atMs) => {
+      store.keepsUntil = atMs
+      for (let i = 0; i < store.events.kept.length; i++) store.events.kept[i]!()
     },
     databases: [],
     database: (index) => store.databases[index],

@@ -168,6 +168,8 @@ export const formatReply = (reply: Reply, unordered = false): ReadonlyArray<stri
       return [`=${reply.format} ${quote(reply.value)}`]
     case "Attribute":
       return [...nested("|", reply.entries, 2), ...formatReply(reply.reply)]
+    case "Torn":
+      return nested("*", reply.values)
     case "Sequence":
       return reply.replies.flatMap((one) => formatReply(one))
   }

@@ -179,6 +179,19 @@ const runWrites = (
   return Either.right(Reply.array(replies))
 }
 
+/** BITFIELD only reads its key when all it has is whole GETs. */
+const keysOfBitField = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => {
+  let i = 2
+  while (i < argv.length) {
+    const word = argv[i]!.toLowerCase()
+    const left = argv.length - 1 - i
+    if (word === "get" && left >= 2) i += 3
+    else if (word === "overflow" && left >= 1) i += 2
+    else break
+  }
+  return [{ position: 1, flags: i < argv.length ? ["RW", "access", "update"] : ["RO", "access"] }]
+}
+
 export const bitfield = Command.make({
   name: "bitfield",
   summary: "Perform arbitrary bitfield integer operations on strings",
@@ -219,6 +232,7 @@ export const bitfield = Command.make({
       { optional: true, multiple: true },
     ),
   ],
+  keysOf: keysOfBitField,
   parse: (args, { limits }) => ({ key: args.key(), operations: parseOperations(args, limits) }),
   run: ({ key, operations }, ctx) =>
     operations.some(({ name }) => name !== "GET") ? runWrites(key, operations, ctx) : runReads(key, operations, ctx),

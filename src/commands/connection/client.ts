@@ -502,8 +502,10 @@ export const clientCommands = Effect.gen(function* () {
       if (!args.more || args.option("ALL")) return { ms, mode: "all" as const }
       return args.option("WRITE") ? { ms, mode: "write" as const } : args.fail(ClientError.pauseMode)
     },
-    run: ({ ms, mode }, { now }) => {
+    run: ({ ms, mode }, { now, store }) => {
       clients.pauseUntil(now + ms, mode)
+      // What a replica that is being promoted would not see does not happen meanwhile.
+      store.keepUntil(clients.pause(now)?.untilMs ?? 0)
       return Either.right(Reply.ok)
     },
   })
@@ -518,8 +520,9 @@ export const clientCommands = Effect.gen(function* () {
     flags: "admin noscript loading stale",
     acl: "connection",
     parse: () => undefined,
-    run: () => {
+    run: (_, { store }) => {
       clients.unpause()
+      store.keepUntil(0)
       return Either.right(Reply.ok)
     },
   })

@@ -46,6 +46,8 @@ export const monitorCommands = Effect.gen(function* () {
   const show = (client: Client, entry: Entry, argv: ReadonlyArray<string>) => {
     const message = Reply.simple(line(client, entry, argv, clock.nowMicros(), observers.inScript))
     for (const monitor of monitors) {
+      // CLIENT REPLY holds back these lines like answers.
+      if (monitor.replyMode !== "on") continue
       if (monitor !== client) monitor.outbox.push(message)
       // Its own requests are shown after the answers to them; QUIT has none.
       else if (!client.closing) monitor.afterReply.push(message)

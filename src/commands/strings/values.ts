@@ -29,6 +29,16 @@ const get = Command.make({
   run: (key, { db }) => bulk(db.read(key)),
 })
 
+/** What SET does with its key: GET anywhere among the options has it read too. */
+const keysOfSet = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => [
+  {
+    position: 1,
+    flags: argv.some((word, i) => i > 2 && word.toLowerCase() === "get")
+      ? ["RW", "access", "update"]
+      : ["OW", "update"],
+  },
+]
+
 /** Stores a value that ends, and has it logged with its instant. */
 const setUntil = (key: string, value: string | number, atMs: number, { db, propagateAs }: Ctx): void => {
   db.setUntil(key, value, atMs)
@@ -89,6 +99,7 @@ const set = Command.make({
       { optional: true },
     ),
   ],
+  keysOf: keysOfSet,
   parse: (args) => ({ key: args.key(), value: stored(args.owned()), options: parseOptions(args, "set") }),
   run: ({ key, value, options }, ctx) => {
     if (options !== none) return setWith(key, value, options, ctx)

@@ -51,6 +51,8 @@ export const pushReply = (vm: Vm, L: State, reply: Reply.Reply, protocol: Protoc
       return protocol === 3 ? pushVerbatim(vm, L, reply) : wasm.pushString(L, reply.value)
     case "Attribute":
       return pushReply(vm, L, reply.reply, protocol)
+    case "Torn":
+      return lua.lua_pushnil(L)
     case "Sequence":
       return reply.replies.length === 0 ? lua.lua_pushnil(L) : pushReply(vm, L, reply.replies[0]!, protocol)
   }
