@@ -202,6 +202,8 @@ describe("the command tiny-redis", () => {
         ["missing.conf"],
         ["--port", "abc"],
         ["--port", "0", "--logfile", "/nonexistent/log"],
+        ["--port", "0", "--unixsocket", "/nonexistent/socket"],
+        ["--port", "0", "--unixsocket", folder],
       ].map((argv) => command(argv).ended),
     )
     taken.close()
@@ -212,6 +214,8 @@ describe("the command tiny-redis", () => {
         "Cannot read the settings file missing.conf: No such file or directory",
         'Invalid value "abc" for port (--port): port takes an integer from 0 to 65535',
         'Invalid value "/nonexistent/log" for logfile (the file is opened for writing): No such file or directory',
+        "Cannot listen on /nonexistent/socket: no such directory",
+        `Cannot listen on ${folder}: the address is already in use`,
       ].map((line) => ({ code: 1, out: "", err: `tiny-redis: ${line}\n` })),
     )
   })

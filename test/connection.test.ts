@@ -104,6 +104,20 @@ describe("a protocol error", () => {
     ),
   )
 
+  it.effect("ends a connection that speaks HTTP unanswered, before a command of its body runs", () =>
+    withServer((other) =>
+      Effect.gen(function* () {
+        for (const line of ["POST / HTTP/1.1", "Host: 127.0.0.1:6379"]) {
+          const client = yield* connect
+          client.sendRaw(`${line}\r\nSET key value\r\n`)
+          yield* Effect.promise(() => client.closed)
+          expect(client.arrived()).toEqual([])
+        }
+        expect(yield* run(other, "EXISTS", "key")).toEqual(Reply.zero)
+      }),
+    ),
+  )
+
   it.effect("is what an unauthenticated client gets for a large request", () =>
     withServer(
       () =>

@@ -32,5 +32,11 @@ export const fromUtf8 = (text: string): string => Buffer.from(text, "utf8").lati
 /** Reads `bytes` as UTF-8, for people: logs and file names. */
 export const toUtf8 = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8")
 
+/** What Redis shows of a word inside of an error: it prints with C, where a string ends at its first NUL byte. */
+export const upToNul = (bytes: string): string => {
+  const end = bytes.indexOf("\0")
+  return end < 0 ? bytes : bytes.slice(0, end)
+}
+
 /** Order of two byte strings as memcmp and then length would give it: negative, 0 or positive. */
 export const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)

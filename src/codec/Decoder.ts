@@ -164,8 +164,9 @@ export class Decoder {
       // A negative number of arguments is none.
       return value < 0 ? 0 : value
     }
-    if (value < 0 || value > this.bulkLengthMax || value > bulkLengthMaxString) return this.fail("invalid bulk length")
+    if (value < 0 || value > this.bulkLengthMax) return this.fail("invalid bulk length")
     if (!this.authenticated && value > bulkLengthMaxUnauthenticated) return this.fail("unauthenticated bulk length")
+    if (value > bulkLengthMaxString) return this.fail("invalid bulk length")
     return value
   }
 

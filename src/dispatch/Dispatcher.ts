@@ -283,7 +283,7 @@ const make = Effect.gen(function* () {
     if (readAtMicros - tickedAtMicros > instantMicrosMax) tick()
     client.lastCommandAtMs = store.now
     const entry = resolve(argv)
-    if (isError(entry)) return refused(client, undefined, entry)
+    if (isError(entry)) return isWebRequest(argv) ? cutOff(client) : refused(client, undefined, entry)
     client.lastCommand = entry.name
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
@@ -297,6 +297,17 @@ const make = Effect.gen(function* () {
     const reply = execute(client, entry, argv)
     endUnit()
     return reply
+  }
+
+  let cutOffToldAt = Number.NEGATIVE_INFINITY
+  /** Ends a connection at once: what it sent before is not answered either. Told once a minute, since it may come in numbers. */
+  const cutOff = (client: Client): Reply.Reply => {
+    client.outbox.close("now")
+    if (store.now - cutOffToldAt >= 60_000) {
+      cutOffToldAt = store.now
+      log(Effect.logWarning(`${client.address} speaks HTTP, maybe a browser that a web page misuses: cut off`))
+    }
+    return Reply.none
   }
 
   /** Runs a command inside of another one. It cannot wait there. */
@@ -379,6 +390,13 @@ const isKnown = (entry: Entry, result: Result): result is Either.Either<Reply.Re
 
 /** Requests dispatched in one go see one instant for at most so long. */
 const instantMicrosMax = 1000
+
+/**
+ * The first words of lines that only HTTP has. A web page can have its reader's browser send such requests to this machine, with
+ * commands in their body: none of them must run.
+ */
+const webWords = new Set(["post", "host:"])
+const isWebRequest = (argv: ReadonlyArray<string>): boolean => webWords.has(argv[0]!.toLowerCase())
 
 /** Run at once, and not queued, between MULTI and EXEC. */
 const runsInMulti = new Set(["exec", "discard", "multi", "watch", "quit", "reset"])

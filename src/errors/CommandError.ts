@@ -6,6 +6,7 @@
  * The idea to hold: constructing one costs no stack trace, and an error without parameters is one shared instance
  * (`WrongType.error`), so failing is as cheap as answering. How an error becomes a reply is decided in `dispatch/`.
  */
+import { upToNul } from "../bytes/Bytes.ts"
 
 /** Any client error: `-${code} ${message}` on the wire. */
 export interface CommandError extends Error {
@@ -77,10 +78,11 @@ export class WrongArity extends CommandError("WrongArity", "ERR") {
   }
 }
 
-/** A subcommand was given more or fewer words than it takes. */
+/** A subcommand was given more or fewer words than it takes, or there is none of that name where Redis does not tell. */
 export class WrongForm extends CommandError("WrongForm", "ERR") {
   static of(container: string, word: string): WrongForm {
-    return new WrongForm(`unknown subcommand or wrong number of arguments for '${word}'. Try ${container} HELP.`)
+    const shown = upToNul(word).slice(0, 128)
+    return new WrongForm(`unknown subcommand or wrong number of arguments for '${shown}'. Try ${container} HELP.`)
   }
 }
 

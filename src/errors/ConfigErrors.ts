@@ -3,12 +3,13 @@
  * a start, whose message is one line for the person who started the server.
  */
 import * as Data from "effect/Data"
+import { upToNul } from "../bytes/Bytes.ts"
 import { CommandError } from "./CommandError.ts"
 
 /** CONFIG SET names something that is no setting. */
 export class UnknownOption extends CommandError("UnknownOption", "ERR") {
   static of(name: string): UnknownOption {
-    return new UnknownOption(`Unknown option or number of arguments for CONFIG SET - '${name}'`)
+    return new UnknownOption(`Unknown option or number of arguments for CONFIG SET - '${upToNul(name)}'`)
   }
 }
 

@@ -1,4 +1,5 @@
 /** The errors a request can meet before its command runs: unknown, not allowed now, not allowed to this client. */
+import { upToNul } from "../bytes/Bytes.ts"
 import { CommandError } from "./CommandError.ts"
 
 /** No such command or subcommand. */
@@ -7,13 +8,14 @@ export class UnknownCommand extends CommandError("UnknownCommand", "ERR") {
   static of(argv: ReadonlyArray<string>): UnknownCommand {
     let shown = ""
     for (let i = 1; i < argv.length && shown.length < shownMax; i++) {
-      shown += `'${argv[i]!.slice(0, shownMax - shown.length)}' `
+      shown += `'${upToNul(argv[i]!).slice(0, shownMax - shown.length)}' `
     }
-    return new UnknownCommand(`unknown command '${argv[0]!.slice(0, shownMax)}', with args beginning with: ${shown}`)
+    const name = upToNul(argv[0]!).slice(0, shownMax)
+    return new UnknownCommand(`unknown command '${name}', with args beginning with: ${shown}`)
   }
   static ofSubcommand(container: string, subcommand: string): UnknownCommand {
     return new UnknownCommand(
-      `unknown subcommand '${subcommand.slice(0, shownMax)}'. Try ${container.toUpperCase()} HELP.`,
+      `unknown subcommand '${upToNul(subcommand).slice(0, shownMax)}'. Try ${container.toUpperCase()} HELP.`,
     )
   }
 }

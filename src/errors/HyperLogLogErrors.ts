@@ -1,4 +1,5 @@
 /** The errors of the HyperLogLog commands beyond the common ones. */
+import { upToNul } from "../bytes/Bytes.ts"
 import { CommandError } from "./CommandError.ts"
 
 /** The key holds a string, but not one with the header of a HyperLogLog. */
@@ -16,7 +17,7 @@ export class HyperLogLogDebug extends CommandError("HyperLogLogDebug", "ERR") {
   static readonly noKey = new HyperLogLogDebug("The specified key does not exist")
   static readonly notSparse = new HyperLogLogDebug("HLL encoding is not sparse")
   static unknown(subcommand: string): HyperLogLogDebug {
-    return new HyperLogLogDebug(`Unknown PFDEBUG subcommand '${subcommand}'`)
+    return new HyperLogLogDebug(`Unknown PFDEBUG subcommand '${upToNul(subcommand)}'`)
   }
 }
 

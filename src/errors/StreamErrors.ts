@@ -1,4 +1,5 @@
 /** The errors of the stream commands beyond the common ones, worded as redis-server 7.0.15 words them. */
+import { upToNul } from "../bytes/Bytes.ts"
 import { CommandError } from "./CommandError.ts"
 
 /** A stream id is misspelled, not allowed where it stands, or has no neighbour to exclude it by. */
@@ -57,13 +58,15 @@ export class NoGroup extends CommandError("NoGroup", "NOGROUP") {
   /** The group a client was blocked on. */
   static readonly gone = new NoGroup("the consumer group this client was blocked on no longer exists")
   static of(key: string, group: string): NoGroup {
-    return new NoGroup(`No such key '${key}' or consumer group '${group}'`)
+    return new NoGroup(`No such key '${upToNul(key)}' or consumer group '${upToNul(group)}'`)
   }
   static reading(key: string, group: string): NoGroup {
-    return new NoGroup(`No such key '${key}' or consumer group '${group}' in XREADGROUP with GROUP option`)
+    return new NoGroup(
+      `No such key '${upToNul(key)}' or consumer group '${upToNul(group)}' in XREADGROUP with GROUP option`,
+    )
   }
   static named(key: string, group: string): NoGroup {
-    return new NoGroup(`No such consumer group '${group}' for key name '${key}'`)
+    return new NoGroup(`No such consumer group '${upToNul(group)}' for key name '${upToNul(key)}'`)
   }
 }
 
@@ -103,15 +106,6 @@ export class InvalidGroupArgument extends CommandError("InvalidGroupArgument", "
     return new InvalidGroupArgument(`Invalid min-idle-time argument for ${command}`)
   }
   static option(word: string): InvalidGroupArgument {
-    return new InvalidGroupArgument(`Unrecognized XCLAIM option '${word}'`)
-  }
-}
-
-/** A subcommand was given words it does not take. */
-export class SubcommandSyntax extends CommandError("SubcommandSyntax", "ERR") {
-  static of(container: string, subcommand: string): SubcommandSyntax {
-    return new SubcommandSyntax(
-      `unknown subcommand or wrong number of arguments for '${subcommand.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
-    )
+    return new InvalidGroupArgument(`Unrecognized XCLAIM option '${upToNul(word)}'`)
   }
 }

@@ -1,4 +1,5 @@
 /** The errors of CLIENT TRACKING and CLIENT CACHING. */
+import { upToNul } from "../bytes/Bytes.ts"
 import { CommandError } from "./CommandError.ts"
 
 /** Options of client-side caching that do not go together. */
@@ -24,12 +25,12 @@ export class TrackingError extends CommandError("TrackingError", "ERR") {
   )
   static overlapsExisting(prefix: string, other: string): TrackingError {
     return new TrackingError(
-      `Prefix '${prefix}' overlaps with an existing prefix '${other}'. Prefixes for a single client must not overlap.`,
+      `Prefix '${upToNul(prefix)}' overlaps with an existing prefix '${upToNul(other)}'. Prefixes for a single client must not overlap.`,
     )
   }
   static overlapsProvided(prefix: string, other: string): TrackingError {
     return new TrackingError(
-      `Prefix '${prefix}' overlaps with another provided prefix '${other}'. Prefixes for a single client must not overlap.`,
+      `Prefix '${upToNul(prefix)}' overlaps with another provided prefix '${upToNul(other)}'. Prefixes for a single client must not overlap.`,
     )
   }
 }

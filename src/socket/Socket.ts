@@ -7,6 +7,7 @@
  */
 import * as net from "node:net"
 import * as fs from "node:fs"
+import { dirname } from "node:path"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -119,8 +120,11 @@ const listenAll = (options: ListenOptions) =>
     if (options.port !== undefined) port = yield* openTcp(options.bind, options.port)
     if (options.unixSocket !== undefined && options.unixSocket !== "") {
       const path = options.unixSocket
-      yield* Effect.sync(() => fs.rmSync(path, { force: true }))
+      // What a server that was killed left behind. Whatever cannot be removed is told by listening.
+      yield* Effect.ignore(Effect.try(() => fs.unlinkSync(path)))
       const server = makeServer()
+      // For a missing directory, libuv says "permission denied".
+      if (!fs.existsSync(dirname(path))) yield* cannotListen(path, "no such directory")
       yield* listen(server, { path, backlog: options.backlog }, path)
       unix.set(path, server)
       if (options.unixSocketPermission) fs.chmodSync(path, options.unixSocketPermission)
@@ -160,12 +164,13 @@ const closeAll = (servers: Servers, which: (address: string) => boolean = () => 
 
 const listen = (server: net.Server, options: net.ListenOptions, name: string) =>
   Effect.async<void, SocketError>((resume) => {
-    server.once("error", (cause: NodeJS.ErrnoException) =>
-      resume(Effect.fail(new SocketError({ message: `Cannot listen on ${name}: ${reasonOf(cause)}`, cause }))),
-    )
+    server.once("error", (cause: NodeJS.ErrnoException) => resume(cannotListen(name, reasonOf(cause), cause)))
     server.listen(options, () => resume(Effect.void))
     return Effect.sync(() => server.close())
   })
+
+const cannotListen = (name: string, reason: string, cause?: unknown) =>
+  Effect.fail(new SocketError({ message: `Cannot listen on ${name}: ${reason}`, cause }))
 
 const reasonOf = (cause: NodeJS.ErrnoException): string => {
   if (cause.code === "EADDRINUSE") return "the address is already in use"

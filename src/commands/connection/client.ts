@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { upToNul } from "../../bytes/Bytes.ts"
 import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -24,7 +25,7 @@ const clientType = (args: Args): string => {
   const type = word.toLowerCase()
   if (type === "slave") return "replica"
   if (["normal", "pubsub", "replica", "master"].includes(type)) return type
-  return args.fail(new ClientError(`Unknown client type '${word}'`))
+  return args.fail(new ClientError(`Unknown client type '${upToNul(word)}'`))
 }
 
 const onOff = (args: Args): boolean =>
@@ -433,7 +434,7 @@ export const clientCommands = Effect.gen(function* () {
         else if (args.option("LADDR")) filter.localAddress = args.next()
         else if (args.option("USER")) {
           filter.user = args.next()
-          if (filter.user !== "default") args.fail(new ClientError(`No such user '${filter.user}'`))
+          if (filter.user !== "default") args.fail(new ClientError(`No such user '${upToNul(filter.user)}'`))
         } else if (args.option("SKIPME")) {
           if (args.option("YES")) skipMe = true
           else if (args.option("NO")) skipMe = false

@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { upToNul } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
@@ -201,7 +202,7 @@ const withServices = Effect.gen(function* () {
       while (args.more) {
         if (args.optionWith("AUTH", 2)) credentials = { user: args.next(), password: args.next() }
         else if (args.optionWith("SETNAME", 1)) name = clientName(args)
-        else args.fail(new ClientError(`Syntax error in HELLO option '${args.next()}'`))
+        else args.fail(new ClientError(`Syntax error in HELLO option '${upToNul(args.next())}'`))
       }
       return { version, credentials, name }
     },

@@ -10,6 +10,7 @@ import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
 import * as Key from "../../command/Key.ts"
 import type { ConfigService } from "../../config/Config.ts"
+import { WrongForm } from "../../errors/CommandError.ts"
 import { BadPayload } from "../../errors/PersistenceErrors.ts"
 import { Busy, NotBusy, ScriptRefused } from "../../errors/ScriptErrors.ts"
 import { ByteReader } from "../../persistence/rdb/ByteReader.ts"
@@ -102,8 +103,6 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
 
 const flushOption = new ScriptRefused("FUNCTION FLUSH only supports SYNC|ASYNC option")
 const policyMissing = new ScriptRefused("Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
-const wrongForm = (name: string) =>
-  new ScriptRefused(`unknown subcommand or wrong number of arguments for '${name}'. Try FUNCTION HELP.`)
 const notLibraries = new ScriptRefused("failed loading functions payload")
 const nameMissing = new ScriptRefused("library name argument was not given")
 
@@ -198,7 +197,7 @@ export const functionCommand = (
     tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     args: [Arg.oneOf("async", [Arg.token("ASYNC"), Arg.token("SYNC")], { optional: true })],
     parse: (args) => {
-      if (args.left > 1) throw wrongForm(args.argv[1]!)
+      if (args.left > 1) throw WrongForm.of("FUNCTION", args.argv[1]!)
       if (args.more && !(args.option("SYNC") || args.option("ASYNC"))) throw flushOption
     },
     run: (_, { db }) => {
@@ -311,7 +310,7 @@ export const functionCommand = (
     parse: (args) => {
       const payload = args.next()
       let policy: RestorePolicy = "append"
-      if (args.left > 1) throw wrongForm(args.argv[1]!)
+      if (args.left > 1) throw WrongForm.of("FUNCTION", args.argv[1]!)
       if (args.more) {
         if (args.option("FLUSH")) policy = "flush"
         else if (args.option("REPLACE")) policy = "replace"

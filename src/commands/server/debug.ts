@@ -17,7 +17,7 @@ import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Stats } from "../../command/Stats.ts"
 import { Config } from "../../config/Config.ts"
-import { type CommandError, InvalidArgument, NoSuchKey } from "../../errors/CommandError.ts"
+import { type CommandError, InvalidArgument, NoSuchKey, WrongForm } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 import { ByteWriter } from "../../persistence/rdb/ByteWriter.ts"
 import { StoreEncoder } from "../../persistence/rdb/StoreEncoder.ts"
@@ -182,9 +182,7 @@ export const debugCommands = Effect.gen(function* () {
     const words = args.rest()
     const subcommand = subcommands[name.toUpperCase()]
     if (subcommand === undefined || words.length < subcommand.least || words.length > subcommand.most) {
-      return args.fail(
-        new InvalidArgument(`unknown subcommand or wrong number of arguments for '${name}'. Try DEBUG HELP.`),
-      )
+      return args.fail(WrongForm.of("DEBUG", name))
     }
     return { words, answer: subcommand.answer }
   }

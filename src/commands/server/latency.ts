@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { upToNul } from "../../bytes/Bytes.ts"
 import { Clock } from "../../clock/Clock.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -151,7 +152,8 @@ export const latencyCommands = Effect.gen(function* () {
     parse: (args) => args.next(),
     run: (event) => {
       const spikes = events.get(event)
-      if (spikes === undefined) return Either.left(new InvalidArgument(`No samples available for event '${event}'`))
+      if (spikes === undefined)
+        return Either.left(new InvalidArgument(`No samples available for event '${upToNul(event)}'`))
       return Either.right(
         Reply.verbatim("txt", sparkline(event, spikes.samples, spikes.max, Math.floor(clock.now() / 1000))),
       )

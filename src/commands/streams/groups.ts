@@ -11,14 +11,8 @@ import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
-import type { CommandError } from "../../errors/CommandError.ts"
-import {
-  BusyGroup,
-  InvalidGroupArgument,
-  InvalidStreamId,
-  NoGroup,
-  SubcommandSyntax,
-} from "../../errors/StreamErrors.ts"
+import { type CommandError, WrongForm } from "../../errors/CommandError.ts"
+import { BusyGroup, InvalidGroupArgument, InvalidStreamId, NoGroup } from "../../errors/StreamErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { Stream } from "../../store/Stream.ts"
@@ -43,7 +37,7 @@ const takeOptions = (args: Args, create: boolean): Options => {
       const value = args.int64()
       if (value < -1) args.fail(InvalidGroupArgument.entriesRead)
       entriesRead = value === -1 ? undefined : value
-    } else args.fail(SubcommandSyntax.of(args.argv[0]!, args.argv[1]!))
+    } else args.fail(WrongForm.of("XGROUP", args.argv[1]!))
   }
   return { makeStream, entriesRead }
 }
@@ -94,7 +88,7 @@ const create = Command.make({
     if (Either.isLeft(found)) return Either.left(found.left)
     const known = found.right
     if (known === undefined && !makeStream) return Either.left(InvalidGroupArgument.keyRequired)
-    if (argv.length > createWordsMax) return Either.left(SubcommandSyntax.of(argv[0]!, argv[1]!))
+    if (argv.length > createWordsMax) return Either.left(WrongForm.of("XGROUP", argv[1]!))
     const id = text === "$" ? (known?.lastId ?? Id.zero) : parseStrict(text)
     if (id === undefined) return Either.left(InvalidStreamId.error)
     const stream = known ?? new Stream()
@@ -131,7 +125,7 @@ const setId = Command.make({
     const found = findGroup(db, key, name)
     if (Either.isLeft(found)) return Either.left(found.left)
     const [stream, group] = found.right
-    if (!setIdWords.includes(argv.length)) return Either.left(SubcommandSyntax.of(argv[0]!, argv[1]!))
+    if (!setIdWords.includes(argv.length)) return Either.left(WrongForm.of("XGROUP", argv[1]!))
     const id = text === "$" ? stream.lastId : parseLoose(text)
     if (id === undefined) return Either.left(InvalidStreamId.error)
     group.lastId = id

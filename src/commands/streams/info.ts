@@ -5,8 +5,8 @@ import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { parseSafeInteger } from "../../bytes/Numbers.ts"
-import { type CommandError, NoSuchKey, NotInteger } from "../../errors/CommandError.ts"
-import { NoGroup, SubcommandSyntax } from "../../errors/StreamErrors.ts"
+import { type CommandError, NoSuchKey, NotInteger, WrongForm } from "../../errors/CommandError.ts"
+import { NoGroup } from "../../errors/StreamErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { Stream } from "../../store/Stream.ts"
 import type { Consumer, Group, Pending } from "../../store/StreamGroup.ts"
@@ -127,7 +127,7 @@ const stream = Command.make({
     if (words.length === 0) return Either.right(summary(found.right))
     const known = words[0]!.toUpperCase() === "FULL" && (words.length === 1 || words[1]!.toUpperCase() === "COUNT")
     if (!known || words.length === 2 || words.length > 3) {
-      return Either.left(SubcommandSyntax.of(argv[0]!, argv[1]!))
+      return Either.left(WrongForm.of("XINFO", argv[1]!))
     }
     const count = words.length === 1 ? fullCount : parseSafeInteger(words[2]!)
     if (count === undefined) return Either.left(NotInteger.error)
