@@ -5,7 +5,7 @@
  * The idea to hold: a wrong argument *throws* a `CommandError` here, and `Command.make` is the single place that catches it;
  * nothing has been changed by then, because parsing comes before running. There is one cursor a dispatcher, reset per command.
  */
-import { flat } from "../bytes/Bytes.ts"
+import { flat, upToNul } from "../bytes/Bytes.ts"
 import { parseDouble, parseInteger, parseSafeInteger } from "../bytes/Numbers.ts"
 import {
   type CommandError,
@@ -15,6 +15,9 @@ import {
   OutOfRange,
   SyntaxError,
 } from "../errors/CommandError.ts"
+
+/** A word of the grammar in upper case; like a C string, it ends with a NUL. */
+export const keyword = (word: string): string => upToNul(word).toUpperCase()
 
 export class Args {
   /** The whole request, the command's name (and subcommand's) included. */
@@ -69,8 +72,12 @@ export class Args {
   /** Takes the next argument if it is `word`, in any case. `word` is given in upper case. */
   option(word: string): boolean {
     const argument = this.argv[this.position]
-    if (argument === undefined || argument.length !== word.length) return false
-    if (argument !== word && argument.toUpperCase() !== word) return false
+    if (argument === undefined || argument.length < word.length) return false
+    if (argument !== word) {
+      // As in `keyword`, without a copy for most words that are not it.
+      if (argument.length > word.length && argument.charCodeAt(word.length) !== 0) return false
+      if (argument.slice(0, word.length).toUpperCase() !== word) return false
+    }
     this.position++
     return true
   }

@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
+import { keyword } from "../command/Args.ts"
 import * as Command from "../command/Command.ts"
 import * as Key from "../command/Key.ts"
 import type { CommandError } from "../errors/CommandError.ts"
@@ -169,7 +170,7 @@ const pfmerge = Command.make({
 /** One look inside, or the change to dense. `promoted` tells that the bytes changed. */
 const debug = (subcommand: string, value: StringBuffer, promoted: () => void): Answer => {
   const sparse = HyperLogLog.encoding(value) === "sparse"
-  switch (subcommand.toUpperCase()) {
+  switch (keyword(subcommand)) {
     case "GETREG": {
       if (sparse) {
         if (!HyperLogLog.toDense(value)) return corrupt

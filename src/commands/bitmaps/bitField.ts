@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import { parseInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
-import type { Args } from "../../command/Args.ts"
+import { type Args, keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import type { Ctx } from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -47,7 +47,7 @@ const parseType = (word: string): { readonly signed: boolean; readonly width: nu
 }
 
 const parseOverflow = (word: string): Overflow => {
-  const overflow = word.toUpperCase()
+  const overflow = keyword(word)
   if (overflow === "WRAP" || overflow === "SAT" || overflow === "FAIL") return overflow
   throw BitField.overflow
 }

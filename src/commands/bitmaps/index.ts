@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import { parseInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { NotABit, SingleSource } from "../../errors/BitmapErrors.ts"
@@ -97,7 +98,7 @@ const bitRange = (start: number | bigint, end: number | bigint, isBit: boolean, 
 
 /** True for `BIT`, false for `BYTE` and nothing at all, undefined for another word. */
 const isBitUnit = (word: string | undefined): boolean | undefined => {
-  const unit = word?.toUpperCase()
+  const unit = word === undefined ? undefined : keyword(word)
   return unit === "BIT" ? true : unit === undefined || unit === "BYTE" ? false : undefined
 }
 
@@ -222,7 +223,7 @@ const combined = (operation: Operation, sources: ReadonlyArray<StringValue | und
 const nothing = new Uint8Array(0)
 
 const parseOperation = (word: string): Operation => {
-  const operation = word.toUpperCase()
+  const operation = keyword(word)
   if (operation === "AND" || operation === "OR" || operation === "XOR" || operation === "NOT") return operation
   throw SyntaxError.error
 }

@@ -4,7 +4,7 @@
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
-import type { Args } from "../../command/Args.ts"
+import { type Args, keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { type CommandError, InvalidArgument } from "../../errors/CommandError.ts"
@@ -29,7 +29,7 @@ const parse = (args: Args): Request => {
   const conditions = new Set<Condition>()
   while (args.more) {
     const word = args.next()
-    const condition = word.toUpperCase()
+    const condition = keyword(word)
     if (condition !== "NX" && condition !== "XX" && condition !== "GT" && condition !== "LT") {
       return args.fail(new InvalidArgument(`Unsupported option ${word}`))
     }

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import { compileKeyGlob } from "../../bytes/Glob.ts"
+import { keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import { parseCursor } from "../../command/Cursor.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
@@ -62,7 +63,7 @@ const scan = Command.make({
     while (args.more) {
       if (args.optionWith("COUNT", 1)) count = args.intIn(1, Number.MAX_SAFE_INTEGER, SyntaxError.error)
       else if (args.optionWith("MATCH", 1)) pattern = args.next()
-      else if (args.optionWith("TYPE", 1)) type = args.next().toLowerCase()
+      else if (args.optionWith("TYPE", 1)) type = keyword(args.next()).toLowerCase()
       else args.fail(SyntaxError.error)
     }
     return { cursor, count, pattern, type }

@@ -12,7 +12,7 @@ import { parseDouble } from "../../bytes/Numbers.ts"
 import { partialSort } from "../../bytes/PartialSort.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
-import type { Args } from "../../command/Args.ts"
+import { type Args, keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { type CommandError, SyntaxError, WrongType } from "../../errors/CommandError.ts"
@@ -256,7 +256,7 @@ const run = (request: Request, ctx: Command.Ctx): Either.Either<Reply.Reply, Com
 const keysOf = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => {
   let destination: number | undefined
   for (let i = 2; i < argv.length; i++) {
-    const word = argv[i].toUpperCase()
+    const word = keyword(argv[i])
     if (word === "LIMIT") i += 2
     else if (word === "GET" || word === "BY") i++
     else if (word === "STORE" && i + 1 < argv.length) destination = ++i

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import { parseInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import type { Ctx } from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -66,7 +67,7 @@ const parseClaim = (words: ReadonlyArray<string>, now: number): Claim | CommandE
   let justId = false
   let lastId = Id.zero
   for (; at < words.length; at++) {
-    const option = words[at]!.toUpperCase()
+    const option = keyword(words[at]!)
     const argument = words[at + 1]
     if (option === "FORCE") force = true
     else if (option === "JUSTID") justId = true

@@ -2,6 +2,7 @@
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { parseSafeInteger } from "../../bytes/Numbers.ts"
@@ -125,7 +126,7 @@ const stream = Command.make({
     const found = findStream(db, key)
     if (Either.isLeft(found)) return Either.left(found.left)
     if (words.length === 0) return Either.right(summary(found.right))
-    const known = words[0]!.toUpperCase() === "FULL" && (words.length === 1 || words[1]!.toUpperCase() === "COUNT")
+    const known = keyword(words[0]!) === "FULL" && (words.length === 1 || keyword(words[1]!) === "COUNT")
     if (!known || words.length === 2 || words.length > 3) {
       return Either.left(WrongForm.of("XINFO", argv[1]!))
     }

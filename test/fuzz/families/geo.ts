@@ -121,4 +121,5 @@ export const geo: Family = {
     { weight: 1, arbitrary: fc.constantFrom(["HELLO", "3"], ["HELLO", "2"]) },
   ),
   ignored: ([name]) => name === "HELLO",
+  unread: ["distances"],
 }
