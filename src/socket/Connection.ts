@@ -3,8 +3,8 @@
  * of a whole batch at once.
  *
  * The idea to hold: a batch of requests is one synchronous `serve`. The fiber waits in four places only: for input, for a parked
- * command, for the disk (`appendfsync always`), and for a peer that does not read. While it waits for input, the event that
- * brings some serves it on the fiber's behalf, so that an effect is paid for only where there is more to wait for; all other
+ * command, for the disk (`appendfsync always`), and for a peer that does not read. While it waits for input, the turn of the event
+ * loop that brings some serves it on the fiber's behalf, so that an effect is paid for only where there is more to wait for; all
  * events only note and wake.
  * The invariant: replies and pushed messages leave in the order in which they were made.
  */
@@ -352,18 +352,12 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     )
   })
 
-  /** Serves what has come and sends the answers. Gives what the fiber has to do next, if it is more than waiting for input. */
+  /** Serves what has come. Gives what the fiber has to do next, if it is more than `settle` and waiting for input. */
   const serve = (): Effect.Effect<void> | undefined => {
     busy = true
     inputNoted = false
     const stop = drain()
-    if (stop === "input" && !persistence.mustCommit()) {
-      checkOutputLimit()
-      flush()
-      limitClients()
-      if (softLimitSince !== undefined) checkOutputLimit()
-      if (transport.queuedBytes() <= outputHighWater) return undefined
-    }
+    if (stop === "input" && !persistence.mustCommit()) return undefined
     const next =
       stop === "closed"
         ? Effect.void
@@ -375,27 +369,58 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return Effect.zipRight(send, next)
   }
 
-  const step: Effect.Effect<void> = Effect.suspend(() => serve() ?? waitForInput)
+  /** Sends the answers that `serve` left. Gives what the fiber has to do next, if it is more than waiting for input. */
+  const settle = (): Effect.Effect<void> | undefined => {
+    checkOutputLimit()
+    flush()
+    limitClients()
+    if (softLimitSince !== undefined) checkOutputLimit()
+    if (client.closing) return step
+    return transport.queuedBytes() > outputHighWater ? Effect.zipRight(waitForPeer, waitForInput) : undefined
+  }
+
+  const step: Effect.Effect<void> = Effect.suspend(() => serve() ?? settle() ?? waitForInput)
 
   /**
-   * Serves the input for which the fiber waits, on its behalf and in the callback that brought it. The fiber is resumed only for what
-   * it has to wait for, or to fail with a bug: resuming it for every batch cost 1.2 us.
+   * A turn serves the input for which the fiber waits on its behalf. The fiber is resumed only for what it has to wait for, or to fail
+   * with a bug: resuming it for every batch cost 1.2 us.
    */
-  const serveNow = (resume: (next: Effect.Effect<void>) => void) => {
-    wakeWith = undefined
+  const onBehalf = (
+    resume: (next: Effect.Effect<void>) => void,
+    act: () => Effect.Effect<void> | undefined,
+  ): boolean => {
     let next: Effect.Effect<void> | undefined
     try {
-      // Sending answers may bring more input at once.
-      do next = serve()
-      while (next === undefined && inputNoted)
+      next = act()
     } catch (defect) {
       next = Effect.die(defect)
     }
+    if (next !== undefined) scheduler.immediately(() => resume(next))
+    return next === undefined
+  }
+
+  /** The fiber on whose behalf input was served, until the answers are sent. */
+  let served: typeof wakeWith
+
+  const serveInTurn = () => {
+    const resume = wakeWith
+    // A fiber that does not wait for input serves it when it comes to that.
+    if (resume === undefined) return
+    wakeWith = undefined
+    if (onBehalf(resume, serve)) served = resume
+  }
+
+  const flushInTurn = () => {
+    const resume = served
+    if (resume === undefined) return
+    served = undefined
+    if (!onBehalf(resume, settle)) return
     // Reading that was paused meanwhile is resumed where the fiber waits for input.
-    if (next === undefined && !inputEnded && !closed && !readPaused) {
+    if (inputNoted || inputEnded || closed || readPaused) scheduler.immediately(() => resume(step))
+    else {
       busy = false
       wakeWith = resume
-    } else scheduler.immediately(() => resume(next ?? step))
+    }
   }
 
   const note = () => {
@@ -412,10 +437,13 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         stats.netInputBytes += chunk.length
         decoder.push(chunk)
         inputNoted = true
-        if (wakeWith !== undefined) return serveNow(wakeWith)
+        // What is served in this turn need not be held back.
+        if (wakeWith !== undefined) return
         inboxBytes += chunk.length
         if (inboxBytes > inboxHighWater) pauseReading()
       },
+      serve: serveInTurn,
+      flush: flushInTurn,
       end: () => {
         inputEnded = true
         note()

@@ -19,12 +19,22 @@ import { Store } from "../store/Store.ts"
 import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
 import { Socket } from "./Socket.ts"
-import type { Transport } from "./Transport.ts"
+import type { Transport, TransportEvents } from "./Transport.ts"
 
 /** Differs: after DENIED, redis-server explains at length; clients look at the first word. */
 const protectedRefusal =
   "-DENIED this server has no password and protected-mode is on, so it serves only clients of its own machine. " +
   "Set requirepass, or set protected-mode to no if nobody else can reach it.\r\n"
+
+/** Of a connection that is refused nothing is taken in. */
+const unheard: TransportEvents = {
+  data: () => {},
+  serve: () => {},
+  flush: () => {},
+  end: () => {},
+  closed: () => {},
+  drain: () => {},
+}
 
 export class Listener extends Context.Tag("tiny-redis/Listener")<
   Listener,
@@ -96,7 +106,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         const refusal = refusalOf(transport)
         if (refusal !== undefined) {
           stats.connectionsRejected++
-          transport.start({ data: () => {}, end: () => {}, closed: () => {}, drain: () => {} })
+          transport.start(unheard)
           transport.write(refusal)
           return transport.end()
         }

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Socket, type SocketService } from "./Socket.ts"
 import type { Transport, TransportEvents } from "./Transport.ts"
+import * as Turn from "./Turn.ts"
 
 /** The client's end of a pair. */
 export interface MemoryPeer {
@@ -34,6 +35,7 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
   Effect.sync(() => {
     let accept: ((transport: Transport) => void) | undefined
     let connections = 0
+    const turn = Turn.make((run) => run())
     const socket: SocketService = {
       accept: (handler) =>
         Effect.acquireRelease(
@@ -47,7 +49,7 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
       port: 0,
     }
     const connect = (): MemoryPeer => {
-      const { transport, peer } = makePair(++connections)
+      const { transport, peer } = makePair(++connections, turn)
       if (accept === undefined) peer.destroy()
       else accept(transport)
       return peer
@@ -56,8 +58,9 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
   }),
 )
 
-const makePair = (number: number): { readonly transport: Transport; readonly peer: MemoryPeer } => {
+const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transport; readonly peer: MemoryPeer } => {
   let events: TransportEvents | undefined
+  let arrived = () => {}
   let closed = false
   let ending = false
   let readPaused = false
@@ -78,6 +81,7 @@ const makePair = (number: number): { readonly transport: Transport; readonly pee
   const deliverInbound = () => {
     while (events !== undefined && !readPaused && !closed && inbound.length > 0) {
       events.data(Buffer.from(inbound.shift()!, "latin1"))
+      arrived()
     }
     if (inboundEnded && inbound.length === 0 && events !== undefined && !closed) {
       inboundEnded = false
@@ -98,6 +102,7 @@ const makePair = (number: number): { readonly transport: Transport; readonly pee
     unixSocket: false,
     start: (handlers) => {
       events = handlers
+      arrived = turn.join(handlers)
       deliverInbound()
       if (closed) handlers.closed()
     },

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import type { Transport } from "./Transport.ts"
+import * as Turn from "./Turn.ts"
 
 /** An address that cannot be listened on, in words for the operator. */
 export class SocketError extends Data.TaggedError("SocketError")<{
@@ -62,6 +63,8 @@ const listenAll = (options: ListenOptions) =>
     const tcp: Servers = new Map()
     const unix: Servers = new Map()
     let port = options.port ?? 0
+    // Everything that can be read is read before this runs.
+    const turn = Turn.make(setImmediate)
     const makeServer = () =>
       // A peer that has sent all its requests and half-closed still gets its answers.
       net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
@@ -133,7 +136,7 @@ const listenAll = (options: ListenOptions) =>
       accept: (accept) =>
         Effect.acquireRelease(
           Effect.sync(() => {
-            onConnection = (socket) => accept(transportOf(socket, options.unixSocket ?? ""))
+            onConnection = (socket) => accept(transportOf(socket, options.unixSocket ?? "", turn))
           }),
           () => Effect.sync(() => (onConnection = undefined)),
         ),
@@ -183,7 +186,7 @@ const reasonOf = (cause: NodeJS.ErrnoException): string => {
 const formatAddress = (host: string | undefined, port: number | undefined): string =>
   host !== undefined && host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
-const transportOf = (accepted: net.Socket, unixPath: string): Transport => {
+const transportOf = (accepted: net.Socket, unixPath: string, turn: Turn.Turn): Transport => {
   const unixSocket = accepted.remoteAddress === undefined
   let socket = accepted
   return {
@@ -192,7 +195,11 @@ const transportOf = (accepted: net.Socket, unixPath: string): Transport => {
     fd: fdOf(accepted),
     unixSocket,
     start: (events) => {
-      socket = readingIntoOneBuffer(accepted, events.data)
+      const arrived = turn.join(events)
+      socket = readingIntoOneBuffer(accepted, (chunk) => {
+        events.data(chunk)
+        arrived()
+      })
       socket.on("end", events.end)
       socket.on("drain", events.drain)
       // A reset by the peer is an ordinary end; "close" follows.

@@ -1,9 +1,12 @@
 /**
  * A byte pipe to one peer, as little of it as a connection needs: `net.Socket` and the in-memory pair both fit behind it.
  *
- * The idea to hold: events arrive by callback, one at a time; what has to wait is left to the connection's fiber.
+ * The idea to hold: events arrive by callback, one at a time; what has to wait is left to the connection's fiber. `data` only takes
+ * in; `serve` and `flush` follow in the same turn of the event loop (see Turn.ts).
  */
-export interface TransportEvents {
+import type { Member } from "./Turn.ts"
+
+export interface TransportEvents extends Member {
   /** Received bytes; the buffer belongs to the transport again once the call returns. */
   readonly data: (chunk: Buffer) => void
   /** The peer will send no more; it may still read. */
