@@ -111,6 +111,8 @@ export interface StartOptions {
   readonly ready?: "pong" | "accept"
   /** A directory to start from, kept afterwards. */
   readonly directory?: string
+  /** How often it is asked until it answers. */
+  readonly askEveryMs?: number
 }
 
 /** Starts a server and waits, at most a minute, until it answers. */
@@ -141,7 +143,7 @@ export const start = async (name: string, options: StartOptions): Promise<Measur
   while (!(await answers(server, options.ready ?? "pong"))) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}:\n${output}`)
     if (performance.now() > deadline) throw new Error(`${name} did not answer within a minute:\n${output}`)
-    await sleep(2)
+    await sleep(options.askEveryMs ?? 2)
   }
   return server
 }
@@ -181,7 +183,11 @@ export const volatileSettings = ["--save", "", "--appendonly", "no"]
 export const startOurs = (
   main: string | undefined,
   settings: ReadonlyArray<string> = volatileSettings,
-  more: { readonly nodeFlags?: ReadonlyArray<string>; readonly directory?: string } = {},
+  more: {
+    readonly nodeFlags?: ReadonlyArray<string>
+    readonly directory?: string
+    readonly askEveryMs?: number
+  } = {},
 ): Promise<Measurable> => {
   const file = resolve(main ?? join(projectRoot, "dist/main.js"))
   const program = file.endsWith(".js")
@@ -190,16 +196,19 @@ export const startOurs = (
   return start("ours", {
     command: (port, directory) => [...program, "--port", String(port), "--dir", directory, ...settings],
     ...(more.directory === undefined ? {} : { directory: more.directory }),
+    ...(more.askEveryMs === undefined ? {} : { askEveryMs: more.askEveryMs }),
   })
 }
 
 export const startRedis = (
   settings: ReadonlyArray<string> = volatileSettings,
   directory?: string,
+  askEveryMs?: number,
 ): Promise<Measurable> =>
   start("redis", {
     command: (port, dir) => ["redis-server", "--port", String(port), "--dir", dir, ...settings],
     ...(directory === undefined ? {} : { directory }),
+    ...(askEveryMs === undefined ? {} : { askEveryMs }),
   })
 
 /**

@@ -1,11 +1,9 @@
 /**
- * What a snapshot costs those who use the server meanwhile, and how long a server needs to read its files again. A steady load
- * of writes runs before and during BGSAVE of a million keys; latencies of both times are compared (budget: p99 at most three
- * times that without), with the memory that was needed on top. Then both servers start from the same RDB file and from the
- * same command log, written by redis-server; the time to the first PONG is compared (budget: twice redis-server's).
+ * What a snapshot costs those who use the server meanwhile. A steady load of writes runs before and during BGSAVE of a million
+ * keys; latencies of both times are compared (budget: p99 at most three times that without), with the memory that was needed on
+ * top.
  */
-import { cpSync } from "node:fs"
-import { type Measurable, sleep, startOurs, startRedis, temporaryDirectory } from "./Children.ts"
+import { type Measurable, sleep, startOurs, startRedis } from "./Children.ts"
 import { Client, fill, infoNumber } from "./Client.ts"
 import { digits } from "./Load.ts"
 import { table } from "./Report.ts"
@@ -15,7 +13,6 @@ import { startSteadyLoad } from "./SteadyLoad.ts"
 const writesPerSecond = 4000
 const quietMs = 4000
 const p99RatioMax = 3
-const loadRatioMax = 2
 const snapshotLimitMs = 120_000
 
 const argvOf = (index: number): ReadonlyArray<string> => [
@@ -58,37 +55,6 @@ const snapshotOf = async (server: Measurable, keys: number): Promise<Outcome> =>
   return { quiet, during, seconds, extraBytes: most - residentBefore }
 }
 
-/** A directory with dump.rdb and a log of plain commands, both holding the same keys. */
-const writeFiles = async (keys: number): Promise<string> => {
-  const directory = temporaryDirectory()
-  const settings = ["--save", "", "--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--appendfsync", "no"]
-  const redis = await startRedis(settings, directory)
-  const client = await Client.connect(redis)
-  await fill(client, keys, argvOf)
-  await client.call("SAVE")
-  client.close()
-  await redis.process.stop()
-  return directory
-}
-
-const secondsToLoad = async (
-  files: string,
-  keys: number,
-  startServer: (directory: string) => Promise<Measurable>,
-): Promise<number> => {
-  const directory = temporaryDirectory()
-  cpSync(files, directory, { recursive: true })
-  const began = performance.now()
-  const server = await startServer(directory)
-  const seconds = (performance.now() - began) / 1000
-  const client = await Client.connect(server)
-  const size = await client.call("DBSIZE")
-  client.close()
-  await server.process.stop()
-  if (size !== `:${keys}\r\n`) throw new Error(`${server.name} loaded ${size.trim()} keys of ${keys}`)
-  return seconds
-}
-
 export const measureSnapshot = async (options: {
   readonly main: string | undefined
   readonly keys: number
@@ -113,20 +79,6 @@ export const measureSnapshot = async (options: {
     ])
   }
   const head = ["p50/p99/p99.9/max in ms", "without", "during a snapshot", "p99 ratio", "seconds", "extra MiB"]
-  console.log(`${options.keys} keys, ${writesPerSecond} writes a second\n${table(head, lines)}\n`)
-
-  const files = await writeFiles(options.keys)
-  const loads: Array<ReadonlyArray<string>> = []
-  for (const [name, appendonly] of [
-    ["RDB file", "no"],
-    ["command log", "yes"],
-  ] as const) {
-    const flags = ["--save", "", "--appendonly", appendonly]
-    const ours = await secondsToLoad(files, options.keys, (directory) => startOurs(options.main, flags, { directory }))
-    const redis = await secondsToLoad(files, options.keys, (directory) => startRedis(flags, directory))
-    if (ours / redis > loadRatioMax) withinBudget = false
-    loads.push([name, ours.toFixed(2), redis.toFixed(2), (ours / redis).toFixed(2)])
-  }
-  console.log(table(["seconds to load", "ours", "redis", "ratio"], loads))
+  console.log(`${options.keys} keys, ${writesPerSecond} writes a second\n${table(head, lines)}`)
   return withinBudget ? 0 : 1
 }

@@ -7,7 +7,7 @@
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
- *   npm run bench -- complexity | memory | snapshot | stall | connections | start | fanout | profile TEST | plots
+ *   npm run bench -- complexity | memory | snapshot | load | stall | connections | start | fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -18,6 +18,7 @@ import { measureComplexity } from "./Complexity.ts"
 import { measureConnections, measureStart } from "./Connections.ts"
 import { measureFanout } from "./Fanout.ts"
 import { quickTests, standardTests, testsNamed } from "./Load.ts"
+import { measureLoading } from "./Loading.ts"
 import { measureMemory } from "./Memory.ts"
 import { profile } from "./Profile.ts"
 import { comparison, cpuRatioAt, pipelinesOf, read, speedReport, write } from "./Report.ts"
@@ -115,6 +116,13 @@ const run = async (): Promise<number> => {
       return measureMemory({ main: values.ours, only: values.only, keys: whole(values.keys, 1_000_000) })
     case "snapshot":
       return measureSnapshot({ main: values.ours, keys: whole(values.keys, 1_000_000) })
+    case "load":
+      return measureLoading({
+        main: values.ours,
+        only: values.only,
+        keys: whole(values.keys, 1_000_000),
+        rounds: whole(values.rounds, 3),
+      })
     case "stall":
       return measureStall({ main: values.ours, keys: whole(values.keys, 10_000_000) })
     case "connections":
