@@ -68,6 +68,58 @@ describe("bytes outside the heap", () => {
     ),
   )
 
+  it("take keys from the bytes of a file in batches as they take them one by one", () => {
+    const below = random(9)
+    const noise = (length: number) => Array.from({ length }, () => String.fromCharCode(below(256))).join("")
+    for (const reserved of [0, 5000]) {
+      const [loaded, put] = [make(), make()]
+      if (reserved > 0) loaded.reserve!(reserved)
+      const loader = loaded.loader!()
+      put.put("key:7", "before")
+      loaded.put("key:7", "before")
+      expect(loaded.peek("key:11")).toBe(undefined)
+      const refused: Array<string> = []
+      for (let i = 10; i < 3000; i++) {
+        const key = i % 3 === 0 ? `key:${i}` : `${i}${noise(below(60))}`
+        const value = noise(i % 50 === 0 ? 4097 : i % 10 === 0 ? 128 + below(2000) : below(70))
+        const deadline = i % 4 === 0 ? i * 1000 : undefined
+        // Records that end where the buffer does, and others.
+        const bytes = Buffer.from(`${key}${value}${"z".repeat(i % 5)}`, "latin1")
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        const source = {
+          bytes,
+          view,
+          keyStart: 0,
+          keyLength: key.length,
+          valueStart: key.length,
+          valueLength: value.length,
+        }
+        if (!loader.add(source, deadline, i)) {
+          refused.push(key)
+          continue
+        }
+        put.put(key, value)
+        put.setDeadline(key, deadline)
+        put.setAccess(key, i)
+      }
+      expect(refused).toHaveLength(59)
+      expect(loader.flush()).toBe(undefined)
+      expect(loaded.peek("key:12")).toBe(put.peek("key:12"))
+      expect([loaded.size, loaded.volatileSize]).toEqual([put.size, put.volatileSize])
+      for (let i = 0; i < put.size; i++) {
+        const key = put.keyAt(i)
+        const all = (keyspace: typeof put) => [keyspace.peek(key), keyspace.deadline(key), keyspace.access(key)]
+        expect([loaded.keyAt(i), ...all(loaded)]).toEqual([key, ...all(put)])
+      }
+      // A key that is there keeps its value, and is named.
+      const bytes = Buffer.from("key:7after")
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      loader.add({ bytes, view, keyStart: 0, keyLength: 5, valueStart: 5, valueLength: 5 }, undefined, undefined)
+      expect(loader.flush()).toBe("key:7")
+      expect([loaded.peek("key:7"), loaded.size]).toEqual(["before", put.size])
+    }
+  })
+
   it("hold nothing after the last key has gone", () => {
     const keyspace = fill(100_000, 100)
     for (let i = 0; i < 100_000; i++) keyspace.remove(`key:${i}`)

@@ -184,7 +184,7 @@ const make = (options: FilesOptions) =>
         yield* load(given, progress)
         store.expire = true
         store.dirty = 0
-        for (const db of store.databases) db.announceReplaced()
+        store.databases[0].announceReplaced()
         state.keysLoaded = progress.keysLoaded
         state.keysExpired = progress.keysExpired
         if (progress.loadedBytes > 0) {
@@ -220,7 +220,7 @@ const make = (options: FilesOptions) =>
             Effect.sync(() => {
               loading = undefined
               store.expire = true
-              for (const db of store.databases) db.announceReplaced()
+              store.databases[0].announceReplaced()
             }),
           ),
           Effect.asVoid,

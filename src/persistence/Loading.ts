@@ -9,7 +9,8 @@ import * as Effect from "effect/Effect"
 import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 import type { StoreService } from "../store/Store.ts"
-import type { Limits } from "../store/Value.ts"
+import type { Keyspace, Loader, Source } from "../store/Keyspace.ts"
+import { type Limits, storedNumberLengthMax } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { Replay } from "./Persistence.ts"
 import { LogReader, type LogVisitor } from "./log/LogText.ts"
@@ -41,25 +42,68 @@ export interface Loading {
   readonly until: number | undefined
 }
 
+/** Keys take more than this in a snapshot, but for such small ones that growing with them does no harm. */
+const bytesAKeyMin = 16
+
+/** Whether a value might be one that is stored as a number: see `stored`. */
+const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
+  if (valueLength === 0 || valueLength > storedNumberLengthMax) return false
+  const first = bytes[valueStart]
+  return first <= 57 && (first >= 48 || first === 45)
+}
+
+interface Target {
+  readonly loading: Loading
+  /** Bounds what is reserved for keys. */
+  readonly fileSize: number
+  /** Keys whose deadline lies before it are left out. */
+  readonly dropBefore: number
+  readonly warn: (text: string) => void
+  /** How far the file has been read. */
+  readonly offset: () => number
+}
+
 /** Puts the keys of a snapshot into the store. */
-const visitor = (
-  loading: Loading,
-  dropBefore: number,
-  warn: (text: string) => void,
-): SnapshotVisitor & { offset: number } => {
+const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor => {
   const { store, limits, progress, replay } = loading
   let db = store.databases[0]
-  const self: SnapshotVisitor & { offset: number } = {
-    offset: 0,
+  /** Takes strings of `loaded` as bytes. */
+  let loader: Loader | undefined
+  let loaded: Keyspace | undefined
+  const flush = () => {
+    const twice = loader?.flush()
+    if (twice !== undefined) throw new Damaged(offset(), `key ${JSON.stringify(twice)} twice`)
+  }
+  return {
     selectDatabase: (index) => {
       const found = store.database(index)
       if (found === undefined)
-        throw new Damaged(self.offset, `database ${index} of a server with more databases than this one`)
+        throw new Damaged(offset(), `database ${index} of a server with more databases than this one`)
       db = found
     },
+    // The file may say anything: no more is made than the rest of its keys could fill.
+    resize: (keys) => db.keyspace.reserve?.(Math.min(keys, Math.floor(fileSize / bytesAKeyMin))),
+    string: (source, attributes) => {
+      if (db.keyspace !== loaded) {
+        flush()
+        loaded = db.keyspace
+        loader = loaded.loader?.()
+      }
+      if (loader === undefined || isNumberLike(source)) return false
+      const { expiresAtMs } = attributes
+      if (expiresAtMs !== -1 && expiresAtMs < dropBefore) {
+        progress.keysExpired++
+        return true
+      }
+      const access = accessOf(attributes, loading.policy, loading.now)
+      if (!loader.add(source, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
+      progress.keysLoaded++
+      return true
+    },
+    pause: flush,
     key: (key, data, attributes: KeyAttributes) => {
       if (typeof data === "object" && data.type === "module") return
-      const value = toStore(data, limits, self.offset)
+      const value = toStore(data, limits, offset())
       if (value === undefined) {
         warn(`key ${JSON.stringify(key)} of database ${db.index} was empty and has been passed over`)
         return
@@ -69,7 +113,8 @@ const visitor = (
         progress.keysExpired++
         return
       }
-      if (!db.keyspace.put(key, value, true)) throw new Damaged(self.offset, `key ${JSON.stringify(key)} twice`)
+      flush()
+      if (!db.keyspace.put(key, value, true)) throw new Damaged(offset(), `key ${JSON.stringify(key)} twice`)
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
       const access = accessOf(attributes, loading.policy, loading.now)
       if (access !== undefined) db.keyspace.setAccess(key, access)
@@ -78,7 +123,7 @@ const visitor = (
     },
     functionLibrary: (source) => {
       const reason = replay.functionLibrary(source)
-      if (reason !== undefined) throw new Damaged(self.offset, `function library: ${reason}`)
+      if (reason !== undefined) throw new Damaged(offset(), `function library: ${reason}`)
     },
     aux: (name, value) => {
       // A base holds the state of the second in which it was written, and nothing tells what was before.
@@ -87,7 +132,6 @@ const visitor = (
     },
     skipped: warn,
   }
-  return self
 }
 
 /** What the eviction policy of now keeps for a key; absent where the file says nothing that it could use. */
@@ -141,14 +185,16 @@ export const loadSnapshot = (
     if (size === undefined) return false
     loading.progress.totalBytes += size
     const warnings = collector(path)
-    const keys = visitor(loading, now, warnings.add)
-    const reader = new SnapshotReader(keys, loading.verify)
+    const offset = () => reader.offset
+    const reader: SnapshotReader = new SnapshotReader(
+      visitor({ loading, fileSize: size, dropBefore: now, warn: warnings.add, offset }),
+      loading.verify,
+    )
     yield* loading.disk.read(path, (chunk, last) =>
       Effect.zipRight(
         slice(path, () => {
           loading.progress.loadedBytes += chunk.length
           if (reader.done) return
-          keys.offset = reader.offset
           reader.feed(chunk, last)
         }),
         warnings.log,
@@ -176,7 +222,9 @@ export const loadLogFile = (
   Effect.gen(function* () {
     const { replay, progress, until } = loading
     const warnings = collector(path)
-    const keys = visitor(loading, -Infinity, warnings.add)
+    const fileSize = (yield* loading.disk.size(path)) ?? 0
+    const offset = () => snapshot?.offset ?? 0
+    const keys = visitor({ loading, fileSize, dropBefore: -Infinity, warn: warnings.add, offset })
     let log: LogReader | undefined
     let snapshot: SnapshotReader | undefined
     let size = 0
@@ -201,7 +249,6 @@ export const loadLogFile = (
           }
           size += chunk.length
           if (snapshot !== undefined) {
-            keys.offset = snapshot.offset
             snapshot.feed(chunk, last)
             if (!snapshot.done) return
             log = new LogReader(commands, snapshot.offset)

@@ -55,6 +55,8 @@ export const layer = Layer.scopedDiscard(
       rebuildSize = Math.max(rebuildSizeMin, 2 * entries.length)
     }
     const unlisten = listen(store.events.scheduled, (db, key, atMs) => {
+      // While data is loaded nothing expires, and at the end of it all deadlines are gone through.
+      if (!store.expire) return
       deadlines.add(atMs, { db, key })
       if (deadlines.size() > rebuildSize) rebuild()
     })

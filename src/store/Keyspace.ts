@@ -24,6 +24,10 @@ export interface Keyspace {
   readonly collection: (key: string) => Collection | undefined
   /** Inserts or replaces; a deadline stays. Returns whether the key is new. `isFlat`: the key needs no copy (see bytes/Bytes.ts). */
   readonly put: (key: string, value: Value, isFlat?: boolean) => boolean
+  /** About `count` keys are going to be put: what is empty may make room for them. */
+  readonly reserve?: (count: number) => void
+  /** A way to put many new keys with string values from the bytes of a file; absent where there is none that costs less than `put`. */
+  readonly loader?: () => Loader
   /** Removes key, value and deadline; returns the value. */
   readonly remove: (key: string) => Value | undefined
   /** Unix time in ms. */
@@ -51,6 +55,25 @@ export interface Keyspace {
   readonly footprint: () => Footprint | undefined
   /** Does a little, well below a millisecond, of what is left to do until memory is given back. False when nothing is left. */
   readonly tidy: () => boolean
+}
+
+/** Puts keys in batches: they can be found only after `flush`, which must come before anything else is done with the keyspace. */
+export interface Loader {
+  /** False, having done nothing, where key or value are such that `put` has to do it. */
+  readonly add: (source: Source, deadline: number | undefined, access: number | undefined) => boolean
+  /** Ends a batch. A key that came twice, or was there already, keeps its first value and is returned; absent when there was none. */
+  readonly flush: () => string | undefined
+}
+
+/** Where in the bytes of a file a key and its value stand. */
+export interface Source {
+  readonly bytes: Buffer
+  /** The same bytes. */
+  readonly view: DataView
+  readonly keyStart: number
+  readonly keyLength: number
+  readonly valueStart: number
+  readonly valueLength: number
 }
 
 /** Memory outside the JavaScript heap, in bytes. */

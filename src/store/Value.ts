@@ -49,7 +49,7 @@ export type Value = string | number | Collection
 export const typeOf = (value: Value): TypeName => (typeof value === "object" ? value.type : "string")
 
 /** Longer integers are stored as text. */
-const storedNumberLengthMax = 16
+export const storedNumberLengthMax = 16
 
 /** Longer strings are "raw", others "embstr". */
 const embeddedLengthMax = 44

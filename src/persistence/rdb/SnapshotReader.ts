@@ -8,6 +8,7 @@
 import { Crc64 } from "../../bytes/Crc64.ts"
 import { ByteReader, needMore } from "./ByteReader.ts"
 import { Opcode, Type, versionReadMax } from "./Format.ts"
+import type { Source } from "../../store/Keyspace.ts"
 import type { ValueData } from "./Model.ts"
 import { readValue, skipModuleAux } from "./ReadValue.ts"
 
@@ -23,6 +24,15 @@ export interface KeyAttributes {
 
 export interface SnapshotVisitor {
   readonly selectDatabase: (index: number) => void
+  /** So many keys of the database follow, as the file says. */
+  readonly resize?: (keys: number) => void
+  /**
+   * A key whose value is a string, both as they stand in the file, which spares making strings of them. False: have it as `key` instead.
+   * `source` and its bytes are valid during the call.
+   */
+  readonly string?: (source: Source, attributes: KeyAttributes) => boolean
+  /** All that `feed` was given has been handed out. */
+  readonly pause?: () => void
   readonly key: (key: string, value: ValueData, attributes: KeyAttributes) => void
   /** The source of a function library. */
   readonly functionLibrary: (source: string) => void
@@ -89,6 +99,7 @@ export class SnapshotReader {
     this.waiting = []
     this.waitingSize = 0
     this.wanted = this.records() ? 0 : 2 * (reader.bytes.length - reader.position)
+    this.visitor.pause?.()
   }
 
   /** Reads records until the bytes or the file end. False if a record did not fit. */
@@ -156,10 +167,12 @@ export class SnapshotReader {
         case Opcode.selectDatabase:
           visitor.selectDatabase(reader.length())
           return false
-        case Opcode.resize:
+        case Opcode.resize: {
+          const keys = reader.length()
           reader.length()
-          reader.length()
+          visitor.resize?.(keys)
           return false
+        }
         case Opcode.slotInfo:
           reader.length()
           reader.length()
@@ -199,11 +212,48 @@ export class SnapshotReader {
       reader.position--
       reader.fail(`unknown opcode or value type ${type}`)
     }
+    if (type === Type.string && this.visitor.string !== undefined && this.plain(this.visitor.string, attributes)) return
     const key = reader.string()
     const value = readValue(reader, type)
     if (typeof value === "object" && value.type === "module") {
       visitor.skipped(`a value of the module ${value.name} was passed over: key ${JSON.stringify(key)}`)
     } else visitor.key(key, value, attributes)
+  }
+
+  private readonly source = {
+    bytes: noBytes as Buffer,
+    view: new DataView(noBytes.buffer) as DataView,
+    keyStart: 0,
+    keyLength: 0,
+    valueStart: 0,
+    valueLength: 0,
+  }
+
+  /** Hands out key and value as bytes if both are plain and in the window; else the position stays. */
+  private plain(take: NonNullable<SnapshotVisitor["string"]>, attributes: KeyAttributes): boolean {
+    const { reader, source } = this
+    const { bytes, position } = reader
+    const keyLength = bytes[position]
+    // Lengths of one byte, and two for values: anything else goes the long way.
+    if (position >= bytes.length || keyLength >= 0x40) return false
+    const lengthAt = position + 1 + keyLength
+    if (lengthAt + 1 >= bytes.length) return false
+    const first = bytes[lengthAt]
+    if (first >= 0x80) return false
+    const valueStart = lengthAt + (first < 0x40 ? 1 : 2)
+    const valueLength = first < 0x40 ? first : ((first & 0x3f) << 8) | bytes[lengthAt + 1]
+    if (valueStart + valueLength > bytes.length) return false
+    if (source.bytes !== bytes) {
+      source.bytes = bytes
+      source.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    source.keyStart = position + 1
+    source.keyLength = keyLength
+    source.valueStart = valueStart
+    source.valueLength = valueLength
+    if (!take(source, attributes)) return false
+    reader.position = valueStart + valueLength
+    return true
   }
 
   private finish(): void {

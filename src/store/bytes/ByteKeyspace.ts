@@ -3,82 +3,52 @@
  * walk, and 16 + 32 bytes take 64 and some 20 of index. See DESIGN D4 for the measurements behind it; `Keyspace.makeMap` is the readable
  * one.
  *
- * A record, in words of four bytes:
- *
- *     access stamp << 8 | flags    position    class << 26 | key length << 14 | value length    key    value    ...    deadline
- *
- * Key and value begin at a word and the key's last word is filled up with zeros. A value is text, an integer of 4 or 8 bytes, or the
- * index of a `References` slot: collections, and strings too long for a block. A deadline takes the last three words of the block, the
- * third of them the record's index among those that have one.
+ * What a record looks like is in `RecordLayout.ts`.
  *
  * The idea to hold: positions are as in `makeMap`, dense and filled up from the end, so scans and walks work and promise the same. What
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
 import { flat } from "../../bytes/Bytes.ts"
-import type { AccessClock, Footprint, Keyspace, Make, Walk } from "../Keyspace.ts"
+import type { AccessClock, Footprint, Keyspace, Loader, Make, Walk } from "../Keyspace.ts"
 import type { Collection, Value } from "../Value.ts"
+import { BulkLoad } from "./BulkLoad.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import { PositionList } from "./PositionList.ts"
+import {
+  classMask,
+  deadlineBit,
+  deadlineWord,
+  deadlineWords,
+  headerWords,
+  inlineValueMax,
+  keyLengthMask,
+  keyLengthShift,
+  keyWords,
+  kindDouble,
+  kindInteger,
+  kindMask,
+  kindReference,
+  kindText,
+  longKeyBit,
+  readDouble,
+  valueLengthMask,
+  writeDouble,
+} from "./RecordLayout.ts"
 import { References } from "./References.ts"
-import { classShift, Segments, wordAt } from "./Segments.ts"
+import { Segments, wordAt } from "./Segments.ts"
 import { SlotIndex } from "./SlotIndex.ts"
 import { PositionWalk } from "./PositionWalk.ts"
 import { Weights } from "./Weights.ts"
 
-/** What the value's bytes are. */
-const kindMask = 3
-const kindText = 0
-const kindInteger = 1
-const kindDouble = 2
-const kindReference = 3
-const deadlineBit = 4
-/** The key's first word is the index of a reference; its length reads 0. */
-const longKeyBit = 8
-
-const headerWords = 3
-const deadlineWords = 3
-const keyLengthShift = 14
-const keyLengthMask = 0xfff
-const valueLengthMask = 0x3fff
-
-/** Longer strings stay in the heap, where reading them costs nothing. */
-const inlineValueMax = 4096
-
 /** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 12
-
 /** What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it. */
 const indexBytes = 20
 
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
 
-const double = new Float64Array(1)
-const doubleWords = new Int32Array(double.buffer)
-
 export const makeBytes: Make = (clock, onUntidy = () => {}) => new ByteKeyspace(clock, onUntidy)
-
-const classMask = ~((1 << classShift) - 1)
-
-/** Words that the key takes in its record. */
-const keyWords = (lengths: number, flags: number): number =>
-  (flags & longKeyBit) !== 0 ? 1 : KeyBytes.wordsFor((lengths >>> keyLengthShift) & keyLengthMask)
-
-/** The first of a deadline's words: two of a double, then the index among the records that have one. */
-const deadlineWord = (words: Int32Array, word: number): number =>
-  word + (Segments.sizeAt(words, word) >>> 2) - deadlineWords
-
-const readDouble = (words: Int32Array, at: number): number => {
-  doubleWords[0] = words[at]
-  doubleWords[1] = words[at + 1]
-  return double[0]
-}
-
-const writeDouble = (words: Int32Array, at: number, value: number): void => {
-  double[0] = value
-  words[at] = doubleWords[0]
-  words[at + 1] = doubleWords[1]
-}
 
 /** Bytes that a value takes in its record. */
 const valueBytes = (value: Value): number =>
@@ -162,6 +132,39 @@ class ByteKeyspace implements Keyspace {
     return true
   }
 
+  reserve(count: number): void {
+    this.index.reserve(count)
+  }
+
+  loader(): Loader {
+    return new BulkLoad({
+      index: this.index,
+      segments: this.segments,
+      positions: this.positions,
+      volatile: this.volatile,
+      stamp: () => this.clock.stamp(0),
+      isKeyAt: (address, length) => this.isLoadedAt(address, length),
+      keyOf: (address) => this.keyOf(address),
+      added: () => {
+        // One of them may have been looked for before it was there.
+        this.lastKey = undefined
+        this.tidyStep()
+      },
+    })
+  }
+
+  /** Whether the record at `address` has the key in `KeyBytes.words`. */
+  private isLoadedAt(address: number, length: number): boolean {
+    const words = this.segments.words[address >>> 23]
+    const word = wordAt(address)
+    if ((words[word] & longKeyBit) !== 0) return false
+    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length) return false
+    const from = word + headerWords
+    const count = KeyBytes.wordsFor(length)
+    for (let i = 0; i < count; i++) if (words[from + i] !== KeyBytes.words[i]) return false
+    return true
+  }
+
   remove(key: string): Value | undefined {
     const address = this.lookUp(key)
     if (address === 0) return undefined
@@ -210,11 +213,17 @@ class ByteKeyspace implements Keyspace {
         words = this.segments.words[address >>> 23]
         word = wordAt(address)
       }
-      words[word] |= deadlineBit
-      words[deadlineWord(words, word) + 2] = this.volatile.size
-      this.volatile.push(address)
-    }
-    writeDouble(words, deadlineWord(words, word), atMs)
+      this.giveDeadline(address, words, word, atMs)
+    } else writeDouble(words, deadlineWord(words, word), atMs)
+  }
+
+  /** A first deadline, for which the block has room. */
+  private giveDeadline(address: number, words: Int32Array, word: number, atMs: number): void {
+    words[word] |= deadlineBit
+    const at = deadlineWord(words, word)
+    words[at + 2] = this.volatile.size
+    this.volatile.push(address)
+    writeDouble(words, at, atMs)
   }
 
   access(key: string): number {
@@ -324,12 +333,7 @@ class ByteKeyspace implements Keyspace {
     const word = wordAt(address)
     const { length } = key
     if ((words[word] & longKeyBit) !== 0) return this.references.get(words[word + headerWords]) === key
-    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length || length > KeyBytes.inlineKeyMax)
-      return false
-    const from = word + headerWords
-    const count = KeyBytes.wordsFor(length)
-    for (let i = 0; i < count; i++) if (words[from + i] !== KeyBytes.words[i]) return false
-    return true
+    return length <= KeyBytes.inlineKeyMax && this.isLoadedAt(address, length)
   }
 
   private positionOf(address: number): number {

@@ -53,6 +53,30 @@ export const load = (key: string): number => {
   return hashOf(words, 0, length)
 }
 
+/** As `load`, for a key of up to `inlineKeyMax` bytes that stands in `source` from `start` on. */
+export const loadBytes = (source: DataView, start: number, length: number): number => {
+  // No words are those of the empty key too.
+  loaded = ""
+  const end = start + length
+  let at = start
+  let word = 0
+  for (; at + 4 <= end; at += 4) words[word++] = source.getInt32(at, true)
+  if (at < end) {
+    let last = source.getUint8(at)
+    if (at + 1 < end) last |= source.getUint8(at + 1) << 8
+    if (at + 2 < end) last |= source.getUint8(at + 2) << 16
+    words[word] = last
+  }
+  return hashOf(words, 0, length)
+}
+
+/** As `load`, for a key of up to `inlineKeyMax` bytes whose words are there, without its hash. */
+export const loadWords = (source: Int32Array, from: number, length: number): void => {
+  loaded = ""
+  const count = wordsFor(length)
+  for (let i = 0; i < count; i++) words[i] = source[from + i]
+}
+
 const loadLong = (key: string): number => {
   const { length } = key
   if (length > inlineKeyMax) {

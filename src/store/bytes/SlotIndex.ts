@@ -11,6 +11,8 @@ import { release } from "./Release.ts"
 
 /** Slots of the first table. */
 const firstCapacity = 16
+/** More slots than these are not made before they are needed. */
+const capacityReservedMax = 1 << 26
 /** Slots of the old table passed with every change: a table is done long before the next one is due. */
 const slotsAStep = 16
 
@@ -78,6 +80,25 @@ export class SlotIndex {
     this.size++
     if (this.isInOld(hash)) insert(this.old, this.oldShift, hash, address)
     else insert(this.slots, this.shift, hash, address)
+  }
+
+  /** Makes room for `count` addresses at once, as long as there is none. */
+  reserve(count: number): void {
+    if (this.size > 0 || this.old.length > 0) return
+    let capacity = this.slots.length >>> 1
+    while (count * 4 >= capacity * 3 && capacity < capacityReservedMax) capacity *= 2
+    if (capacity * 2 === this.slots.length) return
+    release(this.slots)
+    this.slots = new Int32Array(capacity * 2)
+    this.shift = 32 - Math.log2(capacity)
+  }
+
+  /** Brings the slots in which `hashes` begin into the processor's caches, all at once. */
+  fetch(hashes: Int32Array, count: number): number {
+    const { slots, shift } = this
+    let sum = 0
+    for (let i = 0; i < count; i++) sum |= slots[((hashes[i] >>> shift) << 1) + 1]
+    return sum
   }
 
   /** Takes out an address that is there. */
