@@ -223,6 +223,26 @@ describe("append-only directory", () => {
       )
     }),
   )
+  it.scoped("is loaded without counting its commands, and without waiting for any", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      mkdirSync(`${dir}/appendonlydir`)
+      writeFileSync(`${dir}/appendonlydir/appendonly.aof.manifest`, "file a.aof seq 1 type i\n")
+      const requests = [
+        ["SET", "a", "1"],
+        ["GETSET", "a"],
+        ["BLPOP", "none", "0"],
+        ["XREAD", "BLOCK", "0", "STREAMS", "s", "$"],
+      ]
+      writeFileSync(`${dir}/appendonlydir/a.aof`, requests.map(LogText.request).join(""))
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "INFO", "commandstats")).toMatchObject({ value: "# Commandstats\r\n" })
+          expect(yield* run(client, "GET", "a")).toMatchObject({ value: "1" })
+        }),
+      )
+    }),
+  )
   it.scoped("can be switched on and off while the server runs", () =>
     Effect.gen(function* () {
       const dir = yield* directory

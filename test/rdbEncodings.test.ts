@@ -10,14 +10,19 @@ import { Crc64 } from "../src/bytes/Crc64.ts"
 import { settings } from "../src/config/Settings.ts"
 import { ByteReader } from "../src/persistence/rdb/ByteReader.ts"
 import { ByteWriter } from "../src/persistence/rdb/ByteWriter.ts"
-import { Damaged, Opcode, Type } from "../src/persistence/rdb/Format.ts"
+import { Container, Damaged, Opcode, Type } from "../src/persistence/rdb/Format.ts"
+import { ListpackWriter } from "../src/persistence/rdb/Listpack.ts"
 import { compress, decompress } from "../src/persistence/rdb/Lzf.ts"
 import type { ValueData } from "../src/persistence/rdb/Model.ts"
 import { writeIntset } from "../src/persistence/rdb/OldEncodings.ts"
+import * as PackedValues from "../src/persistence/rdb/PackedValues.ts"
 import { readValue } from "../src/persistence/rdb/ReadValue.ts"
 import { type KeyAttributes, SnapshotReader } from "../src/persistence/rdb/SnapshotReader.ts"
-import { toStore } from "../src/persistence/rdb/StoreDecoder.ts"
-import type { Limits } from "../src/store/Value.ts"
+import { readStored, toStore } from "../src/persistence/rdb/StoreDecoder.ts"
+import { Hash } from "../src/store/Hash.ts"
+import { List } from "../src/store/List.ts"
+import { SortedSet } from "../src/store/SortedSet.ts"
+import type { Limits, Value } from "../src/store/Value.ts"
 
 const limits: Limits = {
   listMaxListpackSize: settings["list-max-listpack-size"].default,
@@ -248,9 +253,10 @@ interface Seen {
 const readFile = (file: Buffer, chunkSize = file.length): Seen => {
   const seen: Seen = { keys: [], others: [] }
   let db = 0
-  const reader = new SnapshotReader(
+  const reader = new SnapshotReader<ValueData>(
     {
       selectDatabase: (index) => void (db = index),
+      value: readValue,
       key: (key, value, attributes) => void seen.keys.push([db, key, value, attributes]),
       functionLibrary: (source) => void seen.others.push(`library ${source}`),
       aux: (name, value) => void seen.others.push(`${name}=${value}`),
@@ -357,6 +363,87 @@ describe("compression", () => {
   })
 })
 
+describe("small collections", () => {
+  const element = fc.oneof(
+    fc.constantFrom(
+      "",
+      "0",
+      "-0",
+      "a",
+      "b",
+      "9",
+      "10",
+      "99",
+      "100",
+      "127",
+      "128",
+      "-1",
+      "4095",
+      "-4097",
+      "70000",
+      "1e3",
+      "2.5",
+    ),
+    fc.integer().map(String),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+    fc.double({ noNaN: true }).map(String),
+    fc.nat(80).map((length) => "x".repeat(length)),
+    fc.constantFrom(200, 255, 256, 3000).map((length) => "y".repeat(length)),
+  )
+  const contents = (read: () => Value | undefined): unknown => {
+    try {
+      const value = read()
+      if (value instanceof List) return ["list", [...value]]
+      if (!(value instanceof Hash || value instanceof SortedSet)) return value
+      const found: Array<readonly [string, string | number]> = []
+      value.forEach((member: string, of: string | number) => found.push([member, of]))
+      return [
+        value.type,
+        value.encoding,
+        value.size,
+        found,
+        found.map(([member]) => (value instanceof Hash ? value.get(member) : value.rank(member))),
+      ]
+    } catch (cause) {
+      if (!(cause instanceof Damaged)) throw cause
+      return cause.message
+    }
+  }
+  it("are the same however they are read", () => {
+    let packed = 0
+    fc.assert(
+      fc.property(
+        fc.constantFrom(Type.hashListpack, Type.sortedSetListpack, Type.listQuicklist2),
+        fc.array(element, { maxLength: 12 }),
+        fc.boolean(),
+        fc.boolean(),
+        (type, drawn, scored, compression) => {
+          let elements = drawn
+          if (type === Type.sortedSetListpack && scored) {
+            const scores = drawn
+              .map(Number)
+              .filter((score) => !Number.isNaN(score))
+              .sort((a, b) => a - b)
+            elements = scores.flatMap((score, index) => [`m${index}`, String(score)])
+          }
+          const pack = new ListpackWriter()
+          const out = new ByteWriter(100, compression)
+          for (const one of elements) pack.string(one)
+          if (type === Type.listQuicklist2) for (const head of [1, Container.packed]) out.length(head)
+          pack.writeTo(out)
+          const reader = () => new ByteReader(Buffer.from(out.written))
+          if (PackedValues.read(reader(), type, limits) !== undefined) packed++
+          const long = () =>
+            toStore(readValue(reader(), type) as Exclude<ValueData, { readonly type: "module" }>, limits, 0)
+          expect(contents(() => readStored(reader(), type, limits) as Value | undefined)).toEqual(contents(long))
+        },
+      ),
+      { numRuns: 700 },
+    )
+    expect(packed).toBeGreaterThan(150)
+  })
+})
+
 describe("damaged files", () => {
   const fixture = readFileSync(join(import.meta.dirname, "fixtures", "redis-7.0.15.rdb"))
 
@@ -367,9 +454,8 @@ describe("damaged files", () => {
       const reader = new SnapshotReader(
         {
           selectDatabase: () => {},
-          key: (_, value) => {
-            if (typeof value !== "object" || value.type !== "module") toStore(value, limits, 0)
-          },
+          value: (values, type) => readStored(values, type, limits),
+          key: () => {},
           functionLibrary: () => {},
           aux: () => {},
           skipped: () => {},

@@ -6,6 +6,7 @@ import * as TestClock from "effect/TestClock"
 import { Clock } from "../src/clock/Clock.ts"
 import { makeBytes } from "../src/store/bytes/ByteKeyspace.ts"
 import { makeMap } from "../src/store/Keyspace.ts"
+import { SetValue } from "../src/store/SetValue.ts"
 import { Store } from "../src/store/Store.ts"
 import * as Tidying from "../src/store/Tidying.ts"
 import { random, suite } from "./support/StoreSuite.ts"
@@ -94,7 +95,7 @@ describe("bytes outside the heap", () => {
           valueStart: key.length,
           valueLength: value.length,
         }
-        if (!loader.add(source, deadline, i)) {
+        if (!loader.add(source, undefined, deadline, i)) {
           refused.push(key)
           continue
         }
@@ -114,7 +115,12 @@ describe("bytes outside the heap", () => {
       // A key that is there keeps its value, and is named.
       const bytes = Buffer.from("key:7after")
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-      loader.add({ bytes, view, keyStart: 0, keyLength: 5, valueStart: 5, valueLength: 5 }, undefined, undefined)
+      loader.add(
+        { bytes, view, keyStart: 0, keyLength: 5, valueStart: 5, valueLength: 5 },
+        new SetValue(),
+        5,
+        undefined,
+      )
       expect(loader.flush()).toBe("key:7")
       expect([loaded.peek("key:7"), loaded.size]).toEqual(["before", put.size])
     }

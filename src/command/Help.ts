@@ -3,19 +3,14 @@ import * as Either from "effect/Either"
 import * as Reply from "../codec/Reply.ts"
 import * as Command from "./Command.ts"
 
-/** `lines` between the heading and the two lines about HELP itself. */
-export const helpText = (container: string, lines: ReadonlyArray<string>): Reply.Reply => {
-  const heading = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`
-  return Reply.array([heading, ...lines, "HELP", "    Prints this help."].map(Reply.simple))
-}
-
-/** The HELP subcommand of `container`. */
+/** The HELP subcommand of `container`. `lines` come between the heading and the two lines about HELP itself. */
 export const help = (
   container: string,
   meta: Omit<Command.Meta, "name" | "arity">,
   lines: ReadonlyArray<string>,
 ): Command.Command => {
-  const reply = helpText(container, lines)
+  const heading = `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`
+  const reply = Reply.array([heading, ...lines, "HELP", "    Prints this help."].map(Reply.simple))
   return Command.make({
     ...meta,
     name: `${container}|help`,

@@ -10,13 +10,13 @@ import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/Persiste
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Keyspace, Loader, Source } from "../store/Keyspace.ts"
-import { type Limits, storedNumberLengthMax } from "../store/Value.ts"
+import { type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { Replay } from "./Persistence.ts"
 import { LogReader, type LogVisitor } from "./log/LogText.ts"
 import { Damaged } from "./rdb/Format.ts"
 import { type KeyAttributes, SnapshotReader, type SnapshotVisitor } from "./rdb/SnapshotReader.ts"
-import { toStore } from "./rdb/StoreDecoder.ts"
+import { readStored } from "./rdb/StoreDecoder.ts"
 
 /** What has been read, for INFO. */
 export interface Progress {
@@ -52,6 +52,8 @@ const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
   return first <= 57 && (first >= 48 || first === 45)
 }
 
+const textOf = ({ bytes, keyStart, keyLength }: Source): string => bytes.latin1Slice(keyStart, keyStart + keyLength)
+
 interface Target {
   readonly loading: Loading
   /** Bounds what is reserved for keys. */
@@ -64,7 +66,7 @@ interface Target {
 }
 
 /** Puts the keys of a snapshot into the store. */
-const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor => {
+const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor<Value | undefined> => {
   const { store, limits, progress, replay } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
@@ -73,6 +75,11 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
   const flush = () => {
     const twice = loader?.flush()
     if (twice !== undefined) throw new Damaged(offset(), `key ${JSON.stringify(twice)} twice`)
+  }
+  const isPast = ({ expiresAtMs }: KeyAttributes): boolean => {
+    const past = expiresAtMs !== -1 && expiresAtMs < dropBefore
+    if (past) progress.keysExpired++
+    return past
   }
   return {
     selectDatabase: (index) => {
@@ -83,38 +90,35 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
     },
     // The file may say anything: no more is made than the rest of its keys could fill.
     resize: (keys) => db.keyspace.reserve?.(Math.min(keys, Math.floor(fileSize / bytesAKeyMin))),
-    string: (source, attributes) => {
+    value: (reader, type) => readStored(reader, type, limits),
+    entry: (source, isInBytes, value, attributes) => {
       if (db.keyspace !== loaded) {
         flush()
         loaded = db.keyspace
         loader = loaded.loader?.()
       }
-      if (loader === undefined || isNumberLike(source)) return false
+      if (loader === undefined || (isInBytes ? isNumberLike(source) : value === undefined)) return false
+      if (isPast(attributes)) return true
       const { expiresAtMs } = attributes
-      if (expiresAtMs !== -1 && expiresAtMs < dropBefore) {
-        progress.keysExpired++
-        return true
-      }
       const access = accessOf(attributes, loading.policy, loading.now)
-      if (!loader.add(source, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
+      if (!loader.add(source, value, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
+      if (typeof value === "object" && value.nextDeadline !== undefined) {
+        flush()
+        db.scheduleElements(textOf(source), value)
+      }
       progress.keysLoaded++
       return true
     },
     pause: flush,
-    key: (key, data, attributes: KeyAttributes) => {
-      if (typeof data === "object" && data.type === "module") return
-      const value = toStore(data, limits, offset())
+    key: (key, value, attributes) => {
       if (value === undefined) {
         warn(`key ${JSON.stringify(key)} of database ${db.index} was empty and has been passed over`)
         return
       }
-      const { expiresAtMs } = attributes
-      if (expiresAtMs !== -1 && expiresAtMs < dropBefore) {
-        progress.keysExpired++
-        return
-      }
+      if (isPast(attributes)) return
       flush()
       if (!db.keyspace.put(key, value, true)) throw new Damaged(offset(), `key ${JSON.stringify(key)} twice`)
+      const { expiresAtMs } = attributes
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
       const access = accessOf(attributes, loading.policy, loading.now)
       if (access !== undefined) db.keyspace.setAccess(key, access)
@@ -186,7 +190,7 @@ export const loadSnapshot = (
     loading.progress.totalBytes += size
     const warnings = collector(path)
     const offset = () => reader.offset
-    const reader: SnapshotReader = new SnapshotReader(
+    const reader: SnapshotReader<Value | undefined> = new SnapshotReader(
       visitor({ loading, fileSize: size, dropBefore: now, warn: warnings.add, offset }),
       loading.verify,
     )
@@ -226,7 +230,7 @@ export const loadLogFile = (
     const offset = () => snapshot?.offset ?? 0
     const keys = visitor({ loading, fileSize, dropBefore: -Infinity, warn: warnings.add, offset })
     let log: LogReader | undefined
-    let snapshot: SnapshotReader | undefined
+    let snapshot: SnapshotReader<Value | undefined> | undefined
     let size = 0
     let hasTimestamps = false
     const commands: LogVisitor = {

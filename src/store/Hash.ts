@@ -24,6 +24,15 @@ export class Hash implements Collection {
   #size = 0
   #deadlines: FieldDeadlines | undefined = undefined
 
+  /** A hash of `size` fields in the form of `PackedFields`, within the limits of one; absent where a field is there twice. */
+  static ofPacked(packed: string, size: number): Hash | undefined {
+    if (!Packed.isDistinct(packed, size)) return undefined
+    const hash = new Hash()
+    hash.#inside = packed
+    hash.#size = size
+    return hash
+  }
+
   get type(): "hash" {
     return "hash"
   }

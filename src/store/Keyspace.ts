@@ -59,8 +59,13 @@ export interface Keyspace {
 
 /** Puts keys in batches: they can be found only after `flush`, which must come before anything else is done with the keyspace. */
 export interface Loader {
-  /** False, having done nothing, where key or value are such that `put` has to do it. */
-  readonly add: (source: Source, deadline: number | undefined, access: number | undefined) => boolean
+  /** `value` absent: it is a string and stands in the bytes. False, having done nothing, where `put` has to do it. */
+  readonly add: (
+    source: Source,
+    value: Value | undefined,
+    deadline: number | undefined,
+    access: number | undefined,
+  ) => boolean
   /** Ends a batch. A key that came twice, or was there already, keeps its first value and is returned; absent when there was none. */
   readonly flush: () => string | undefined
 }

@@ -19,6 +19,18 @@ export class List implements Collection {
   #packedCount = 0
   #blocks: BlockList | undefined
 
+  /** What is longer, or has more elements, is not packed. */
+  static readonly packedLengthMax = packedLengthMax
+  static readonly packedCountMax = blockMax
+
+  /** A list of `count` elements in the form of `PackedStrings`. */
+  static ofPacked(packed: string, count: number): List {
+    const list = new List()
+    list.#packed = packed
+    list.#packedCount = count
+    return list
+  }
+
   /** A list of copies of `items`. */
   static from(items: ReadonlyArray<string>): List {
     const list = new List()

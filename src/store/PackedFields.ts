@@ -52,6 +52,21 @@ export const find = (packed: string, field: string): number => {
   return -1
 }
 
+/** Up to so many entries are compared with each other. */
+const comparedMax = 16
+
+/** Whether no field is there twice, among `count` entries. */
+export const isDistinct = (packed: string, count: number): boolean => {
+  const fields = count > comparedMax ? new Set<string>() : undefined
+  for (let entry = 0; entry < packed.length; entry = skip(packed, skip(packed, entry))) {
+    const field = textAt(packed, entry)
+    if (fields === undefined) {
+      if (find(packed, field) !== entry) return false
+    } else fields.add(field)
+  }
+  return fields === undefined || fields.size === count
+}
+
 /** The field of the entry at `entry`: a cut of `packed`, as `valueOf` is. Keep flat copies. */
 export const fieldOf = textAt
 

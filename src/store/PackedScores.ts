@@ -12,7 +12,10 @@ import { flat } from "../bytes/Bytes.ts"
 export const entriesMax = 128
 export const memberLengthMax = 64
 
-const headerLength = 9
+/** Bytes of an entry before its member. */
+export const headerLength = 9
+/** In which order the bytes of a score stand: as this machine has them. */
+export const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 const scoreBytes = new Uint8Array(8)
 const scoreCell = new Float64Array(scoreBytes.buffer)
@@ -42,6 +45,18 @@ export const find = (packed: string, member: string): number => {
     if (packed.charCodeAt(entry) === length && packed.startsWith(member, entry + headerLength)) return entry
   }
   return -1
+}
+
+/** Whether the entries are in order, and no member is there twice. */
+export const isSound = (packed: string): boolean => {
+  let previous = 0
+  for (let entry = 0; entry < packed.length; previous = entry, entry = next(packed, entry)) {
+    if (find(packed, memberAt(packed, entry)) !== entry) return false
+    if (entry === 0) continue
+    const [before, score] = [scoreAt(packed, previous), scoreAt(packed, entry)]
+    if (!(before < score || (before === score && memberAt(packed, previous) < memberAt(packed, entry)))) return false
+  }
+  return true
 }
 
 export const scoreOf = (packed: string, entry: number): number => scoreAt(packed, entry)

@@ -70,6 +70,15 @@ export class SortedSet implements Collection {
     return set
   }
 
+  /** A set of `size` members in the form of `PackedScores`, within the limits of one; absent where they are not in order. */
+  static ofPacked(packed: string, size: number): SortedSet | undefined {
+    if (!Packed.isSound(packed)) return undefined
+    const set = new SortedSet()
+    set.#inside = packed
+    set.#size = size
+    return set
+  }
+
   get type(): "zset" {
     return "zset"
   }

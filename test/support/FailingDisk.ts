@@ -11,7 +11,6 @@ import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 
 /** How often something goes wrong, each a chance in [0, 1]. */
 export interface Faults {
@@ -219,12 +218,12 @@ export class FailingDisk {
       stat: Effect.die("not used"),
       seek: () => Effect.die("not used"),
       sync: Effect.suspend(() => (isDirectory ? this.syncDirectory(path) : this.sync(file, path))),
-      read: () => Effect.die("not used"),
-      readAlloc: (size) =>
+      readAlloc: () => Effect.die("not used"),
+      read: (into) =>
         this.act(() => {
-          const chunk = file.bytes.subarray(position, position + Number(size))
-          position += chunk.length
-          return Effect.succeed(chunk.length === 0 ? Option.none() : Option.some(Buffer.from(chunk)))
+          const size = file.bytes.copy(into, 0, position)
+          position += size
+          return Effect.succeed(FileSystem.Size(size))
         }),
       truncate: (length = 0) =>
         this.act(() => {

@@ -7,7 +7,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DiskFailure } from "../../errors/PersistenceErrors.ts"
 import type { FileError, FileSystem } from "./FileSystem.ts"
@@ -44,7 +43,7 @@ const chunkSize = 256 * 1024
 export interface Disk {
   /** Opens for appending; `fresh` cuts off what was there. */
   readonly append: (path: string, fresh: boolean) => Effect.Effect<OpenFile, DiskFailure>
-  /** Calls `use` with every chunk of the file in order; `last` is with the final one, which may be empty. */
+  /** Calls `use` with every chunk of the file in order, the bytes of which are valid during the call; `last` is with the final one, which may be empty. */
   readonly read: <E>(
     path: string,
     use: (chunk: Buffer, last: boolean) => Effect.Effect<void, E>,
@@ -116,10 +115,11 @@ export const make = (fs: FileSystem): Disk => {
       open(path, "r", "open"),
       ({ file }) =>
         Effect.gen(function* () {
+          const buffer = Buffer.allocUnsafeSlow(chunkSize)
           for (;;) {
-            const chunk = yield* Effect.mapError(file.readAlloc(chunkSize), failure("read", path))
-            if (Option.isNone(chunk)) break
-            yield* use(Buffer.from(chunk.value.buffer, chunk.value.byteOffset, chunk.value.byteLength), false)
+            const length = Number(yield* Effect.mapError(file.read(buffer), failure("read", path)))
+            if (length === 0) break
+            yield* use(buffer.subarray(0, length), false)
           }
           yield* use(Buffer.alloc(0), true)
         }),

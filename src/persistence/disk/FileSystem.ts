@@ -11,7 +11,6 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type { Scope } from "effect/Scope"
 
 /** What a `PlatformError` says. */
@@ -27,8 +26,8 @@ export interface FileError {
 export interface File {
   readonly sync: Effect.Effect<void, FileError>
   readonly truncate: (size: number) => Effect.Effect<void, FileError>
-  /** The next bytes, at most `size`; none at the end. */
-  readonly readAlloc: (size: number) => Effect.Effect<Option.Option<Uint8Array>, FileError>
+  /** Fills `into` with the next bytes, as far as there are any; answers how many. */
+  readonly read: (into: Uint8Array) => Effect.Effect<number | bigint, FileError>
   readonly writeAll: (bytes: Uint8Array) => Effect.Effect<void, FileError>
 }
 
@@ -107,16 +106,7 @@ const makeFile = (fd: number): File => {
   return {
     sync: callVoid((done) => fs.fsync(fd, done)),
     truncate: (size) => inTurn(callVoid((done) => fs.ftruncate(fd, size, done))),
-    readAlloc: (size) =>
-      inTurn(
-        Effect.suspend(() => {
-          const buffer = Buffer.allocUnsafeSlow(size)
-          return Effect.map(
-            call<number>((done) => fs.read(fd, buffer, 0, size, null, done)),
-            (length) => (length === 0 ? Option.none() : Option.some(buffer.subarray(0, length))),
-          )
-        }),
-      ),
+    read: (into) => inTurn(call<number>((done) => fs.read(fd, into, 0, into.length, null, done))),
     writeAll: (bytes) => inTurn(writeAll(bytes)),
   }
 }

@@ -81,6 +81,41 @@ export class ListpackReader {
     return String(this.integer(first))
   }
 
+  /** The next element if it is an integer of up to 32 bits; else it stays. */
+  smallInteger(): number | undefined {
+    const first = this.peek()
+    if (first < 0x80) {
+      this.take(1, 0)
+      return first
+    }
+    return (first >= 0xc0 && first < 0xe0) || (first >= 0xf1 && first <= 0xf3) ? Number(this.integer(first)) : undefined
+  }
+
+  /** Writes the bytes of the next element to `target` from `at` on, where there must be room; returns their end. */
+  textInto(target: Buffer, at: number): number {
+    const { bytes } = this
+    const first = this.peek()
+    if (first >= 0x80 && first < 0xc0) {
+      const length = first & 0x3f
+      const start = this.take(1, length)
+      for (let i = 0; i < length; i++) target[at + i] = bytes[start + i]
+      return at + length
+    }
+    if (first < 100) {
+      this.take(1, 0)
+      if (first < 10) {
+        target[at] = 48 + first
+        return at + 1
+      }
+      const tens = (first / 10) | 0
+      target[at] = 48 + tens
+      target[at + 1] = 48 + first - 10 * tens
+      return at + 2
+    }
+    const text = this.next()
+    return at + target.latin1Write(text, at, text.length)
+  }
+
   /** All elements. */
   all(): Array<string> {
     const values: Array<string> = []

@@ -7,8 +7,7 @@ import type { Limits, Value } from "../../store/Value.ts"
 import { ByteReader } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 import { Damaged, Type, versionReadMax, versionWritten } from "./Format.ts"
-import { readValue } from "./ReadValue.ts"
-import { toStore } from "./StoreDecoder.ts"
+import { readStored } from "./StoreDecoder.ts"
 
 const footerSize = 10
 
@@ -36,9 +35,9 @@ export const read = (bytes: Buffer, limits: Limits): Value | undefined => {
     const reader = new ByteReader(bytes)
     const type = reader.byte()
     if (type > Type.hashListpackDeadlines) return undefined
-    const data = readValue(reader, type)
     // Bytes behind the value are ignored, as redis-server does.
-    return typeof data === "object" && data.type === "module" ? undefined : toStore(data, limits, reader.offset)
+    const value = readStored(reader, type, limits)
+    return typeof value === "object" && value.type === "module" ? undefined : value
   } catch (cause) {
     if (cause instanceof Damaged) return undefined
     throw cause

@@ -9,8 +9,8 @@ import { Crc64 } from "../../bytes/Crc64.ts"
 import { ByteReader, needMore } from "./ByteReader.ts"
 import { Opcode, Type, versionReadMax } from "./Format.ts"
 import type { Source } from "../../store/Keyspace.ts"
-import type { ValueData } from "./Model.ts"
-import { readValue, skipModuleAux } from "./ReadValue.ts"
+import type { ModuleData } from "./Model.ts"
+import { skipModuleAux } from "./ReadValue.ts"
 
 /** What stands beside a key's value. */
 export interface KeyAttributes {
@@ -22,18 +22,21 @@ export interface KeyAttributes {
   readonly frequency: number
 }
 
-export interface SnapshotVisitor {
+/** `V` is what the visitor makes of a value. */
+export interface SnapshotVisitor<V> {
   readonly selectDatabase: (index: number) => void
   /** So many keys of the database follow, as the file says. */
   readonly resize?: (keys: number) => void
+  /** Reads one value of the type from its bytes; module values are told by their type. */
+  readonly value: (reader: ByteReader, type: number) => V | ModuleData
+  readonly key: (key: string, value: V, attributes: KeyAttributes) => void
   /**
-   * A key whose value is a string, both as they stand in the file, which spares making strings of them. False: have it as `key` instead.
-   * `source` and its bytes are valid during the call.
+   * A key as it stands in the file, which spares making a string of it; with `isInBytes` its value too is a plain string that stands
+   * there, and `value` is absent. False: have it in the ordinary way. `source` and its bytes are valid during the call.
    */
-  readonly string?: (source: Source, attributes: KeyAttributes) => boolean
+  readonly entry?: (source: Source, isInBytes: boolean, value: V | undefined, attributes: KeyAttributes) => boolean
   /** All that `feed` was given has been handed out. */
   readonly pause?: () => void
-  readonly key: (key: string, value: ValueData, attributes: KeyAttributes) => void
   /** The source of a function library. */
   readonly functionLibrary: (source: string) => void
   /** A field about the file: `redis-ver`, `ctime`, `aof-base`, ... */
@@ -49,10 +52,10 @@ const checksumVersionMin = 5
 const never: KeyAttributes = { expiresAtMs: -1, idleSeconds: -1, frequency: -1 }
 const noBytes = Buffer.alloc(0)
 
-export class SnapshotReader {
+export class SnapshotReader<V> {
   /** Whether the end of the snapshot has been read; `rest` holds what came behind it. */
   done = false
-  private readonly visitor: SnapshotVisitor
+  private readonly visitor: SnapshotVisitor<V>
   private readonly verify: boolean
   private readonly reader = new ByteReader(noBytes, 0, false)
   private readonly checksum = new Crc64()
@@ -62,10 +65,12 @@ export class SnapshotReader {
   /** Chunks that are not in the window yet, and how many bytes it takes until trying again makes sense. */
   private waiting: Array<Buffer> = []
   private waitingSize = 0
+  /** Where the window lies. */
+  private room: Buffer = noBytes
   private wanted = 0
 
   /** `verify` is the setting `rdbchecksum`. */
-  constructor(visitor: SnapshotVisitor, verify: boolean) {
+  constructor(visitor: SnapshotVisitor<V>, verify: boolean) {
     this.visitor = visitor
     this.verify = verify
   }
@@ -80,18 +85,25 @@ export class SnapshotReader {
     return this.reader.offset
   }
 
-  /** Takes the next bytes of the file. `last` says that no more follow. Throws `Damaged`. */
+  /** Takes the next bytes of the file, which the caller may use again after. `last` says that no more follow. Throws `Damaged`. */
   feed(chunk: Buffer, last: boolean): void {
     const reader = this.reader
     this.waiting.push(chunk)
     this.waitingSize += chunk.length
     const left = reader.bytes.length - reader.position
-    if (left + this.waitingSize < this.wanted && !last) return
+    const size = left + this.waitingSize
+    if (size < this.wanted && !last) {
+      this.waiting[this.waiting.length - 1] = Buffer.from(chunk)
+      return
+    }
     const base = reader.offset
-    reader.bytes =
-      left === 0 && this.waiting.length === 1
-        ? chunk
-        : Buffer.concat([reader.bytes.subarray(reader.position), ...this.waiting], left + this.waitingSize)
+    // One piece of memory for all windows: to take a new one each time costs as much as copying into it.
+    const room = size > this.room.length ? Buffer.allocUnsafeSlow(Math.max(size, 2 * this.room.length)) : this.room
+    reader.bytes.copy(room, 0, reader.position)
+    let at = left
+    for (const part of this.waiting) at += part.copy(room, at)
+    this.room = room
+    reader.bytes = room.subarray(0, size)
     reader.position = 0
     this.summed = 0
     reader.base = base
@@ -212,12 +224,26 @@ export class SnapshotReader {
       reader.position--
       reader.fail(`unknown opcode or value type ${type}`)
     }
-    if (type === Type.string && this.visitor.string !== undefined && this.plain(this.visitor.string, attributes)) return
+    const start = reader.position
+    const isBytes = visitor.entry !== undefined && this.keyInBytes()
+    if (isBytes && type === Type.string && this.valueInBytes(attributes)) return
+    if (!isBytes) reader.string()
+    const value = visitor.value(reader, type)
+    if (isModule(value)) {
+      visitor.skipped(`a value of the module ${value.name} was passed over: key ${JSON.stringify(this.keyAt(start))}`)
+    } else if (!isBytes || !visitor.entry!(this.source, false, value, attributes)) {
+      visitor.key(this.keyAt(start), value, attributes)
+    }
+  }
+
+  /** The key that stands at `position`, once more. */
+  private keyAt(position: number): string {
+    const { reader } = this
+    const after = reader.position
+    reader.position = position
     const key = reader.string()
-    const value = readValue(reader, type)
-    if (typeof value === "object" && value.type === "module") {
-      visitor.skipped(`a value of the module ${value.name} was passed over: key ${JSON.stringify(key)}`)
-    } else visitor.key(key, value, attributes)
+    reader.position = after
+    return key
   }
 
   private readonly source = {
@@ -229,30 +255,39 @@ export class SnapshotReader {
     valueLength: 0,
   }
 
-  /** Hands out key and value as bytes if both are plain and in the window; else the position stays. */
-  private plain(take: NonNullable<SnapshotVisitor["string"]>, attributes: KeyAttributes): boolean {
+  /** Moves behind a key that is plain and has a length of one byte; else the position stays. */
+  private keyInBytes(): boolean {
     const { reader, source } = this
     const { bytes, position } = reader
+    if (position >= bytes.length) return false
     const keyLength = bytes[position]
-    // Lengths of one byte, and two for values: anything else goes the long way.
-    if (position >= bytes.length || keyLength >= 0x40) return false
-    const lengthAt = position + 1 + keyLength
-    if (lengthAt + 1 >= bytes.length) return false
-    const first = bytes[lengthAt]
-    if (first >= 0x80) return false
-    const valueStart = lengthAt + (first < 0x40 ? 1 : 2)
-    const valueLength = first < 0x40 ? first : ((first & 0x3f) << 8) | bytes[lengthAt + 1]
-    if (valueStart + valueLength > bytes.length) return false
+    const end = position + 1 + keyLength
+    if (keyLength >= 0x40 || end > bytes.length) return false
     if (source.bytes !== bytes) {
       source.bytes = bytes
       source.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     }
     source.keyStart = position + 1
     source.keyLength = keyLength
-    source.valueStart = valueStart
-    source.valueLength = valueLength
-    if (!take(source, attributes)) return false
-    reader.position = valueStart + valueLength
+    reader.position = end
+    return true
+  }
+
+  /** Hands out a value that is plain and in the window; else the position stays. */
+  private valueInBytes(attributes: KeyAttributes): boolean {
+    const { reader, source, visitor } = this
+    const { bytes, position } = reader
+    // One byte more than the least there can be: a second one of the length.
+    if (position + 1 >= bytes.length) return false
+    const first = bytes[position]
+    if (first >= 0x80) return false
+    const start = position + (first < 0x40 ? 1 : 2)
+    const length = first < 0x40 ? first : ((first & 0x3f) << 8) | bytes[position + 1]
+    if (start + length > bytes.length) return false
+    source.valueStart = start
+    source.valueLength = length
+    if (!visitor.entry!(source, true, undefined, attributes)) return false
+    reader.position = start + length
     return true
   }
 
@@ -272,3 +307,6 @@ export class SnapshotReader {
     }
   }
 }
+
+const isModule = <V>(value: V | ModuleData): value is ModuleData =>
+  typeof value === "object" && value !== null && "type" in value && value.type === "module"

@@ -15,8 +15,19 @@ import { entriesUpTo, Group, Pending } from "../../store/StreamGroup.ts"
 import * as Id from "../../store/StreamId.ts"
 import { StreamNode } from "../../store/StreamNode.ts"
 import { type Limits, stored, type Value } from "../../store/Value.ts"
+import type { ByteReader } from "./ByteReader.ts"
 import { Damaged } from "./Format.ts"
+import * as PackedValues from "./PackedValues.ts"
+import { readValue } from "./ReadValue.ts"
 import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamData, ValueData } from "./Model.ts"
+
+/** The next value of a snapshot or payload, or absent where it would be empty. Throws `Damaged`. */
+export const readStored = (reader: ByteReader, type: number, limits: Limits): Value | ModuleData | undefined => {
+  const packed = PackedValues.read(reader, type, limits)
+  if (packed !== undefined) return packed
+  const data = readValue(reader, type)
+  return typeof data === "object" && data.type === "module" ? data : toStore(data, limits, reader.offset)
+}
 
 /** The value, or absent where it would be empty. Throws `Damaged`; `offset` is where the value ends, for its text. */
 export const toStore = (data: Exclude<ValueData, ModuleData>, limits: Limits, offset: number): Value | undefined => {

@@ -1,5 +1,5 @@
 /**
- * Puts many new keys with string values into a `ByteKeyspace`, from the bytes of a file: no strings are made on the way, and keys enter
+ * Puts many new keys into a `ByteKeyspace`, from the bytes of a file: no strings are made on the way, and keys enter
  * the index in batches.
  *
  * The idea to hold: what a new key costs is one access to a random place of a large index, some 200 ns of waiting for memory. The slots
@@ -7,6 +7,7 @@
  * million keys take a third less. Until `flush`, the keys of a batch cannot be found.
  */
 import type { Loader, Source } from "../Keyspace.ts"
+import type { Value } from "../Value.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import * as Layout from "./RecordLayout.ts"
 import type { PositionList } from "./PositionList.ts"
@@ -24,6 +25,10 @@ export interface Parts {
   /** Whether `address` is a record of the key in `KeyBytes.words`. */
   readonly isKeyAt: (address: number, length: number) => boolean
   readonly keyOf: (address: number) => string
+  /** Writes a value into a record that has room for it. */
+  readonly writeValue: (segment: number, words: Int32Array, word: number, at: number, value: Value) => void
+  /** Gives up what a record holds outside of itself. */
+  readonly freeValue: (words: Int32Array, word: number) => void
   /** Called when keys have come. */
   readonly added: () => void
 }
@@ -44,32 +49,39 @@ export class BulkLoad implements Loader {
     this.parts = parts
   }
 
-  add(source: Source, deadline: number | undefined, access: number | undefined): boolean {
-    const { view, keyStart, keyLength, valueStart, valueLength } = source
-    if (keyLength > KeyBytes.inlineKeyMax || valueLength > Layout.inlineValueMax) return false
+  add(source: Source, value: Value | undefined, deadline: number | undefined, access: number | undefined): boolean {
+    const { view, keyStart, keyLength } = source
+    const valueBytes = value === undefined ? source.valueLength : Layout.valueBytes(value)
+    if (keyLength > KeyBytes.inlineKeyMax || valueBytes > Layout.inlineValueMax) return false
     const { segments, stamp } = this.parts
     const hash = KeyBytes.loadBytes(view, keyStart, keyLength)
     const count = KeyBytes.wordsFor(keyLength)
     const deadlineSize = deadline === undefined ? 0 : Layout.deadlineWords * 4
-    const address = segments.take((Layout.headerWords + count) * 4 + valueLength + deadlineSize)
+    const address = segments.take((Layout.headerWords + count) * 4 + valueBytes + deadlineSize)
     const words = segments.words[address >>> 23]
     const word = wordAt(address)
     words[word] = ((access ?? stamp()) << 8) | Layout.kindText | (deadline === undefined ? 0 : Layout.deadlineBit)
-    words[word + 2] = (words[word + 2] & Layout.classMask) | (keyLength << Layout.keyLengthShift) | valueLength
+    words[word + 2] = (words[word + 2] & Layout.classMask) | (keyLength << Layout.keyLengthShift) | valueBytes
     for (let i = 0; i < count; i++) words[word + Layout.headerWords + i] = KeyBytes.words[i]
     const at = word + Layout.headerWords + count
-    if (valueLength > copiedByWordsMax || valueStart + valueLength + 3 > view.byteLength) {
-      source.bytes.copy(segments.bytes[address >>> 23], at << 2, valueStart, valueStart + valueLength)
-    } else {
-      // What the last word has behind the value does no harm: nothing else stands in a value's words.
-      const valueWords = KeyBytes.wordsFor(valueLength)
-      for (let i = 0; i < valueWords; i++) words[at + i] = view.getInt32(valueStart + (i << 2), true)
-    }
+    if (value === undefined) this.copyValue(source, segments.bytes[address >>> 23], words, at)
+    else this.parts.writeValue(address >>> 23, words, word, at, value)
     if (deadline !== undefined) Layout.writeDouble(words, Layout.deadlineWord(words, word), deadline)
     this.hashes[this.count] = hash
     this.addresses[this.count++] = address
     if (this.count === batch) this.enter()
     return true
+  }
+
+  private copyValue(source: Source, bytes: Buffer, words: Int32Array, at: number): void {
+    const { view, valueStart, valueLength } = source
+    if (valueLength > copiedByWordsMax || valueStart + valueLength + 3 > view.byteLength) {
+      source.bytes.copy(bytes, at << 2, valueStart, valueStart + valueLength)
+      return
+    }
+    // What the last word has behind the value does no harm: nothing else stands in a value's words.
+    const count = KeyBytes.wordsFor(valueLength)
+    for (let i = 0; i < count; i++) words[at + i] = view.getInt32(valueStart + (i << 2), true)
   }
 
   flush(): string | undefined {
@@ -99,6 +111,7 @@ export class BulkLoad implements Loader {
       while (found !== 0 && !this.parts.isKeyAt(found, length)) found = index.next()
       if (found !== 0) {
         this.twice ??= this.parts.keyOf(address)
+        this.parts.freeValue(words, word)
         segments.free(address)
         return
       }

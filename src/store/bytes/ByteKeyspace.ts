@@ -31,6 +31,7 @@ import {
   kindText,
   longKeyBit,
   readDouble,
+  valueBytes,
   valueLengthMask,
   writeDouble,
 } from "./RecordLayout.ts"
@@ -49,16 +50,6 @@ const indexBytes = 20
 const blocksAStep = 16
 
 export const makeBytes: Make = (clock, onUntidy = () => {}) => new ByteKeyspace(clock, onUntidy)
-
-/** Bytes that a value takes in its record. */
-const valueBytes = (value: Value): number =>
-  typeof value === "string"
-    ? value.length > inlineValueMax
-      ? 4
-      : value.length
-    : typeof value === "number" && (value | 0) !== value
-      ? 8
-      : 4
 
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
@@ -145,6 +136,10 @@ class ByteKeyspace implements Keyspace {
       stamp: () => this.clock.stamp(0),
       isKeyAt: (address, length) => this.isLoadedAt(address, length),
       keyOf: (address) => this.keyOf(address),
+      writeValue: (segment, words, word, at, value) => this.writeValue(segment, words, word, at, value),
+      freeValue: (words, word) => {
+        if ((words[word] & kindMask) === kindReference) this.references.remove(words[this.valueWord(words, word)])
+      },
       added: () => {
         // One of them may have been looked for before it was there.
         this.lastKey = undefined

@@ -9,6 +9,7 @@
  * index of a `References` slot: collections, and strings too long for a block. A deadline takes the last three words of the block, the
  * third of them the record's index among those that have one.
  */
+import type { Value } from "../Value.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import { classShift, Segments } from "./Segments.ts"
 
@@ -55,3 +56,13 @@ export const writeDouble = (words: Int32Array, at: number, value: number): void 
   words[at] = doubleWords[0]
   words[at + 1] = doubleWords[1]
 }
+
+/** Bytes that a value takes in its record. */
+export const valueBytes = (value: Value): number =>
+  typeof value === "string"
+    ? value.length > inlineValueMax
+      ? 4
+      : value.length
+    : typeof value === "number" && (value | 0) !== value
+      ? 8
+      : 4

@@ -1,0 +1,104 @@
+/**
+ * Small collections of a snapshot as the store keeps them, straight from the listpack in the file: both are byte strings with lengths
+ * between the elements, so one is rewritten into the other and no element becomes a string of its own. Half of the time that loading
+ * small collections took.
+ *
+ * The idea to hold: only what is plainly small and in order is done here. Everything else, damage included, answers `undefined`, and is
+ * read again the long way, which knows all cases and their errors.
+ */
+import { parseDouble } from "../../bytes/Numbers.ts"
+import { Hash } from "../../store/Hash.ts"
+import { List } from "../../store/List.ts"
+import * as PackedScores from "../../store/PackedScores.ts"
+import * as PackedStrings from "../../store/PackedStrings.ts"
+import { SortedSet } from "../../store/SortedSet.ts"
+import type { Limits, Value } from "../../store/Value.ts"
+import type { Blob, ByteReader } from "./ByteReader.ts"
+import { Container, Type } from "./Format.ts"
+import { ListpackReader } from "./Listpack.ts"
+
+/** Longer listpacks are read the long way: their elements outweigh the work for each. */
+const blobBytesMax = 4096
+/** An element of a listpack takes at least 2 bytes, and here at most 3 chars, its length twice and 8 bytes of score. */
+const scratch = Buffer.allocUnsafeSlow(blobBytesMax * 8)
+const scratchView = new DataView(scratch.buffer)
+/** Lengths are one byte. */
+const lengthMax = 254
+
+/** The next value if it is such a collection; the position has moved behind it only then. */
+export const read = (reader: ByteReader, type: number, limits: Limits): Value | undefined => {
+  const { position } = reader
+  let value: Value | undefined
+  if (type === Type.hashListpack) value = hash(reader.blob(), limits)
+  else if (type === Type.sortedSetListpack) value = sortedSet(reader.blob(), limits)
+  else if (type === Type.listQuicklist2 && reader.length() === 1 && reader.length() === Container.packed) {
+    value = list(reader.blob())
+  }
+  if (value === undefined) reader.position = position
+  return value
+}
+
+/** Whether all elements have been read, and as many as the listpack says. */
+const isWhole = (elements: ListpackReader, count: number): boolean => elements.count === count || elements.count === -1
+
+const hash = (blob: Blob, limits: Limits): Value | undefined => {
+  if (blob.bytes.length > blobBytesMax) return undefined
+  const elements = new ListpackReader(blob)
+  const longest = Math.min(lengthMax, limits.hashMaxListpackValue)
+  let at = 0
+  let count = 0
+  for (; !elements.done; count++) {
+    const end = elements.textInto(scratch, at + 1)
+    const length = end - at - 1
+    if (length > longest) return undefined
+    scratch[at] = length
+    at = end
+  }
+  if (count === 0 || count % 2 !== 0 || count > 2 * limits.hashMaxListpackEntries) return undefined
+  return isWhole(elements, count) ? Hash.ofPacked(scratch.latin1Slice(0, at), count / 2) : undefined
+}
+
+const sortedSet = (blob: Blob, limits: Limits): Value | undefined => {
+  if (blob.bytes.length > blobBytesMax) return undefined
+  const elements = new ListpackReader(blob)
+  const longest = Math.min(PackedScores.memberLengthMax, limits.zsetMaxListpackValue)
+  let at = 0
+  let count = 0
+  for (; !elements.done; count++) {
+    const end = elements.textInto(scratch, at + PackedScores.headerLength)
+    const length = end - at - PackedScores.headerLength
+    if (length > longest || elements.done) return undefined
+    const score = scoreIn(elements, end)
+    if (score === undefined) return undefined
+    scratch[at] = length
+    // As the platform has its doubles, which is how scores are packed; a minus zero is a zero in a small set.
+    scratchView.setFloat64(at + 1, score + 0, PackedScores.isLittleEndian)
+    at = end
+  }
+  if (count === 0 || count > Math.min(PackedScores.entriesMax, limits.zsetMaxListpackEntries)) return undefined
+  return isWhole(elements, 2 * count) ? SortedSet.ofPacked(scratch.latin1Slice(0, at), count) : undefined
+}
+
+/** The next element as a score; `free` is where the scratch buffer is not in use. */
+const scoreIn = (elements: ListpackReader, free: number): number | undefined => {
+  const integer = elements.smallInteger()
+  if (integer !== undefined) return integer
+  return parseDouble(scratch.latin1Slice(free, elements.textInto(scratch, free)))
+}
+
+const list = (blob: Blob): Value | undefined => {
+  if (blob.bytes.length > List.packedLengthMax) return undefined
+  const elements = new ListpackReader(blob)
+  let at = 0
+  let count = 0
+  for (; !elements.done; count++) {
+    const end = elements.textInto(scratch, at + 1)
+    const length = end - at - 1
+    if (length > PackedStrings.elementLengthMax) return undefined
+    scratch[at] = length
+    scratch[end] = length
+    at = end + 1
+  }
+  if (count === 0 || at > List.packedLengthMax || count > List.packedCountMax) return undefined
+  return isWhole(elements, count) ? List.ofPacked(scratch.latin1Slice(0, at), count) : undefined
+}
