@@ -147,9 +147,10 @@ describe("the command tiny-redis", () => {
   const root = join(import.meta.dirname, "..")
   const started = new Set<ChildProcess>()
 
-  // What is started is what is published: compiled JavaScript.
+  // What is started is what is published.
   beforeAll(() => {
-    spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", "src"], { cwd: root })
+    const { status, stdout, stderr } = spawnSync("npm", ["run", "--silent", "build"], { cwd: root, encoding: "utf8" })
+    if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`)
   }, 60_000)
   afterAll(() => started.forEach((child) => child.kill("SIGKILL")))
 
@@ -160,7 +161,7 @@ describe("the command tiny-redis", () => {
   }
 
   const command = (argv: ReadonlyArray<string>, options: { readonly until?: RegExp; readonly cwd?: string } = {}) => {
-    const child = spawn(process.execPath, [join(root, "dist/main.js"), ...argv], { cwd: options.cwd ?? folder })
+    const child = spawn(process.execPath, [join(root, "dist/bin/main.js"), ...argv], { cwd: options.cwd ?? folder })
     started.add(child)
     let out = ""
     let err = ""

@@ -19,8 +19,8 @@ it("effect and its platform are peers, so that an embedding program has one copy
   }
 })
 
-it("the binary is the compiled main.ts, which begins by naming its interpreter", () => {
-  expect(manifest.bin).toEqual({ "tiny-redis": "dist/main.js" })
+it("the binary is the compiled main.ts in one piece, which begins by naming its interpreter", () => {
+  expect(manifest.bin).toEqual({ "tiny-redis": "dist/bin/main.js" })
   expect(readFileSync(join(root, "src/main.ts"), "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/)
 })
 

@@ -151,10 +151,16 @@ const ways = (bytes: string): ReadonlyArray<ReadonlyArray<string>> => {
 /** In one piece: whether what came before the end of a connection is answered would depend on when it came. */
 const whole = (cases: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => cases.map((bytes) => [bytes])
 
-const compare = (options: { readonly requirepass: string }, conversations: ReadonlyArray<ReadonlyArray<string>>) =>
+interface Options {
+  readonly requirepass?: string
+  readonly enableDebugCommand?: "yes" | "no" | "local"
+}
+
+const compare = (options: Options, conversations: ReadonlyArray<ReadonlyArray<string>>) =>
   Effect.gen(function* () {
     const { port } = yield* Listener
-    const flags = options.requirepass === "" ? [] : ["--requirepass", options.requirepass]
+    const { requirepass = "", enableDebugCommand = "yes" } = options
+    const flags = ["--requirepass", requirepass, "--enable-debug-command", enableDebugCommand]
     const real = yield* Effect.acquireRelease(
       Effect.promise(() => RealServer.start(flags)),
       (server) => Effect.promise(server.stop),
@@ -173,10 +179,10 @@ const compare = (options: { readonly requirepass: string }, conversations: Reado
 const short = (bytes: string): string => (bytes.length > 60 ? `${bytes.slice(0, 60)}... of ${bytes.length}` : bytes)
 
 describe.skipIf(!RealServer.isInstalled)("in the words of redis-server", () => {
-  it.live("lengths", () => compare({ requirepass: "" }, lengths.flatMap(ways)))
-  it.live("lines", () => compare({ requirepass: "" }, lines.flatMap(ways)))
-  it.live("words in errors", () => compare({ requirepass: "" }, words.flatMap(ways)))
-  it.live("HTTP", () => compare({ requirepass: "" }, whole(web)))
+  it.live("lengths", () => compare({}, lengths.flatMap(ways)))
+  it.live("lines", () => compare({}, lines.flatMap(ways)))
+  it.live("words in errors", () => compare({}, words.flatMap(ways)))
+  it.live("HTTP", () => compare({}, whole(web)))
 
   it.live("what is too large before authentication", () =>
     compare({ requirepass: "secret" }, [
@@ -185,5 +191,9 @@ describe.skipIf(!RealServer.isInstalled)("in the words of redis-server", () => {
       // Announcing 512 MiB is too much for V8 (see Decoder.ts), though not for redis-server.
       ...whole(sizes.filter((bytes) => !bytes.includes("536870912")).map((bytes) => authenticated + bytes)),
     ]),
+  )
+
+  it.live.each(["yes", "no", "local"] as const)("DEBUG when it is allowed to: %s", (enableDebugCommand) =>
+    compare({ enableDebugCommand }, whole(["DEBUG\r\n", "DEBUG FOO\r\n", "DEBUG SLEEP\r\n", "DEBUG OBJECT none\r\n"])),
   )
 })

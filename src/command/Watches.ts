@@ -74,11 +74,12 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
         watch: (client, key) => {
           const { db } = client
           if (client.watched.some((watched) => watched.db === db && watched.key === key)) return
+          const owned = flat(key)
           let byKey = watchers.get(db)
           if (byKey === undefined) watchers.set(db, (byKey = new Map()))
           let watching = byKey.get(key)
-          if (watching === undefined) byKey.set(key, (watching = new Set()))
-          const watched = { client, db, key: flat(key), expired: db.isExpired(key) }
+          if (watching === undefined) byKey.set(owned, (watching = new Set()))
+          const watched = { client, db, key: owned, expired: db.isExpired(key) }
           watching.add(watched)
           client.watched.push(watched)
         },

@@ -18,6 +18,7 @@ import { databaseCommands } from "./server/databases.ts"
 import { debugCommands } from "./server/debug.ts"
 import { infoCommands } from "./server/info.ts"
 import { latencyCommands } from "./server/latency.ts"
+import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
 import { monitorCommands } from "./server/monitor.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
@@ -49,6 +50,7 @@ export const families = [
   debugCommands,
   infoCommands,
   shutdownCommands,
+  lolwutCommands,
   latencyCommands,
   memoryCommands,
   monitorCommands,

@@ -7,6 +7,7 @@
  * Changing a value does not announce itself: a handler says `changed(key, EventClass.list, "lpush")` once it knows.
  */
 import type * as Either from "effect/Either"
+import { flat } from "../bytes/Bytes.ts"
 import type { WrongType } from "../errors/CommandError.ts"
 import { EventClass, type StoreEvents } from "./Events.ts"
 import type { Keyspace } from "./Keyspace.ts"
@@ -184,7 +185,7 @@ export class Database {
   scheduleElements(key: string, value: Collection): void {
     const atMs = elementDeadline(value)
     if (atMs === Infinity) return
-    this.#elementsExpire.add(key)
+    if (!this.#elementsExpire.has(key)) this.#elementsExpire.add(flat(key))
     this.#schedule(key, atMs)
   }
 

@@ -179,7 +179,7 @@ const startFlags = (): ReadonlyArray<string> => {
 /** Settings that keep the disk out of a measurement of the processor. */
 export const volatileSettings = ["--save", "", "--appendonly", "no"]
 
-/** Our server: `dist/main.js`, or another build of it (`main`), or another program that takes redis-server's flags. */
+/** Our server as `npm start` runs it, or another build of it (`main`), or another program that takes redis-server's flags. */
 export const startOurs = (
   main: string | undefined,
   settings: ReadonlyArray<string> = volatileSettings,
@@ -189,7 +189,7 @@ export const startOurs = (
     readonly askEveryMs?: number
   } = {},
 ): Promise<Measurable> => {
-  const file = resolve(main ?? join(projectRoot, "dist/main.js"))
+  const file = resolve(main ?? join(projectRoot, "dist/bin/main.js"))
   const program = file.endsWith(".js")
     ? [process.execPath, ...startFlags(), ...(more.nodeFlags ?? []), file]
     : [main ?? file]

@@ -5,7 +5,7 @@
  */
 import { copyFileSync, readdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { startOurs, temporaryDirectory, volatileSettings } from "./Children.ts"
+import { projectRoot, startOurs, temporaryDirectory, volatileSettings } from "./Children.ts"
 import { type LoadTest, measure, prepare, type Shape } from "./Load.ts"
 import { table } from "./Report.ts"
 
@@ -47,7 +47,8 @@ export const profile = async (
 ): Promise<number> => {
   const directory = temporaryDirectory()
   const nodeFlags = ["--cpu-prof", "--cpu-prof-dir", directory]
-  const ours = await startOurs(options.main, volatileSettings, { nodeFlags })
+  // Not the bundle: there the names of files are lost.
+  const ours = await startOurs(options.main ?? join(projectRoot, "dist/main.js"), volatileSettings, { nodeFlags })
   const shape: Shape = { ...options, requests: requestsPerDepth * Math.min(options.pipeline, 8) }
   await prepare(ours, options.test, shape)
   const { requestsPerSecond, cpuMicros } = await measure(ours, options.test, shape)

@@ -7,6 +7,7 @@
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
+ *   npm run bench -- memory --keyspace map
  *   npm run bench -- complexity | memory | snapshot | load | stall | connections | start | fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
@@ -44,6 +45,7 @@ const { values, positionals } = parseArgs({
     also: { type: "string", multiple: true, default: [] },
     only: { type: "string" },
     ours: { type: "string" },
+    keyspace: { type: "string" },
   },
 })
 
@@ -113,7 +115,12 @@ const run = async (): Promise<number> => {
     case "complexity":
       return measureComplexity({ main: values.ours, only: values.only, largest: whole(values.keys, 1_024_000) })
     case "memory":
-      return measureMemory({ main: values.ours, only: values.only, keys: whole(values.keys, 1_000_000) })
+      return measureMemory({
+        main: values.ours,
+        only: values.only,
+        keys: whole(values.keys, 1_000_000),
+        keyspace: values.keyspace,
+      })
     case "snapshot":
       return measureSnapshot({ main: values.ours, keys: whole(values.keys, 1_000_000) })
     case "load":

@@ -8,7 +8,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "20" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
-    main: { type: "string", default: join(import.meta.dirname, "..", "..", "dist", "main.js") },
+    main: { type: "string", default: join(import.meta.dirname, "..", "..", "dist", "bin", "main.js") },
   },
   allowPositionals: true,
 })

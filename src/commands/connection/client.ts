@@ -498,13 +498,14 @@ export const clientCommands = Effect.gen(function* () {
     ],
     parse: (args) => {
       if (args.left > 2) args.fail(WrongForm.of("CLIENT", args.argv[1]!))
-      const ms = args.int(ClientError.pauseNotInteger)
+      const ms = args.int64(ClientError.pauseNotInteger)
       if (ms < 0) args.fail(ClientError.pauseNegative)
       if (!args.more || args.option("ALL")) return { ms, mode: "all" as const }
       return args.option("WRITE") ? { ms, mode: "write" as const } : args.fail(ClientError.pauseMode)
     },
     run: ({ ms, mode }, { now, store }) => {
-      clients.pauseUntil(now + ms, mode)
+      // In 64 bits, as Redis adds them: what is too far ahead lies in the past.
+      clients.pauseUntil(Number(BigInt.asIntN(64, BigInt(now) + BigInt(ms))), mode)
       // What a replica that is being promoted would not see does not happen meanwhile.
       store.keepUntil(clients.pause(now)?.untilMs ?? 0)
       return Either.right(Reply.ok)

@@ -60,12 +60,14 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     const entry = top === undefined || top.subcommands.size === 0 ? top : sub
     if (entry === undefined) return Either.left(invalidCommand)
     const { command } = entry
-    if (command.keysOf === undefined && (command.keys ?? []).length === 0) return Either.left(noKeys)
+    const specs = command.keys ?? []
+    // The channel of SPUBLISH is told like a key, and is none.
+    if (command.keysOf === undefined && specs.every(({ flags }) => flags.includes("not_key")))
+      return Either.left(noKeys)
     if (command.arity > 0 ? request.length !== command.arity : request.length < -command.arity) {
       return Either.left(invalidNumber)
     }
-    const found = command.keysOf === undefined ? Key.find(command.keys ?? [], request) : command.keysOf(request)
-    if (found === undefined) return Either.left(invalidArguments)
+    const found = (command.keysOf === undefined ? Key.find(specs, request) : command.keysOf(request)) ?? []
     const optional = (command.mask & Command.Flag.no_mandatory_keys) !== 0
     return found.length === 0 && !optional ? Either.left(invalidArguments) : Either.right(found)
   }

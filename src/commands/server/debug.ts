@@ -11,10 +11,10 @@ import { globMatch } from "../../bytes/Glob.ts"
 import { parseDouble, parseSafeInteger } from "../../bytes/Numbers.ts"
 import { Clock } from "../../clock/Clock.ts"
 import * as Reply from "../../codec/Reply.ts"
-import type { Args } from "../../command/Args.ts"
 import { type Client, isLocal } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
+import { helpText } from "../../command/Help.ts"
 import { Stats } from "../../command/Stats.ts"
 import { Config } from "../../config/Config.ts"
 import { type CommandError, InvalidArgument, NoSuchKey, WrongForm } from "../../errors/CommandError.ts"
@@ -45,6 +45,9 @@ type Answer = (words: ReadonlyArray<string>, ctx: Command.Ctx) => Command.Result
 
 /** One subcommand: how many words it takes after its name, and what it does. */
 interface Subcommand {
+  /** What HELP says: the words it takes, and a sentence. */
+  readonly usage: string
+  readonly about: string
   readonly least: number
   readonly most: number
   readonly answer: Answer
@@ -117,28 +120,72 @@ export const debugCommands = Effect.gen(function* () {
   }
 
   const subcommands: Record<string, Subcommand> = {
-    RELOAD: { least: 0, most: 3, answer: reload },
+    RELOAD: {
+      usage: "[NOSAVE] [NOFLUSH] [MERGE]",
+      about: "Save a snapshot and load it again.",
+      least: 0,
+      most: 3,
+      answer: reload,
+    },
     LOADAOF: {
+      usage: "",
+      about: "Load the append-only log again.",
       least: 0,
       most: 0,
       answer: () => Effect.as(persistence.reload({ from: "log", flush: true }), Reply.ok),
     },
-    SLEEP: { least: 1, most: 1, answer: sleep },
-    OBJECT: { least: 1, most: 2, answer: describe },
-    "SET-ACTIVE-EXPIRE": { least: 1, most: 1, answer: setActiveExpire },
-    POPULATE: { least: 1, most: 3, answer: populate },
+    SLEEP: {
+      usage: "<seconds>",
+      about: "Hold back all requests for a while.",
+      least: 1,
+      most: 1,
+      answer: sleep,
+    },
+    OBJECT: {
+      usage: "<key>",
+      about: "Tell how a value is kept.",
+      least: 1,
+      most: 2,
+      answer: describe,
+    },
+    "SET-ACTIVE-EXPIRE": {
+      usage: "(0|1)",
+      about: "Stop or resume the removal of expired keys that nobody asks for.",
+      least: 1,
+      most: 1,
+      answer: setActiveExpire,
+    },
+    POPULATE: {
+      usage: "<count> [<prefix>] [<size>]",
+      about: "Create <count> string keys named <prefix>:<number>.",
+      least: 1,
+      most: 3,
+      answer: populate,
+    },
     "STRINGMATCH-LEN": {
+      usage: "<pattern> <text>",
+      about: "Whether a glob pattern matches a text.",
       least: 2,
       most: 2,
       answer: ([pattern, text]) => Either.right(Reply.flag(globMatch(pattern!, text!))),
     },
-    DIGEST: { least: 0, most: 0, answer: (_, { store }) => Either.right(Reply.simple(digestOfAll(store.databases))) },
+    DIGEST: {
+      usage: "",
+      about: "A digest of all data.",
+      least: 0,
+      most: 0,
+      answer: (_, { store }) => Either.right(Reply.simple(digestOfAll(store.databases))),
+    },
     "DIGEST-VALUE": {
+      usage: "<key> [<key> ...]",
+      about: "Digests of values.",
       least: 0,
       most: Infinity,
       answer: (keys, { db }) => Either.right(Reply.array(keys.map((key) => Reply.simple(digestOfKey(db, key))))),
     },
     PROTOCOL: {
+      usage: "<type>",
+      about: "Reply with an example of a protocol type.",
       least: 1,
       most: 1,
       answer: ([type], { client }) => {
@@ -153,13 +200,23 @@ export const debugCommands = Effect.gen(function* () {
           : Either.right(example)
       },
     },
-    ERROR: { least: 1, most: 1, answer: ([text]) => Either.left(customError(text!)) },
+    ERROR: {
+      usage: "<text>",
+      about: "Reply with this error.",
+      least: 1,
+      most: 1,
+      answer: ([text]) => Either.left(customError(text!)),
+    },
     LOG: {
+      usage: "<text>",
+      about: "Write a line to the log.",
       least: 1,
       most: 1,
       answer: ([text]) => Effect.as(Effect.logWarning(`DEBUG LOG: ${toUtf8(text!)}`), Reply.ok),
     },
     "CHANGE-REPL-ID": {
+      usage: "",
+      about: "Draw a new replication id.",
       least: 0,
       most: 0,
       answer: () => {
@@ -169,22 +226,35 @@ export const debugCommands = Effect.gen(function* () {
     },
     // Lists here have no nodes that could be packed or plain: the threshold is checked and changes nothing that shows.
     "QUICKLIST-PACKED-THRESHOLD": {
+      usage: "<size>",
+      about: "Accepted for tests of Redis; changes nothing.",
       least: 1,
       most: 1,
       answer: ([size]) => (/^\d+(b|k|kb|m|mb|g|gb)?$/i.test(size!) ? ok : Either.left(badThreshold)),
     },
     // Replies are strings, not buffers that grow and shrink: there is nothing to resize.
-    REPLYBUFFER: { least: 2, most: 2, answer: () => ok },
+    REPLYBUFFER: {
+      usage: "<setting> <value>",
+      about: "Accepted for tests of Redis; changes nothing.",
+      least: 2,
+      most: 2,
+      answer: () => ok,
+    },
   }
 
-  const parse = (args: Args): { readonly words: ReadonlyArray<string>; readonly answer: Answer } => {
-    const name = args.next()
-    const words = args.rest()
-    const subcommand = subcommands[name.toUpperCase()]
+  const helpReply = helpText(
+    "debug",
+    Object.entries(subcommands).flatMap(([name, { usage, about }]) => [`${name} ${usage}`.trimEnd(), `    ${about}`]),
+  )
+
+  const answer: Answer = ([name, ...words], ctx) => {
+    if (!isAllowed(ctx.client)) return Either.left(notAllowed)
+    if (name!.toUpperCase() === "HELP" && words.length === 0) return Either.right(helpReply)
+    const subcommand = subcommands[name!.toUpperCase()]
     if (subcommand === undefined || words.length < subcommand.least || words.length > subcommand.most) {
-      return args.fail(WrongForm.of("DEBUG", name))
+      return Either.left(WrongForm.of("DEBUG", name!))
     }
-    return { words, answer: subcommand.answer }
+    return subcommand.answer(words, ctx)
   }
 
   const debug = Command.suspending({
@@ -196,8 +266,8 @@ export const debugCommands = Effect.gen(function* () {
     docFlags: "syscmd",
     arity: -2,
     flags: "admin noscript loading stale",
-    parse,
-    run: ({ words, answer }, ctx) => (isAllowed(ctx.client) ? answer(words, ctx) : Either.left(notAllowed)),
+    parse: (args) => args.rest(),
+    run: answer,
   })
 
   return [debug]

@@ -1,5 +1,5 @@
 /**
- * The end of the server, and two commands that look at it from far away: WAIT (there are no replicas) and LOLWUT.
+ * The end of the server, and WAIT, whose subject is elsewhere: there are no replicas.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -7,7 +7,6 @@ import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
-import { redisVersion } from "../../command/Version.ts"
 import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 
@@ -15,21 +14,6 @@ const noShutdown = new InvalidArgument("No shutdown in progress.")
 const cannotShutdown = new InvalidArgument("Errors trying to SHUTDOWN. Check logs.")
 const timeoutNotInteger = new InvalidArgument("timeout is not an integer or out of range")
 const timeoutNegative = new InvalidArgument("timeout is negative")
-
-const lolwut = Command.make({
-  name: "lolwut",
-  summary: "Display some computer art and the Redis version",
-  since: "5.0.0",
-  group: "server",
-  arity: -1,
-  flags: "readonly fast",
-  args: [Arg.integer("version", { token: "VERSION", optional: true })],
-  parse: (args) => {
-    if (args.optionWith("VERSION", 1)) args.int()
-  },
-  // Differs: no computer art, which would have to be Redis's own; the last line, which clients read, is there.
-  run: () => Either.right(Reply.verbatim("txt", `Redis ver. ${redisVersion}\n`)),
-})
 
 const wait = Command.suspending({
   name: "wait",
@@ -56,7 +40,7 @@ const wait = Command.suspending({
   },
 })
 
-/** SHUTDOWN, WAIT and LOLWUT. */
+/** SHUTDOWN and WAIT. */
 export const shutdownCommands = Effect.gen(function* () {
   const persistence = yield* Persistence
   const stop = yield* Shutdown
@@ -106,5 +90,5 @@ export const shutdownCommands = Effect.gen(function* () {
     },
   })
 
-  return [lolwut, wait, shutdown]
+  return [wait, shutdown]
 })

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { Clock } from "../../clock/Clock.ts"
+import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
@@ -31,9 +32,11 @@ const wordLengthMax = 128
 const shorten = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
   const kept = argv.length > wordsMax ? argv.slice(0, wordsMax - 1) : argv
   const words = kept.map((word) =>
-    word.length > wordLengthMax
-      ? `${word.slice(0, wordLengthMax)}... (${word.length - wordLengthMax} more bytes)`
-      : word,
+    flat(
+      word.length > wordLengthMax
+        ? `${word.slice(0, wordLengthMax)}... (${word.length - wordLengthMax} more bytes)`
+        : word,
+    ),
   )
   return argv.length > wordsMax ? [...words, `... (${argv.length - wordsMax + 1} more arguments)`] : words
 }
