@@ -243,6 +243,8 @@ const make = (options: FilesOptions) =>
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         stopListening()
+        // Differs: redis-server does not obey a signal when its last snapshot fails. A scope that closes cannot be kept open, so here
+        // the failure is logged and the server ends; SHUTDOWN is refused as there.
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)
         if (wanted && loading === undefined && state.job === undefined) yield* Effect.ignore(jobs.snapshot)
         if (state.needsBase && current.appendonly && loading === undefined) yield* Effect.ignore(jobs.rewrite)
@@ -280,9 +282,22 @@ const make = (options: FilesOptions) =>
           : reload(what),
       saveInBackground: jobs.saveInBackground,
       rewriteLog: jobs.rewriteLog,
-      saveAtEnd: (choice) => {
-        atEnd = choice
-      },
+      saveBeforeEnd: (choice) =>
+        Effect.suspend(() => {
+          if (choice === "never" || (choice === "as configured" && current.save.length === 0)) {
+            atEnd = "never"
+            return Effect.void
+          }
+          // One that is being written is given up when the server stops, and begun again.
+          if (state.job?.kind === "snapshot") {
+            atEnd = "always"
+            return Effect.void
+          }
+          return Effect.mapBoth(jobs.snapshot, {
+            onFailure: () => SaveFailed.save,
+            onSuccess: () => void (atEnd = "never"),
+          })
+        }),
     } satisfies PersistenceService
   })
 

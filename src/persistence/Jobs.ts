@@ -126,10 +126,7 @@ export const make = (services: JobServices): Jobs => {
         state.saves++
         state.lastSaveOk = true
       }),
-      Effect.tapError((failure) => {
-        state.lastSaveOk = false
-        return Effect.logError(`the snapshot failed: ${failure.message}`)
-      }),
+      Effect.tapError((failure) => Effect.logError(`the snapshot failed: ${failure.message}`)),
       Effect.ensuring(
         Effect.sync(() => {
           state.lastSaveDuration = seconds() - startedAt
@@ -236,7 +233,8 @@ export const make = (services: JobServices): Jobs => {
       state.saveScheduled = true
       return Either.right("scheduled")
     }
-    runJob(snapshot)
+    // Only a failure in the background has writes refused: whoever asked for SAVE or SHUTDOWN is told, and may decide.
+    runJob(Effect.tapError(snapshot, () => Effect.sync(() => (state.lastSaveOk = false))))
     return Either.right("started")
   }
 

@@ -68,8 +68,11 @@ export interface PersistenceService {
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
   readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
-  /** What happens to the data when the server stops: a last snapshot, none, or one if snapshots are configured. */
-  readonly saveAtEnd: (choice: "always" | "never" | "as configured") => void
+  /**
+   * Before the server stops because a client asks for it: a last snapshot, none, or one if snapshots are configured. Ends when it is
+   * on disk; then none is written at the end, as it is where a server stops without having been asked.
+   */
+  readonly saveBeforeEnd: (choice: "always" | "never" | "as configured") => Effect.Effect<void, CommandError>
 }
 
 /** For layers that keep no files. */
@@ -85,7 +88,7 @@ const withoutFiles = {
   reload: ({ from }: { readonly from: "snapshot" | "log" }) => Effect.fail(LoadFailed.of(from)),
   saveInBackground: () => Either.left(SaveFailed.save),
   rewriteLog: () => Either.left(SaveFailed.rewrite),
-  saveAtEnd: () => {},
+  saveBeforeEnd: (choice) => (choice === "always" ? Effect.fail(SaveFailed.save) : Effect.void),
 } satisfies Partial<PersistenceService>
 
 export class Persistence extends Context.Tag("tiny-redis/Persistence")<Persistence, PersistenceService>() {

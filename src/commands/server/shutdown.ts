@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
 import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
@@ -42,6 +43,7 @@ const wait = Command.suspending({
 
 /** SHUTDOWN and WAIT. */
 export const shutdownCommands = Effect.gen(function* () {
+  const clients = yield* Clients
   const persistence = yield* Persistence
   const stop = yield* Shutdown
 
@@ -75,15 +77,16 @@ export const shutdownCommands = Effect.gen(function* () {
     run: ({ abort, force, save }) => {
       // It has stopped before anybody could ask it not to.
       if (abort) return Either.left(noShutdown)
-      const saved =
-        save === "always"
-          ? Effect.catchAll(persistence.save, (error) =>
-              force ? Effect.logWarning("stopping without a snapshot", error) : Effect.fail(cannotShutdown),
-            )
-          : Effect.void
-      return saved.pipe(
-        Effect.zipRight(Effect.sync(() => persistence.saveAtEnd(save === "always" ? "never" : save))),
-        Effect.zipRight(stop.request),
+      // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
+      clients.pauseUntil(Infinity, "all")
+      const saved = Effect.catchAll(persistence.saveBeforeEnd(save), () => {
+        if (force)
+          return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
+        clients.unpause()
+        return Effect.fail(cannotShutdown)
+      })
+      // Also when the client that asked for it is gone meanwhile.
+      return Effect.uninterruptible(Effect.zipRight(saved, stop.request)).pipe(
         // The connection ends with the server; there is no reply.
         Effect.zipRight(Effect.never),
       )
