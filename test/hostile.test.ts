@@ -113,6 +113,13 @@ describe("strings at their longest", () => {
     expect(await client.run("STRLEN", "copy")).toEqual(Reply.int(536870912))
     expect(await client.run("GETBIT", "copy", "4294967295")).toEqual(Reply.one)
     expect(await client.run("GET", "copy")).toHaveProperty("_tag", "Failure")
+    expect(await client.run("INCR", "k")).toMatchObject(failure("value is not an integer or out of range"))
+    expect(await client.run("INCRBYFLOAT", "k", "1")).toMatchObject(failure("value is not a valid float"))
+    expect(await client.run("RPUSH", "l", "1")).toEqual(Reply.one)
+    expect(await client.run("SORT", "l", "BY", "k*")).toEqual(Reply.array([Reply.bulk("1")]))
+    await client.run("RENAME", "k", "k1")
+    expect(await client.run("SORT", "l", "BY", "k*")).toEqual(Reply.array([Reply.bulk("1")]))
+    expect(await client.run("SORT", "l", "GET", "k*", "STORE", "d")).toMatchObject(tooLong)
   })
 })
 
@@ -124,6 +131,12 @@ describe("numbers at their largest", () => {
     expect(await client.run("XADD", "x", "*", "f", "v")).toMatchObject(exhausted)
     expect(await client.run("XRANGE", "x", `(${last}`, "+")).toMatchObject(failure("invalid start ID for the interval"))
     expect(await client.run("XREAD", "STREAMS", "x", last)).toEqual(Reply.nilArray)
+  })
+  hostile("XAUTOCLAIM with a COUNT that no memory holds", async (client) => {
+    await client.run("XGROUP", "CREATE", "x", "g", "0", "MKSTREAM")
+    expect(await client.run("XAUTOCLAIM", "x", "g", "c", "0", "0", "COUNT", "115292150460684697")).toMatchObject(
+      failure("Insufficient memory, failed allocating transient memory, COUNT too high."),
+    )
   })
   hostile("counts of -2^63 and of a thousand million are refused or empty", async (client) => {
     const range = "value is out of range, value must between -9223372036854775807 and 9223372036854775807"

@@ -98,6 +98,9 @@ export class InvalidGroupArgument extends CommandError("InvalidGroupArgument", "
   )
   static readonly timeout = new InvalidGroupArgument("timeout is not an integer or out of range")
   static readonly timeoutNegative = new InvalidGroupArgument("timeout is negative")
+  static readonly countTooHigh = new InvalidGroupArgument(
+    "Insufficient memory, failed allocating transient memory, COUNT too high.",
+  )
   static readonly count = new InvalidGroupArgument("COUNT must be > 0")
   static readonly idle = new InvalidGroupArgument("Invalid IDLE option argument for XCLAIM")
   static readonly time = new InvalidGroupArgument("Invalid TIME option argument for XCLAIM")

@@ -131,3 +131,7 @@ export class StringBuffer implements Collection {
 /** A growable form of a string value: the value itself when it is one already, otherwise a copy. */
 export const growable = (value: StringValue): StringBuffer =>
   value instanceof StringBuffer ? value : StringBuffer.from(bytesOf(value))
+
+/** The first `length` bytes of a value, for whoever looks no further: a whole one may be longer than a string can be. */
+export const beginningOf = (value: StringValue, length: number): string =>
+  value instanceof StringBuffer && value.length > length ? value.slice(0, length) : bytesOf(value)

@@ -38,7 +38,7 @@ const largest = (values: ReadonlyArray<number>, count: number): string =>
     .join(" ")
 
 /** The pauses in milliseconds that V8 reported, by kind. */
-const collections = (output: string): ReadonlyArray<readonly [kind: string, ms: number]> =>
+export const collections = (output: string): ReadonlyArray<readonly [kind: string, ms: number]> =>
   [...output.matchAll(/ms: (Scavenge|Mark-[A-Za-z-]+)[^\n]*? MB, (?:pooled: [^,]*, )?([\d.]+) \//g)].map(
     ([, kind, ms]) => [kind!, Number(ms)] as const,
   )

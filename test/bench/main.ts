@@ -8,7 +8,7 @@
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
  *   npm run bench -- memory --keyspace map
- *   npm run bench -- complexity | memory | snapshot | load | stall | connections | start | fanout | profile TEST | plots
+ *   npm run bench -- complexity | memory | snapshot | load | stall | deletion | connections | start | fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -17,6 +17,7 @@ import { parseArgs } from "node:util"
 import { hasPrograms, pinSelf } from "./Children.ts"
 import { measureComplexity } from "./Complexity.ts"
 import { measureConnections, measureStart } from "./Connections.ts"
+import { measureDeletion } from "./Deletion.ts"
 import { measureFanout } from "./Fanout.ts"
 import { quickTests, standardTests, testsNamed } from "./Load.ts"
 import { measureLoading } from "./Loading.ts"
@@ -132,6 +133,11 @@ const run = async (): Promise<number> => {
       })
     case "stall":
       return measureStall({ main: values.ours, keys: whole(values.keys, 10_000_000) })
+    case "deletion":
+      return measureDeletion({
+        ...{ main: values.ours, only: values.only },
+        ...{ elements: whole(values.keys, 1_000_000), rounds: whole(values.rounds, 3) },
+      })
     case "connections":
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
     case "fanout":

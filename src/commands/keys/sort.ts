@@ -17,12 +17,14 @@ import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { type CommandError, SyntaxError, WrongType } from "../../errors/CommandError.ts"
 import { ScoreNotConvertible } from "../../errors/SortErrors.ts"
+import { StringTooLong } from "../../errors/StringErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { Hash } from "../../store/Hash.ts"
 import { List } from "../../store/List.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
+import { beginningOf, bulkLengthMax, stringLengthMax } from "../../store/StringBuffer.ts"
 import { bytesOf, type StringValue } from "../../store/Value.ts"
 
 interface Request {
@@ -115,7 +117,7 @@ const normalMin = 2 ** -1022
  */
 const scoreOf = (value: StringValue): number | undefined => {
   if (typeof value === "number") return value
-  const text = bytesOf(value).split("\0", 1)[0]
+  const text = beginningOf(value, stringLengthMax).split("\0", 1)[0]
   if (text === "") return 0
   const number = parseDouble(text.replace(/^[ \t\n\v\f\r]+/, ""))
   if (number !== undefined && number !== 0 && Math.abs(number) < normalMin && !/x/i.test(text)) return undefined
@@ -145,7 +147,7 @@ const itemsOf = (
   for (const element of elements) {
     const value = by === undefined ? element : lookUp(db, by, element)
     if (alpha) {
-      const word = value === undefined ? undefined : bytesOf(value)
+      const word = value === undefined ? undefined : beginningOf(value, stringLengthMax)
       // What is stored must not depend on the locale, so there all bytes count.
       items.push({ element, score: 0, word: word === undefined || destination !== undefined ? word : collated(word) })
     } else {
@@ -218,17 +220,18 @@ const select = (
   return elements === undefined ? Either.left(ScoreNotConvertible.error) : Either.right(elements)
 }
 
-/** What the GET patterns name for each element, or the elements themselves. */
+/** What the GET patterns name for each element, or the elements themselves; absent when one is too long to be answered. */
 const project = (
   db: Database,
   elements: ReadonlyArray<string>,
   gets: ReadonlyArray<Pattern>,
-): ReadonlyArray<string | undefined> => {
+): ReadonlyArray<string | undefined> | undefined => {
   if (gets.length === 0) return elements
   const words: Array<string | undefined> = []
   for (const element of elements) {
     for (const pattern of gets) {
       const value = lookUp(db, pattern, element)
+      if (typeof value === "object" && value.size > bulkLengthMax) return undefined
       words.push(value === undefined ? undefined : bytesOf(value))
     }
   }
@@ -248,6 +251,7 @@ const run = (request: Request, ctx: Command.Ctx): Either.Either<Reply.Reply, Com
   const elements = select(ctx, request)
   if (Either.isLeft(elements)) return Either.left(elements.left)
   const words = project(db, elements.right, request.gets)
+  if (words === undefined) return Either.left(StringTooLong.error)
   const { destination } = request
   return Either.right(destination === undefined ? Reply.bulks(words) : Reply.int(store(db, destination, words)))
 }

@@ -163,6 +163,8 @@ const xclaim = Command.make({
 
 /** Redis allots 16 bytes for each id it may have to report, in a 64-bit size. */
 const countMax = 2n ** 63n / 16n - 1n
+/** Redis makes room for so many deleted ids, of 16 bytes, at once; no machine has more than 47 bits of addresses for it. */
+const allocatedMax = 2 ** 47 / 16
 const countWithoutOption = 100
 /** For each entry wanted so many are looked at. */
 const attemptsPerEntry = 10
@@ -212,6 +214,7 @@ const xautoclaim = Command.make({
   run: ({ key, groupName, consumer, minIdleMs, start, count, justId }, ctx) => {
     const found = findGroup(ctx, key, groupName)
     if (Either.isLeft(found)) return Either.left(found.left)
+    if (count > allocatedMax) return Either.left(InvalidGroupArgument.countTooHigh)
     const { stream, group } = found.right
     ctx.db.write(key)
     const log: Array<ReadonlyArray<string>> = []

@@ -15,8 +15,11 @@ import { SumOutOfRange } from "../../errors/StringErrors.ts"
 import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { IntegerText } from "../../store/IntegerText.ts"
-import { bytesOf } from "../../store/Value.ts"
+import { beginningOf } from "../../store/StringBuffer.ts"
 import { type Answer, isString, notInteger, wrongType } from "./answers.ts"
+
+/** Nothing of this length is a number that fits. */
+const numberLengthMax = 8192
 
 const overflow: Answer = Either.left(SumOutOfRange.integer)
 const notFloat: Answer = Either.left(NotFloat.error)
@@ -27,7 +30,7 @@ const add = (db: Database, key: string, amount: number | bigint): Answer => {
   let value: number | bigint | undefined
   if (typeof old === "number") value = old
   else if (old === undefined) value = 0
-  else if (isString(old)) value = parseInteger(bytesOf(old))
+  else if (isString(old)) value = parseInteger(beginningOf(old, numberLengthMax))
   else return wrongType
   if (value === undefined) return notInteger
   const sum = addInt64(value, amount)
@@ -119,7 +122,7 @@ const incrbyfloat = Command.make({
   run: ({ key, amount }, { db, propagateAs }) => {
     const old = db.write(key)
     if (old !== undefined && !isString(old)) return wrongType
-    const value = parseLongDouble(old === undefined ? "0" : bytesOf(old))
+    const value = parseLongDouble(old === undefined ? "0" : beginningOf(old, numberLengthMax))
     if (value === undefined || amount === undefined) return notFloat
     const sum = addLongDouble(value, amount)
     if (sum === undefined) return infinite

@@ -1,0 +1,162 @@
+/**
+ * How long other clients wait while a key of a million elements goes away, whichever way it goes: a client asks a thousand times
+ * a second, a value is copied into place, and goes. The longest wait from when a question was due to its answer counts, collections
+ * of garbage and the work of the deletion alike; what the collector had to do meanwhile (from `--trace-gc`) is printed beside it.
+ * Of several rounds the least counts: a stall of the server's making comes each time, one of the machine's making does not.
+ */
+import { type Measurable, sleep, startOurs, startRedis, volatileSettings } from "./Children.ts"
+import { Client, fill } from "./Client.ts"
+import { digits } from "./Load.ts"
+import { table } from "./Report.ts"
+import { collections } from "./Stall.ts"
+import { percentile } from "./Statistics.ts"
+import { startSteadyLoad } from "./SteadyLoad.ts"
+
+const asksPerSecond = 1000
+const budgetMs = 10
+/** Long enough for what goes on in the background to show. */
+const watchedMs = 500
+const expiresInMs = 200
+
+interface Kind {
+  readonly name: string
+  readonly command: ReadonlyArray<string>
+  readonly element: (index: number) => ReadonlyArray<string>
+  /** Elements a command when it is filled. */
+  readonly chunk: number
+  readonly finish?: (client: Client, elements: number) => Promise<void>
+  readonly oursOnly?: boolean
+}
+
+const fields = (index: number): ReadonlyArray<string> => [digits(index), "v"]
+
+const kinds: ReadonlyArray<Kind> = [
+  { name: "list", command: ["RPUSH", "source"], element: (index) => [digits(index)], chunk: 100 },
+  { name: "hash", command: ["HSET", "source"], element: fields, chunk: 100 },
+  {
+    name: "hash, deadlines",
+    command: ["HSET", "source"],
+    element: fields,
+    chunk: 100,
+    oursOnly: true,
+    finish: (client, elements) =>
+      fill(client, elements / 100, (part) => {
+        const names = Array.from({ length: 100 }, (_, i) => digits(part * 100 + i))
+        return ["HEXPIRE", "source", "100000", "FIELDS", "100", ...names]
+      }),
+  },
+  { name: "set", command: ["SADD", "source"], element: (index) => [`m${digits(index)}`], chunk: 100 },
+  { name: "set of integers", command: ["SADD", "source"], element: (index) => [String(index * 3)], chunk: 100 },
+  { name: "sorted set", command: ["ZADD", "source"], element: (index) => [String(index), digits(index)], chunk: 100 },
+  {
+    name: "stream",
+    command: ["XADD", "source", "*"],
+    element: (index) => ["field", digits(index)],
+    chunk: 1,
+    finish: async (client, elements) => {
+      await client.call("XGROUP", "CREATE", "source", "group", "0")
+      const read = ["XREADGROUP", "GROUP", "group", "consumer", "COUNT", "1000", "STREAMS", "source", ">"]
+      await fill(client, Math.min(elements / 1000, 100), () => read)
+    },
+  },
+]
+
+/** The ways to go, each as what is sent when it goes; expiry is set up before. */
+const ways: ReadonlyArray<readonly [name: string, before: ReadonlyArray<string>, then: ReadonlyArray<string>]> = [
+  ["DEL", [], ["DEL", "big"]],
+  ["UNLINK", [], ["UNLINK", "big"]],
+  ["SET over it", [], ["SET", "big", "v"]],
+  ["RENAME onto it", ["SET", "small", "v"], ["RENAME", "small", "big"]],
+  ["expiry", ["PEXPIRE", "big", String(expiresInMs)], ["PING"]],
+  ["FLUSHDB ASYNC", [], ["FLUSHDB", "ASYNC"]],
+]
+
+/** The longest wait, and the longest collection while it was watched. */
+interface Waited {
+  readonly longestMs: number
+  readonly collectedMs: number
+}
+
+const goes = async (server: Measurable, client: Client, [, before, then]: (typeof ways)[number]): Promise<Waited> => {
+  // What building the value left behind is collected before.
+  await sleep(200)
+  const load = await startSteadyLoad(server, asksPerSecond, () => ["PING"])
+  await sleep(100)
+  load.take()
+  const seen = server.process.output().length
+  if (before.length > 0) await client.call(...before)
+  const reply = await client.call(...then)
+  if (reply.startsWith("-")) throw new Error(`${then.join(" ")}: ${reply.trim()}`)
+  await sleep(watchedMs)
+  const waits = load.take()
+  await load.stop()
+  const collected = collections(server.process.output().slice(seen)).map(([, ms]) => ms)
+  return { longestMs: percentile(waits, 1), collectedMs: Math.max(0, ...collected) }
+}
+
+const measure = async (
+  server: Measurable,
+  { elements, rounds }: { readonly elements: number; readonly rounds: number },
+  wanted: ReadonlyArray<Kind>,
+): Promise<ReadonlyMap<string, ReadonlyArray<Waited>>> => {
+  // The original is in a database of its own.
+  const client = await Client.connect(server)
+  const owner = await Client.connect(server)
+  await owner.call("SELECT", "1")
+  const waits = new Map<string, ReadonlyArray<Waited>>()
+  for (const kind of wanted) {
+    await owner.call("FLUSHALL")
+    await fill(owner, Math.ceil(elements / kind.chunk), (part) => [
+      ...kind.command,
+      ...Array.from({ length: kind.chunk }, (_, i) => kind.element(part * kind.chunk + i)).flat(),
+    ])
+    await kind.finish?.(owner, elements)
+    const row: Array<Waited> = []
+    for (const way of ways) {
+      let least: Waited | undefined
+      for (let round = 0; round < rounds; round++) {
+        await owner.call("COPY", "source", "big", "DB", "0", "REPLACE")
+        const waited = await goes(server, client, way)
+        if (least === undefined || waited.longestMs < least.longestMs) least = waited
+      }
+      row.push(least!)
+    }
+    waits.set(kind.name, row)
+    console.error(`${server.name}: ${kind.name} done`)
+  }
+  client.close()
+  owner.close()
+  return waits
+}
+
+export const measureDeletion = async (options: {
+  readonly main: string | undefined
+  readonly only: string | undefined
+  readonly elements: number
+  readonly rounds: number
+}): Promise<number> => {
+  const wanted = kinds.filter(({ name }) => options.only === undefined || name.includes(options.only))
+  const ours = await startOurs(options.main, volatileSettings, { nodeFlags: ["--trace-gc"] })
+  const mine = await measure(ours, options, wanted)
+  await ours.process.stop()
+  const redis = await startRedis()
+  const theirs = await measure(
+    redis,
+    options,
+    wanted.filter(({ oursOnly }) => oursOnly !== true),
+  )
+  await redis.process.stop()
+  const lines = wanted.flatMap(({ name }) =>
+    ways.map(([way], i) => {
+      const { longestMs, collectedMs } = mine.get(name)![i]!
+      const reference = theirs.get(name)?.[i]?.longestMs.toFixed(1) ?? "-"
+      return [name, way, longestMs.toFixed(1), collectedMs.toFixed(1), reference, longestMs <= budgetMs ? "ok" : "OVER"]
+    }),
+  )
+  console.log(
+    table([`${options.elements} elements`, "goes by", "longest wait, ms", "collector, ms", "redis", ""], lines),
+  )
+  const over = lines.filter((line) => line[5] !== "ok").length
+  console.log(`${lines.length - over} of ${lines.length} within ${budgetMs} ms`)
+  return over === 0 ? 0 : 1
+}
