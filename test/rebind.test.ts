@@ -12,6 +12,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
 import { connectTcp } from "./support/RealServer.ts"
+import type { TestClient } from "./support/TestServer.ts"
 
 const withServer = (test: (listener: Listener["Type"]) => Promise<void>): Promise<void> =>
   Effect.flatMap(Listener, (listener) => Effect.promise(() => test(listener))).pipe(
@@ -29,15 +30,24 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
+/** What INFO says. */
+const tcpPort = async (client: TestClient): Promise<number> => {
+  const info = await client.run("INFO", "server")
+  return Number("value" in info && /tcp_port:(\d+)/.exec(String(info.value))?.[1])
+}
+
 it("CONFIG SET port moves the server and keeps its connections", () =>
   withServer(async (listener) => {
     const before = listener.port
     const client = await connectTcp(before)
+    // Although it was started with port 0.
+    expect(await tcpPort(client)).toBe(before)
     const port = await freePort()
     expect(await client.run("CONFIG", "SET", "port", `${port}`, "timeout", "7")).toMatchObject({ value: "OK" })
     expect(listener.addresses).toEqual([`127.0.0.1:${port}`])
     const other = await connectTcp(port)
     expect(await other.run("CONFIG", "GET", "timeout")).toMatchObject({ values: [{}, { value: "7" }] })
+    expect(await tcpPort(other)).toBe(port)
     expect(await client.run("PING")).toMatchObject({ value: "PONG" })
     await expect(connectTcp(before)).rejects.toThrow("ECONNREFUSED")
     client.destroy()

@@ -16,6 +16,8 @@ export interface StatsService {
   /** 40 hex digits that replicas would know this server's history by. */
   readonly replicationId: string
   readonly changeReplicationId: () => void
+  /** Where TCP is listened on, also when port 0 asked for a free one; 0 for nowhere. */
+  tcpPort: number
   commandsProcessed: number
   connectionsReceived: number
   connectionsRejected: number
@@ -52,6 +54,7 @@ const make = (startedAtMs: number): StatsService => {
     changeReplicationId: () => {
       replicationId = randomId()
     },
+    tcpPort: 0,
     commandsProcessed: 0,
     connectionsReceived: 0,
     connectionsRejected: 0,

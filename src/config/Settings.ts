@@ -53,6 +53,7 @@ const missingDirectory = (path: string): string | undefined => {
 
 export const settings = {
   // ----- Connections
+  // Differs: in redis-server 0 means no TCP at all; CONFIG SET port 0 ends it here too.
   port: setting(Kind.integer(0, 65535), {
     default: 6379,
     about: "TCP port to listen on; at the start, 0 picks a free one.",

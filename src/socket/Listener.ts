@@ -62,6 +62,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         later: (atMs, check) => checks.add(atMs, check),
       }
       const { clients, clock, config, stats } = services
+      stats.tcpPort = socket.port
       const runFork = yield* FiberSet.makeRuntime<never, void, never>()
 
       // CONFIG SET timeout: a client is looked at when its time could be over, and again later when it was not idle.
@@ -85,6 +86,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
 
       const rebind = (reason: string, bind: ReadonlyArray<string>, port?: number) =>
         socket.rebind(bind, port).pipe(
+          Effect.tap(() => Effect.sync(() => (stats.tcpPort = socket.port))),
           Effect.tapError((error) => Effect.logWarning(error.message)),
           Effect.mapError(() => reason),
         )

@@ -99,7 +99,7 @@ export const infoCommands = Effect.gen(function* () {
       ["process_id", process.pid],
       ["process_supervised", "no"],
       ["run_id", stats.runId],
-      ["tcp_port", config.current.port],
+      ["tcp_port", stats.tcpPort],
       ["server_time_usec", Math.floor(clock.nowMicros())],
       ["uptime_in_seconds", uptime],
       ["uptime_in_days", Math.floor(uptime / 86400)],
