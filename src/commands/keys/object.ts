@@ -8,7 +8,7 @@ import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
 import * as Key from "../../command/Key.ts"
-import { Config } from "../../config/Config.ts"
+import { Config, type Values } from "../../config/Config.ts"
 import { InvalidArgument } from "../../errors/CommandError.ts"
 import * as Access from "../../store/Access.ts"
 import { encodingOf, type Value } from "../../store/Value.ts"
@@ -24,8 +24,9 @@ const lfu = new InvalidArgument(
 const sharedIntegers = 10_000
 const sharedReferences = 2 ** 31 - 1
 
-const referencesOf = (value: Value): number =>
-  typeof value === "number" && value >= 0 && value < sharedIntegers ? sharedReferences : 1
+/** It does not where every key needs a time of use of its own, for eviction. */
+const sharesIntegers = ({ maxmemory, maxmemoryPolicy }: Values): boolean =>
+  maxmemory === 0 || !(maxmemoryPolicy.endsWith("-lru") || Access.isLfu(maxmemoryPolicy))
 
 const objectEncoding = Command.make({
   name: "object|encoding",
@@ -43,25 +44,6 @@ const objectEncoding = Command.make({
   run: (key, { db }) => {
     const value = db.peek(key)
     return Either.right(value === undefined ? Reply.nil : Reply.bulk(encodingOf(value)))
-  },
-})
-
-const objectRefcount = Command.make({
-  name: "object|refcount",
-  summary: "Get the number of references to the value of the key",
-  since: "2.2.3",
-  group: "generic",
-  complexity: "O(1)",
-  arity: 3,
-  flags: "readonly",
-  acl: "keyspace",
-  tips: ["nondeterministic_output"],
-  keys: [Key.at(2, "RO")],
-  args: [Arg.key("key")],
-  parse: (args) => args.key(),
-  run: (key, { db }) => {
-    const value = db.peek(key)
-    return Either.right(value === undefined ? Reply.nil : Reply.int(referencesOf(value)))
   },
 })
 
@@ -93,6 +75,28 @@ const objectHelp = help(
 
 /** OBJECT with its subcommands. */
 export const objectCommands = Effect.map(Config, ({ current }) => {
+  const shares = (value: Value): boolean =>
+    typeof value === "number" && value >= 0 && value < sharedIntegers && sharesIntegers(current)
+
+  const objectRefcount = Command.make({
+    name: "object|refcount",
+    summary: "Get the number of references to the value of the key",
+    since: "2.2.3",
+    group: "generic",
+    complexity: "O(1)",
+    arity: 3,
+    flags: "readonly",
+    acl: "keyspace",
+    tips: ["nondeterministic_output"],
+    keys: [Key.at(2, "RO")],
+    args: [Arg.key("key")],
+    parse: (args) => args.key(),
+    run: (key, { db }) => {
+      const value = db.peek(key)
+      return Either.right(value === undefined ? Reply.nil : Reply.int(shares(value) ? sharedReferences : 1))
+    },
+  })
+
   const objectFreq = Command.make({
     name: "object|freq",
     summary: "Get the logarithmic access frequency counter of a Redis object",

@@ -84,7 +84,7 @@ export const debugCommands = Effect.gen(function* () {
     const idle = idleSeconds(stamp, now)
     return Either.right(
       Reply.simple(
-        `Value at:0x0 refcount:1 encoding:${encodingOf(value)} serializedlength:${out.length} lru:${stamp} lru_seconds_idle:${idle}`,
+        `Value at:0x0 refcount:1 encoding:${encodingOf(value)} serializedlength:${out.size} lru:${stamp} lru_seconds_idle:${idle}`,
       ),
     )
   }
