@@ -43,7 +43,8 @@ export const collections = (output: string): ReadonlyArray<readonly [kind: strin
     ([, kind, ms]) => [kind!, Number(ms)] as const,
   )
 
-const collectionsLine = (output: string): string => {
+/** The longest pauses that V8 reported in `output`, in a line for people; nothing when there were none. */
+export const collectionsLine = (output: string): string => {
   const pauses = collections(output)
   const of = (scavenge: boolean): ReadonlyArray<number> =>
     pauses.filter(([kind]) => (kind === "Scavenge") === scavenge).map(([, ms]) => ms)

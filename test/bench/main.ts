@@ -6,9 +6,11 @@
  *   npm run bench -- --tests get --pipelines 16 --clients 1000 --size 1024 --rounds 3
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
+ *   npm run bench -- --ours FILE           another build of ours; --node FLAG adds a flag of node's (latency)
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
  *   npm run bench -- memory --keyspace map
- *   npm run bench -- complexity | memory | snapshot | load | stall | deletion | connections | start | fanout | profile TEST | plots
+ *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | start | fanout
+ *   npm run bench -- profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -19,6 +21,7 @@ import { measureComplexity } from "./Complexity.ts"
 import { measureConnections, measureStart } from "./Connections.ts"
 import { measureDeletion } from "./Deletion.ts"
 import { measureFanout } from "./Fanout.ts"
+import { measureLatency } from "./Latency.ts"
 import { quickTests, standardTests, testsNamed } from "./Load.ts"
 import { measureLoading } from "./Loading.ts"
 import { measureMemory } from "./Memory.ts"
@@ -46,6 +49,8 @@ const { values, positionals } = parseArgs({
     also: { type: "string", multiple: true, default: [] },
     only: { type: "string" },
     ours: { type: "string" },
+    node: { type: "string", multiple: true, default: [] },
+    rate: { type: "string" },
     keyspace: { type: "string" },
   },
 })
@@ -137,6 +142,15 @@ const run = async (): Promise<number> => {
       return measureDeletion({
         ...{ main: values.ours, only: values.only },
         ...{ elements: whole(values.keys, 1_000_000), rounds: whole(values.rounds, 3) },
+      })
+    case "latency":
+      return measureLatency({
+        main: values.ours,
+        nodeFlags: values.node,
+        keys: whole(values.keys, 5_000_000),
+        rounds: whole(values.rounds, 5),
+        seconds: whole(values.limit, 8),
+        rate: values.rate === undefined ? undefined : whole(values.rate, 0),
       })
     case "connections":
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
