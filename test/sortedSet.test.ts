@@ -4,8 +4,7 @@
  */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { RankTree } from "../src/store/RankTree.ts"
-import { ScoreTable } from "../src/store/ScoreTable.ts"
+import { IndexedScores } from "../src/store/IndexedScores.ts"
 import { type LexBound, SortedSet } from "../src/store/SortedSet.ts"
 
 const limits = { zsetMaxListpackEntries: 128, zsetMaxListpackValue: 64 }
@@ -166,21 +165,56 @@ describe("a sorted set", () => {
     expect(long.encoding).toBe("skiplist")
   })
 
-  it("keeps every position of its table and tree in step when all goes and comes again", () => {
-    const table = new ScoreTable()
-    const tree = new RankTree(table)
+  it("keeps its records and its tree in step when all goes and comes again, and records are moved meanwhile", () => {
+    const indexed = new IndexedScores()
+    const { records, tree } = indexed
     for (let round = 0; round < 3; round++) {
-      for (let i = 0; i < 9_000; i++) tree.insert(table.append(`${round}:${i}`, -i))
-      expect(table.member(tree.at(0))).toBe(`${round}:8999`)
-      while (table.size > 0) {
-        const position = tree.at(tree.size >>> 1)
-        const last = table.size - 1
-        tree.remove(position)
-        if (position !== last) tree.rename(last, position)
-        table.remove(position)
+      for (let i = 0; i < 9_000; i++) indexed.append(`${round}:${i}`, -i)
+      expect(records.member(tree.at(0))).toBe(`${round}:8999`)
+      while (records.size > 0) {
+        const address = tree.at(tree.size >>> 1)
+        indexed.remove(address)
       }
       expect(tree.size).toBe(0)
     }
+  })
+
+  it("gives up its ends in order", () => {
+    for (const size of [5, 100, 3_000]) {
+      const draw = random(size)
+      const set = new SortedSet()
+      const model = new Map<string, number>()
+      for (let i = 0; i < size; i++) {
+        const score = draw(size)
+        set.put(`m${i}`, score, limits)
+        model.set(`m${i}`, score)
+      }
+      const expected = sorted(model)
+      while (set.size > 0) {
+        const last = draw(2) === 0
+        const [member, score] = (last ? expected.pop() : expected.shift())!
+        set.takeEnd(last, (...taken) => expect(taken).toEqual([member, score]))
+        expect(set.score(member)).toBe(undefined)
+      }
+      expect(expected).toEqual([])
+    }
+  })
+
+  it("orders members by their bytes, whatever their length", () => {
+    const names = ["", "\0", "\0\0", "a", "a\0", "ab", "abc", "abcd", "abcd\0", "abcde", "abcdé", "b", "\xff", "\xff\0"]
+    const set = new SortedSet()
+    const model = new Map<string, number>()
+    for (let i = 0; i < 40; i++) {
+      for (const name of names) {
+        const member = `${"x".repeat(i % 7)}${name}`
+        set.put(member, i % 2, limits)
+        model.set(member, i % 2)
+        const other = `${name}${"x".repeat(i * 9)}`
+        set.put(other, 1, limits)
+        model.set(other, 1)
+      }
+    }
+    expect(entriesOf(set)).toEqual(sorted(model))
   })
 
   it("visits every member that stays while it is scanned, whatever else comes and goes", () => {

@@ -1,56 +1,120 @@
-/** The inside of a large hash: a `MemberTable` of its fields, and the values by the same positions. */
-import { MemberTable } from "./MemberTable.ts"
+/**
+ * The inside of a large hash: fields with values by position, 0..size-1 without holes, see `RecordTable`. Up to 16 fields are strings in
+ * arrays: comparing them all is as fast as an index.
+ */
+import { flat } from "../bytes/Bytes.ts"
+import { FieldRecords } from "./records/FieldRecords.ts"
 
-const segmentBits = 10
-const segmentMask = (1 << segmentBits) - 1
+const fewMax = 16
 
 export class FieldTable {
-  #fields = new MemberTable()
-  /** In pieces, so that no insertion moves all of them. */
-  #values: Array<Array<string>> = []
+  /** Both empty once there are `#records`. */
+  #fields: Array<string> = []
+  #values: Array<string> = []
+  #records: FieldRecords | undefined = undefined
 
   get size(): number {
-    return this.#fields.size
+    return this.#records === undefined ? this.#fields.length : this.#records.size
   }
 
-  /** The position of `field`, or -1. */
-  find(field: string): number {
-    return this.#fields.find(field)
+  has(field: string): boolean {
+    return this.#records === undefined ? this.#fields.includes(field) : this.#records.find(field) !== 0
+  }
+
+  /** The value of `field`, or absent. */
+  get(field: string): string | undefined {
+    const records = this.#records
+    if (records !== undefined) {
+      const address = records.find(field)
+      return address === 0 ? undefined : records.value(address)
+    }
+    const position = this.#fields.indexOf(field)
+    return position === -1 ? undefined : this.#values[position]
+  }
+
+  /** Bytes of the value of `field`; 0 where it is absent. */
+  valueLength(field: string): number {
+    const records = this.#records
+    if (records === undefined) return this.get(field)?.length ?? 0
+    const address = records.find(field)
+    return address === 0 ? 0 : records.valueLength(address)
   }
 
   field(position: number): string {
-    return this.#fields.at(position)
+    return this.#records === undefined ? this.#fields[position] : this.#records.member(this.#records.at(position))
   }
 
   value(position: number): string {
-    return this.#values[position >>> segmentBits][position & segmentMask]
+    return this.#records === undefined ? this.#values[position] : this.#records.value(this.#records.at(position))
   }
 
-  /** `value` must be flat. */
-  setValue(position: number, value: string): void {
-    this.#values[position >>> segmentBits][position & segmentMask] = value
+  /** Sets the value of `field`; answers whether the field is new. The strings need not be flat. */
+  put(field: string, value: string): boolean {
+    const records = this.#records
+    if (records !== undefined) {
+      const address = records.find(field)
+      if (address === 0) records.insertField(field, value)
+      else records.setValue(address, value)
+      return address === 0
+    }
+    const position = this.#fields.indexOf(field)
+    if (position === -1) this.append(field, value)
+    else this.#values[position] = flat(value)
+    return position === -1
   }
 
-  /** Adds a copy of a field that is not there; `value` must be flat. */
+  /** Adds a field that is not there. */
   append(field: string, value: string): void {
-    if ((this.#fields.size & segmentMask) === 0) this.#values.push([])
-    this.#values[this.#fields.size >>> segmentBits].push(value)
-    this.#fields.append(field)
+    if (this.#records === undefined && this.#fields.length < fewMax) {
+      this.#fields.push(flat(field))
+      this.#values.push(flat(value))
+    } else (this.#records ?? this.#toRecords()).insertField(field, value)
   }
 
-  /** Removes the field at `position`; the last one takes its place. */
-  remove(position: number): void {
-    this.#fields.remove(position)
-    const last = this.#fields.size
-    const value = this.#values[last >>> segmentBits].pop()!
-    if (position !== last) this.setValue(position, value)
-    if ((last & segmentMask) === 0) this.#values.pop()
+  /** Removes `field`, whose position the last one takes; answers whether it was there. */
+  remove(field: string): boolean {
+    const records = this.#records
+    if (records !== undefined) {
+      const address = records.find(field)
+      if (address !== 0) records.remove(address)
+      return address !== 0
+    }
+    const position = this.#fields.indexOf(field)
+    if (position === -1) return false
+    const lastField = this.#fields.pop()!
+    const lastValue = this.#values.pop()!
+    if (position < this.#fields.length) {
+      this.#fields[position] = lastField
+      this.#values[position] = lastValue
+    }
+    return true
   }
 
   copy(): FieldTable {
     const copy = new FieldTable()
-    copy.#fields = this.#fields.copy()
-    copy.#values = this.#values.map((segment) => [...segment])
+    for (let position = 0; position < this.size; position++) copy.append(this.field(position), this.value(position))
     return copy
   }
+
+  /** Bytes of memory, by the rules of store/Memory.ts. */
+  get memoryBytes(): number {
+    if (this.#records !== undefined) return this.#records.memoryBytes
+    let bytes = 0
+    for (let i = 0; i < this.#fields.length; i++) {
+      bytes += 2 * stringBytes + this.#fields[i].length + this.#values[i].length
+    }
+    return bytes
+  }
+
+  #toRecords(): FieldRecords {
+    const records = new FieldRecords()
+    for (let i = 0; i < this.#fields.length; i++) records.insertField(this.#fields[i], this.#values[i])
+    this.#fields = []
+    this.#values = []
+    this.#records = records
+    return records
+  }
 }
+
+/** Heap bytes of a string without its text, on average, and of the reference to it. */
+const stringBytes = 28

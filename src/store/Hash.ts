@@ -52,13 +52,12 @@ export class Hash implements Collection {
       const entry = Packed.find(inside, field)
       return entry === -1 ? undefined : Packed.valueOf(inside, entry)
     }
-    const position = inside.find(field)
-    return position === -1 ? undefined : inside.value(position)
+    return inside.get(field)
   }
 
   has(field: string): boolean {
     const inside = this.#inside
-    return (typeof inside === "string" ? Packed.find(inside, field) : inside.find(field)) !== -1
+    return typeof inside === "string" ? Packed.find(inside, field) !== -1 : inside.has(field)
   }
 
   /** Bytes of the value of `field`; 0 where it is absent. */
@@ -68,8 +67,7 @@ export class Hash implements Collection {
       const entry = Packed.find(inside, field)
       return entry === -1 ? 0 : Packed.valueLengthOf(inside, entry)
     }
-    const position = inside.find(field)
-    return position === -1 ? 0 : inside.value(position).length
+    return inside.valueLength(field)
   }
 
   /** Sets the value of `field`, whose deadline stays. Answers whether the field is new. The strings need not be flat. */
@@ -106,7 +104,7 @@ export class Hash implements Collection {
     if (short && fields.size <= limits.hashMaxListpackEntries) this.#inside = Packed.pack(fields)
     else {
       const table = new FieldTable()
-      for (const [field, value] of fields) table.append(field, flat(value))
+      for (const [field, value] of fields) table.append(field, value)
       this.#inside = table
     }
     return this.#size - before
@@ -119,11 +117,7 @@ export class Hash implements Collection {
       const entry = Packed.find(inside, field)
       if (entry === -1) return false
       this.#inside = Packed.remove(inside, entry)
-    } else {
-      const position = inside.find(field)
-      if (position === -1) return false
-      inside.remove(position)
-    }
+    } else if (!inside.remove(field)) return false
     this.#size--
     if (this.#deadlines !== undefined) this.setDeadline(field, undefined)
     return true
@@ -161,7 +155,7 @@ export class Hash implements Collection {
       Packed.forEach(inside, visitor)
       return 0
     }
-    // The cursor is the position after the next one to visit, see MemberTable.
+    // The cursor is the position after the next one to visit, see RecordTable.
     let next = cursor === 0 ? inside.size : Math.min(cursor, inside.size)
     for (let left = count; left > 0 && next > 0; left--) {
       next--
@@ -213,32 +207,23 @@ export class Hash implements Collection {
     return copy
   }
 
-  memoryUsage(samples: number): number {
+  memoryUsage(): number {
     const inside = this.#inside
     const deadlines = (this.#deadlines?.size ?? 0) * deadlineBytes
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length) + deadlines
-    const sampled = samples === 0 ? this.#size : Math.min(samples, this.#size)
-    let bytes = 0
-    for (let i = 0; i < sampled; i++) bytes += stringBytes(inside.field(i).length) + stringBytes(inside.value(i).length)
-    const average = sampled === 0 ? 0 : bytes / sampled
-    return objectBytes + Math.round(this.#size * (average + tableBytes)) + deadlines
+    return objectBytes + tableBytes + inside.memoryBytes + deadlines
   }
 
   #putInTable(table: FieldTable, field: string, value: string): boolean {
-    const position = table.find(field)
-    if (position === -1) {
-      table.append(field, flat(value))
-      this.#size++
-      return true
-    }
-    table.setValue(position, flat(value))
-    return false
+    const isNew = table.put(field, value)
+    if (isNew) this.#size++
+    return isNew
   }
 
   /** Moves the fields of a string into a table. */
   #index(packed: string): FieldTable {
     const table = new FieldTable()
-    Packed.forEach(packed, (field, value) => table.append(field, flat(value)))
+    Packed.forEach(packed, (field, value) => table.append(field, value))
     this.#inside = table
     return table
   }
@@ -250,7 +235,7 @@ const isLong = (field: string, value: string, { hashMaxListpackValue }: HashLimi
 /** Heap bytes of the object itself, and of a string of `length` bytes. */
 const objectBytes = 48
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Heap bytes a field of a `FieldTable` beside its strings: two references and the index. */
-const tableBytes = 32
+/** Heap bytes of an empty table. */
+const tableBytes = 200
 /** Heap bytes of a deadline: in the map and in the heap. */
 const deadlineBytes = 72

@@ -1,44 +1,54 @@
 /**
- * The inside of a large sorted set: a table that finds a member's score, and a tree that knows its rank. Every change keeps
- * the two in step; this file is the only place that does.
+ * The inside of a large sorted set: records that find a member's score, and a tree that knows its rank. Every change keeps the two in
+ * step; this file is the only place that does. About 80 bytes a member of 20 bytes.
  */
 import { RankTree } from "./RankTree.ts"
-import { ScoreTable } from "./ScoreTable.ts"
+import { ScoreRecords } from "./records/ScoreRecords.ts"
 
 export class IndexedScores {
-  readonly table = new ScoreTable()
-  readonly tree = new RankTree(this.table)
+  readonly records = new ScoreRecords()
+  readonly tree = new RankTree(this.records)
+
+  constructor() {
+    this.records.onMoved = (from, to) => this.tree.rename(from, to)
+  }
 
   score(member: string): number | undefined {
-    const position = this.table.find(member)
-    return position === -1 ? undefined : this.table.score(position)
+    const address = this.records.find(member)
+    return address === 0 ? undefined : this.records.score(address)
   }
 
   rank(member: string): number | undefined {
-    const position = this.table.find(member)
-    return position === -1 ? undefined : this.tree.rank(position)
+    const address = this.records.find(member)
+    return address === 0 ? undefined : this.tree.rank(address)
   }
 
   /** Adds a copy of a member that is not there. */
   append(member: string, score: number): void {
-    this.tree.insert(this.table.append(member, score))
+    this.tree.insert(this.records.insertScored(member, score))
   }
 
-  setScore(position: number, score: number): void {
-    this.tree.remove(position)
-    this.table.setScore(position, score)
-    this.tree.insert(position)
+  setScore(address: number, score: number): void {
+    this.tree.remove(address)
+    this.records.setScore(address, score)
+    this.tree.insert(address)
   }
 
-  remove(position: number): void {
-    this.tree.remove(position)
-    const last = this.table.size - 1
-    if (position !== last) this.tree.rename(last, position)
-    this.table.remove(position)
+  remove(address: number): void {
+    this.tree.remove(address)
+    this.records.remove(address)
+  }
+
+  /** Removes the first or the last member; `visitor` gets it. */
+  takeEnd(last: boolean, visitor: (member: string, score: number) => void): void {
+    const { records } = this
+    const address = this.tree.takeEnd(last)
+    visitor(records.member(address), records.score(address))
+    records.remove(address)
   }
 
   visit(rank: number, count: number, reverse: boolean, visitor: (member: string, score: number) => void): void {
-    const { table } = this
-    this.tree.visit(rank, count, reverse, (position, score) => visitor(table.member(position), score))
+    const { records } = this
+    this.tree.visit(rank, count, reverse, (address, score) => visitor(records.member(address), score))
   }
 }

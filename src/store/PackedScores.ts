@@ -8,14 +8,19 @@
  */
 import { flat } from "../bytes/Bytes.ts"
 
-/** More members, or longer ones, belong into an `IndexedScores`. */
+/** More members, longer ones, or more bytes of them belong into an `IndexedScores`. */
 export const entriesMax = 128
-export const memberLengthMax = 64
+export const memberLengthMax = 255
 
 /** Bytes of an entry before its member. */
 export const headerLength = 9
 /** In which order the bytes of a score stand: as this machine has them. */
 export const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+const lengthMax = entriesMax * (headerLength + 64)
+
+/** Whether `member` may be added. */
+export const hasRoom = (packed: string, { length }: string): boolean =>
+  length <= memberLengthMax && packed.length + headerLength + length <= lengthMax
 
 const scoreBytes = new Uint8Array(8)
 const scoreCell = new Float64Array(scoreBytes.buffer)
@@ -59,7 +64,17 @@ export const isSound = (packed: string): boolean => {
   return true
 }
 
-export const scoreOf = (packed: string, entry: number): number => scoreAt(packed, entry)
+export const scoreOf = scoreAt
+
+/** The member of the entry at `entry`: a cut of `packed`. Keep flat copies. */
+export const memberOf = memberAt
+
+/** Where the entry at `rank` begins. */
+export const entryAt = (packed: string, rank: number): number => {
+  let entry = 0
+  for (let left = rank; left > 0; left--) entry = next(packed, entry)
+  return entry
+}
 
 /** How many entries come before the one at `entry`. */
 export const rankOf = (packed: string, entry: number): number => {

@@ -1,47 +1,141 @@
 /**
- * Order with ranks: a B+-tree over the positions of a `ScoreTable`, sorted by score and then member, in which every inner
- * node knows how many positions lie below each child. Finding a rank, a position at a rank, a bound, inserting and removing
+ * Order with ranks: a B+-tree over the records of a `ScoreRecords`, sorted by score and then member, in which every inner
+ * node knows how many records lie below each child. Finding a rank, a record at a rank, a bound, inserting and removing
  * are all O(log n); walking from a rank costs O(1) a step along the linked leaves.
  *
  * The idea to hold: an inner node keeps, for each child, a score and a member that are not above anything in the child and
  * above everything before it. They were the child's first when it split off, and need not exist any more, so neither a
- * removal nor a renamed position repairs anything above the leaf. Scores lie in the nodes themselves, because following a
- * position to its score in the table costs a cache miss a comparison: measured 5 us a rank among a million instead of 2.
+ * removal nor a moved record repairs anything above the leaf. Scores lie in the nodes themselves, because following an
+ * address to its score costs a cache miss a comparison: measured 5 us a rank among a million instead of 2.
  */
-import type { ScoreTable } from "./ScoreTable.ts"
+import type { ScoreRecords } from "./records/ScoreRecords.ts"
 
 const leafMax = 128
+const leafFirst = 8
 const innerMax = 64
 
+/** Scores and addresses by turns, from `start` on: both ends can give way, so that taking the first costs no more than the last. */
 class Leaf {
-  positions: Array<number>
-  scores: Array<number>
+  entries: Float64Array
+  start = 0
+  size = 0
   previous: Leaf | undefined = undefined
   next: Leaf | undefined = undefined
-  constructor(positions: Array<number>, scores: Array<number>) {
-    this.positions = positions
-    this.scores = scores
+  constructor(capacity: number) {
+    this.entries = new Float64Array(capacity * 2)
   }
-  get size(): number {
-    return this.positions.length
+
+  get capacity(): number {
+    return this.entries.length >>> 1
+  }
+  score(index: number): number {
+    return this.entries[(this.start + index) << 1]
+  }
+  address(index: number): number {
+    return this.entries[((this.start + index) << 1) + 1]
+  }
+  setAddress(index: number, address: number): void {
+    this.entries[((this.start + index) << 1) + 1] = address
+  }
+
+  /** There must be fewer than `leafMax` entries. */
+  insert(index: number, score: number, address: number): void {
+    const { size } = this
+    if (size === this.capacity) this.grow()
+    const { entries, start } = this
+    if (start > 0 && (index * 2 < size || start + size === this.capacity)) {
+      entries.copyWithin((start - 1) << 1, start << 1, (start + index) << 1)
+      this.start--
+    } else entries.copyWithin((start + index + 1) << 1, (start + index) << 1, (start + size) << 1)
+    this.size++
+    const at = (this.start + index) << 1
+    entries[at] = score
+    entries[at + 1] = address
+  }
+
+  remove(index: number): void {
+    const { entries, start, size } = this
+    if (index * 2 < size) {
+      if (index > 0) entries.copyWithin((start + 1) << 1, start << 1, (start + index) << 1)
+      this.start++
+    } else entries.copyWithin((start + index) << 1, (start + index + 1) << 1, (start + size) << 1)
+    if (--this.size === 0) this.start = 0
+  }
+
+  /** A new leaf with the entries from `index` on, which leave this one. */
+  splitAt(index: number): Leaf {
+    const right = new Leaf(leafMax)
+    right.take(this, index)
+    this.size = index
+    right.next = this.next
+    right.previous = this
+    if (this.next !== undefined) this.next.previous = right
+    this.next = right
+    return right
+  }
+
+  /** Adds the entries of a leaf with higher ones from `index` on; there must not be too many. */
+  take(other: Leaf, index: number): void {
+    const { size } = this
+    const taken = other.size - index
+    if (this.start > 0 || this.capacity < size + taken) this.grow()
+    const from = (other.start + index) << 1
+    this.entries.set(other.entries.subarray(from, from + (taken << 1)), size << 1)
+    this.size += taken
+  }
+
+  /** Moves the entries to the beginning of an array that has room for more. */
+  private grow(): void {
+    const { start, size } = this
+    const entries = new Float64Array(2 * (this.capacity >= leafMax / 4 ? leafMax : this.capacity * 2))
+    entries.set(this.entries.subarray(start << 1, (start + size) << 1))
+    this.entries = entries
+    this.start = 0
   }
 }
 
 class Inner {
-  children: Array<Node>
-  /** How many positions are below each child. */
-  sizes: Array<number>
+  readonly children: Array<Node> = []
   /** The lower bounds of the children; the first is never looked at. */
-  scores: Array<number>
-  members: Array<string>
-  size: number
-  constructor(children: Array<Node>, sizes: Array<number>, scores: Array<number>, members: Array<string>) {
-    this.children = children
-    this.sizes = sizes
-    this.scores = scores
-    this.members = members
-    this.size = 0
-    for (const size of sizes) this.size += size
+  readonly members: Array<string> = []
+  readonly scores = new Float64Array(innerMax + 1)
+  /** How many records are below each child. */
+  readonly sizes = new Int32Array(innerMax + 1)
+  size = 0
+
+  insert(index: number, child: Node, score: number, member: string): void {
+    const length = this.children.length
+    insertAt(this.children, index, child)
+    insertAt(this.members, index, member)
+    this.scores.copyWithin(index + 1, index, length)
+    this.scores[index] = score
+    this.sizes.copyWithin(index + 1, index, length)
+    this.sizes[index] = child.size
+  }
+
+  remove(index: number): void {
+    const length = this.children.length
+    removeAt(this.children, index)
+    removeAt(this.members, index)
+    this.scores.copyWithin(index, index + 1, length)
+    this.sizes.copyWithin(index, index + 1, length)
+  }
+
+  /** A new node with the children from `index` on, which leave this one. */
+  splitAt(index: number): Inner {
+    const right = new Inner()
+    right.take(this, index)
+    this.children.length = this.members.length = index
+    this.size -= right.size
+    return right
+  }
+
+  /** Adds the children of a node with higher ones from `index` on. */
+  take(other: Inner, index: number): void {
+    for (let i = index; i < other.children.length; i++) {
+      this.insert(this.children.length, other.children[i], other.scores[i], other.members[i])
+      this.size += other.children[i].size
+    }
   }
 }
 
@@ -57,122 +151,125 @@ interface Split {
 /** Puts `value` into a short array at `index`. `splice` is three times slower here: it allocates what it removed. */
 const insertAt = <T>(values: Array<T>, index: number, value: T): void => {
   values.push(value)
-  for (let i = values.length - 1; i > index; i--) values[i] = values[i - 1]!
+  for (let i = values.length - 1; i > index; i--) values[i] = values[i - 1]
   values[index] = value
 }
 
 const removeAt = <T>(values: Array<T>, index: number): void => {
-  for (let i = index + 1; i < values.length; i++) values[i - 1] = values[i]!
+  for (let i = index + 1; i < values.length; i++) values[i - 1] = values[i]
   values.pop()
 }
 
 export class RankTree {
-  readonly #table: ScoreTable
-  #root: Node = new Leaf([], [])
-  constructor(table: ScoreTable) {
-    this.#table = table
+  private readonly records: ScoreRecords
+  private root: Node = new Leaf(leafFirst)
+  constructor(records: ScoreRecords) {
+    this.records = records
   }
 
   get size(): number {
-    return this.#root.size
+    return this.root.size
   }
 
-  /** Adds a position that is not there. */
-  insert(position: number): void {
-    const score = this.#table.score(position)
-    const member = this.#table.member(position)
-    const left = this.#root
-    const right = this.#insertBelow(left, position, score, member, true)
+  /** Adds a record that is not there. */
+  insert(address: number): void {
+    const score = this.records.score(address)
+    const left = this.root
+    const right = this.insertBelow(left, address, score, true)
     if (right === undefined) return
-    this.#root = new Inner([left, right.node], [left.size, right.node.size], [score, right.score], ["", right.member])
+    const root = new Inner()
+    root.insert(0, left, score, "")
+    root.insert(1, right.node, right.score, right.member)
+    root.size = left.size + right.node.size
+    this.root = root
   }
 
-  /** Removes a position; its score and member must still be those it was inserted with. */
-  remove(position: number): void {
-    this.#removeBelow(this.#root, this.#table.score(position), this.#table.member(position))
-    if (this.#root.size === 0) this.#root = new Leaf([], [])
-    while (this.#root instanceof Inner && this.#root.children.length === 1) this.#root = this.#root.children[0]!
+  /** Removes a record; its score and member must still be those it was inserted with. */
+  remove(address: number): void {
+    this.removeBelow(this.root, address, this.records.score(address))
+    this.settleRoot()
   }
 
-  /** Writes `to` where `from` stands: the table is about to move that member. */
+  /** Removes the first or the last record, and answers its address. There must be one. */
+  takeEnd(last: boolean): number {
+    const address = this.takeBelow(this.root, last)
+    this.settleRoot()
+    return address
+  }
+
+  /** Writes `to` where `from` stands: the record is being moved. */
   rename(from: number, to: number): void {
-    const score = this.#table.score(from)
-    const member = this.#table.member(from)
-    let node = this.#root
-    while (node instanceof Inner) node = node.children[childOf(node, score, member)]!
-    node.positions[this.#indexOf(node, score, member)] = to
+    const score = this.records.score(from)
+    let node = this.root
+    while (node instanceof Inner) node = node.children[this.childOf(node, from, score)]
+    node.setAddress(this.indexOf(node, from, score), to)
   }
 
-  /** How many positions come before `position`. */
-  rank(position: number): number {
-    const score = this.#table.score(position)
-    const member = this.#table.member(position)
-    let node = this.#root
+  /** How many records come before that at `address`. */
+  rank(address: number): number {
+    const score = this.records.score(address)
+    let node = this.root
     let rank = 0
     while (node instanceof Inner) {
-      const child = childOf(node, score, member)
-      for (let i = 0; i < child; i++) rank += node.sizes[i]!
-      node = node.children[child]!
+      const child = this.childOf(node, address, score)
+      for (let i = 0; i < child; i++) rank += node.sizes[i]
+      node = node.children[child]
     }
-    return rank + this.#indexOf(node, score, member)
+    return rank + this.indexOf(node, address, score)
   }
 
-  /** The position at `rank`, 0 <= rank < size. */
+  /** The address at `rank`, 0 <= rank < size. */
   at(rank: number): number {
-    const { leaf, index } = this.#seek(rank)
-    return leaf.positions[index]!
+    const { leaf, index } = this.seek(rank)
+    return leaf.address(index)
   }
 
-  /** How many positions have a score below `score`, or up to it when `inclusive`. */
+  /** How many records have a score below `score`, or up to it when `inclusive`. */
   countBelow(score: number, inclusive: boolean): number {
-    return this.#count((other) => (inclusive ? other <= score : other < score))
+    return this.count((other) => (inclusive ? other <= score : other < score))
   }
 
   /** How many members satisfy `precedes`, which must hold for a leading part of the order and for nothing after it. */
   countWhile(precedes: (member: string) => boolean): number {
-    const table = this.#table
-    return this.#count((_, member, position) => precedes(member ?? table.member(position)))
+    const { records } = this
+    return this.count((_, member, address) => precedes(member ?? records.member(address)))
   }
 
-  /** Visits `count` positions in order from `rank`, downward when `reverse`; they must exist. The tree must not change. */
-  visit(rank: number, count: number, reverse: boolean, visitor: (position: number, score: number) => void): void {
+  /** Visits `count` records in order from `rank`, downward when `reverse`; they must exist. The tree must not change. */
+  visit(rank: number, count: number, reverse: boolean, visitor: (address: number, score: number) => void): void {
     if (count <= 0) return
-    const found = this.#seek(rank)
-    let leaf = found.leaf
-    let index = found.index
+    let { leaf, index } = this.seek(rank)
     let left = count
     if (reverse) {
       for (;;) {
-        const { positions, scores } = leaf
-        for (; index >= 0 && left > 0; index--, left--) visitor(positions[index]!, scores[index]!)
+        for (; index >= 0 && left > 0; index--, left--) visitor(leaf.address(index), leaf.score(index))
         if (left === 0) return
         leaf = leaf.previous!
-        index = leaf.positions.length - 1
+        index = leaf.size - 1
       }
     }
     for (;;) {
-      const { positions, scores } = leaf
-      for (; index < positions.length && left > 0; index++, left--) visitor(positions[index]!, scores[index]!)
+      for (; index < leaf.size && left > 0; index++, left--) visitor(leaf.address(index), leaf.score(index))
       if (left === 0) return
       leaf = leaf.next!
       index = 0
     }
   }
 
-  #seek(rank: number): { readonly leaf: Leaf; readonly index: number } {
-    let node = this.#root
+  private seek(rank: number): { leaf: Leaf; index: number } {
+    let node = this.root
     let index = rank
     while (node instanceof Inner) {
       let child = 0
-      while (index >= node.sizes[child]!) index -= node.sizes[child++]!
-      node = node.children[child]!
+      while (index >= node.sizes[child]) index -= node.sizes[child++]
+      node = node.children[child]
     }
     return { leaf: node, index }
   }
 
-  /** `precedes` gets the member of a lower bound, and `undefined` with the position of an element. */
-  #count(precedes: (score: number, member: string | undefined, position: number) => boolean): number {
-    let node = this.#root
+  /** `precedes` gets the member of a lower bound, and `undefined` with the address of a record. */
+  private count(precedes: (score: number, member: string | undefined, address: number) => boolean): number {
+    let node = this.root
     let count = 0
     while (node instanceof Inner) {
       // The last child whose lower bound precedes; what is before it precedes altogether.
@@ -180,126 +277,123 @@ export class RankTree {
       let high = node.children.length
       while (high - low > 1) {
         const middle = (low + high) >>> 1
-        if (precedes(node.scores[middle]!, node.members[middle]!, -1)) low = middle
+        if (precedes(node.scores[middle], node.members[middle], 0)) low = middle
         else high = middle
       }
-      for (let i = 0; i < low; i++) count += node.sizes[i]!
-      node = node.children[low]!
+      for (let i = 0; i < low; i++) count += node.sizes[i]
+      node = node.children[low]
     }
     let low = 0
-    let high = node.positions.length
+    let high = node.size
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (precedes(node.scores[middle]!, undefined, node.positions[middle]!)) low = middle + 1
+      if (precedes(node.score(middle), undefined, node.address(middle))) low = middle + 1
       else high = middle
     }
     return count + low
   }
 
-  /** Where in the leaf a score and member are, or belong. */
-  #indexOf(leaf: Leaf, score: number, member: string): number {
-    const { positions, scores } = leaf
+  /** The child of `node` in whose range a record falls. */
+  private childOf({ scores, members }: Inner, address: number, score: number): number {
     let low = 0
-    let high = positions.length
-    while (low < high) {
+    let high = members.length
+    while (high - low > 1) {
       const middle = (low + high) >>> 1
-      const other = scores[middle]!
-      if (other < score || (other === score && this.#table.member(positions[middle]!) < member)) low = middle + 1
+      const other = scores[middle]
+      if (other < score || (other === score && this.records.compareText(address, members[middle]) >= 0)) low = middle
       else high = middle
     }
     return low
   }
 
+  /** Where in the leaf a record is, or belongs. */
+  private indexOf(leaf: Leaf, address: number, score: number): number {
+    const { entries, start } = leaf
+    let low = start
+    let high = start + leaf.size
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = entries[middle << 1]
+      if (other < score || (other === score && this.records.compare(entries[(middle << 1) + 1], address) < 0)) {
+        low = middle + 1
+      } else high = middle
+    }
+    return low - start
+  }
+
   /** Inserts below `node`; answers the right half when the node had to split. `last`: nothing is to the right of it. */
-  #insertBelow(node: Node, position: number, score: number, member: string, last: boolean): Split | undefined {
-    if (node instanceof Leaf) return this.#insertInto(node, position, score, member, last)
-    const index = childOf(node, score, member)
-    const child = node.children[index]!
-    const right = this.#insertBelow(child, position, score, member, last && index === node.children.length - 1)
+  private insertBelow(node: Node, address: number, score: number, last: boolean): Split | undefined {
+    if (node instanceof Leaf) return this.insertInto(node, address, score, last)
+    const index = this.childOf(node, address, score)
+    const child = node.children[index]
+    const right = this.insertBelow(child, address, score, last && index === node.children.length - 1)
     node.size++
     node.sizes[index] = child.size
     if (right === undefined) return undefined
-    insertAt(node.children, index + 1, right.node)
-    insertAt(node.sizes, index + 1, right.node.size)
-    insertAt(node.scores, index + 1, right.score)
-    insertAt(node.members, index + 1, right.member)
+    node.insert(index + 1, right.node, right.score, right.member)
     if (node.children.length <= innerMax) return undefined
     const half = last && index === innerMax - 1 ? innerMax : (innerMax + 1) >>> 1
-    const { children, sizes, scores, members } = node
-    const sibling = new Inner(children.slice(half), sizes.slice(half), scores.slice(half), members.slice(half))
-    node.children = children.slice(0, half)
-    node.sizes = sizes.slice(0, half)
-    node.scores = scores.slice(0, half)
-    node.members = members.slice(0, half)
-    node.size -= sibling.size
-    return { node: sibling, score: scores[half]!, member: members[half]! }
+    const sibling = node.splitAt(half)
+    return { node: sibling, score: sibling.scores[0], member: sibling.members[0] }
   }
 
-  #insertInto(leaf: Leaf, position: number, score: number, member: string, last: boolean): Split | undefined {
-    const index = this.#indexOf(leaf, score, member)
-    insertAt(leaf.positions, index, position)
-    insertAt(leaf.scores, index, score)
-    if (leaf.positions.length <= leafMax) return undefined
-    // Rising scores fill the tree from the right: leaves that no later element will reach stay full.
-    const half = last && index === leafMax ? leafMax : (leafMax + 1) >>> 1
-    const right = new Leaf(leaf.positions.slice(half), leaf.scores.slice(half))
-    leaf.positions = leaf.positions.slice(0, half)
-    leaf.scores = leaf.scores.slice(0, half)
-    right.next = leaf.next
-    right.previous = leaf
-    if (leaf.next !== undefined) leaf.next.previous = right
-    leaf.next = right
-    return { node: right, score: right.scores[0]!, member: this.#table.member(right.positions[0]!) }
-  }
-
-  #removeBelow(node: Node, score: number, member: string): void {
-    if (node instanceof Leaf) {
-      const index = this.#indexOf(node, score, member)
-      removeAt(node.positions, index)
-      removeAt(node.scores, index)
-      return
+  private insertInto(leaf: Leaf, address: number, score: number, last: boolean): Split | undefined {
+    const index = this.indexOf(leaf, address, score)
+    if (leaf.size < leafMax) {
+      leaf.insert(index, score, address)
+      return undefined
     }
-    const index = childOf(node, score, member)
-    const child = node.children[index]!
-    this.#removeBelow(child, score, member)
+    // Rising scores fill the tree from the right: leaves that no later record will reach stay full.
+    const half = last && index === leafMax ? leafMax : leafMax >>> 1
+    const right = leaf.splitAt(half)
+    if (index < half) leaf.insert(index, score, address)
+    else right.insert(index - half, score, address)
+    return { node: right, score: right.score(0), member: this.records.member(right.address(0)) }
+  }
+
+  private removeBelow(node: Node, address: number, score: number): void {
+    if (node instanceof Leaf) return node.remove(this.indexOf(node, address, score))
+    const index = this.childOf(node, address, score)
+    const child = node.children[index]
+    this.removeBelow(child, address, score)
     node.size--
     node.sizes[index] = child.size
     rebalance(node, index)
   }
-}
 
-/** The child of `node` in whose range a score and member fall. */
-const childOf = ({ scores, members }: Inner, score: number, member: string): number => {
-  let low = 0
-  let high = scores.length
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1
-    const other = scores[middle]!
-    if (other < score || (other === score && members[middle]! <= member)) low = middle
-    else high = middle
+  private takeBelow(node: Node, last: boolean): number {
+    if (node instanceof Leaf) {
+      const index = last ? node.size - 1 : 0
+      const address = node.address(index)
+      node.remove(index)
+      return address
+    }
+    const index = last ? node.children.length - 1 : 0
+    const child = node.children[index]
+    const address = this.takeBelow(child, last)
+    node.size--
+    node.sizes[index] = child.size
+    rebalance(node, index)
+    return address
   }
-  return low
-}
 
-const removeChild = (parent: Inner, index: number): void => {
-  removeAt(parent.children, index)
-  removeAt(parent.sizes, index)
-  removeAt(parent.scores, index)
-  removeAt(parent.members, index)
+  private settleRoot(): void {
+    if (this.root.size === 0) this.root = new Leaf(leafFirst)
+    while (this.root instanceof Inner && this.root.children.length === 1) this.root = this.root.children[0]
+  }
 }
 
 /** Takes out an empty child, and joins one that has become small with a neighbour that has room. */
 const rebalance = (parent: Inner, index: number): void => {
-  const child = parent.children[index]!
+  const child = parent.children[index]
   if (child.size === 0) {
     if (child instanceof Leaf) {
       if (child.previous !== undefined) child.previous.next = child.next
       if (child.next !== undefined) child.next.previous = child.previous
     }
-    removeChild(parent, index)
-    return
+    return parent.remove(index)
   }
-  const width = child instanceof Leaf ? child.positions.length : child.children.length
+  const width = child instanceof Leaf ? child.size : child.children.length
   if (width * 4 > (child instanceof Leaf ? leafMax : innerMax)) return
   if (index > 0 && join(parent, index - 1)) return
   if (index + 1 < parent.children.length) join(parent, index)
@@ -307,26 +401,21 @@ const rebalance = (parent: Inner, index: number): void => {
 
 /** Moves the child after `index` into the one at `index` if there is room to spare; answers whether. */
 const join = (parent: Inner, index: number): boolean => {
-  const left = parent.children[index]!
-  const right = parent.children[index + 1]!
+  const left = parent.children[index]
+  const right = parent.children[index + 1]
   if (left instanceof Leaf && right instanceof Leaf) {
     if ((left.size + right.size) * 4 > leafMax * 3) return false
-    left.positions = left.positions.concat(right.positions)
-    left.scores = left.scores.concat(right.scores)
+    left.take(right, 0)
     left.next = right.next
     if (right.next !== undefined) right.next.previous = left
   } else if (left instanceof Inner && right instanceof Inner) {
     if ((left.children.length + right.children.length) * 4 > innerMax * 3) return false
     // The first lower bound of the right one was never looked at; the parent's is the one that holds.
-    right.scores[0] = parent.scores[index + 1]!
-    right.members[0] = parent.members[index + 1]!
-    left.children = left.children.concat(right.children)
-    left.sizes = left.sizes.concat(right.sizes)
-    left.scores = left.scores.concat(right.scores)
-    left.members = left.members.concat(right.members)
-    left.size += right.size
+    right.scores[0] = parent.scores[index + 1]
+    right.members[0] = parent.members[index + 1]
+    left.take(right, 0)
   }
-  removeChild(parent, index + 1)
+  parent.remove(index + 1)
   parent.sizes[index] = left.size
   return true
 }

@@ -34,7 +34,7 @@ export class SetValue implements Collection {
 
   has(member: string): boolean {
     const inside = this.#inside
-    if (typeof inside !== "string") return inside.find(member) !== -1
+    if (typeof inside !== "string") return inside.has(member)
     const value = parseInteger(member)
     return value !== undefined && Integers.find(inside, value) >= 0
   }
@@ -56,12 +56,7 @@ export class SetValue implements Collection {
   /** Removes `member`; answers whether it was there. */
   remove(member: string): boolean {
     const inside = this.#inside
-    if (typeof inside !== "string") {
-      const position = inside.find(member)
-      if (position === -1) return false
-      inside.remove(position)
-      return true
-    }
+    if (typeof inside !== "string") return inside.remove(member)
     const value = parseInteger(member)
     const index = value === undefined ? -1 : Integers.find(inside, value)
     if (index < 0) return false
@@ -78,9 +73,9 @@ export class SetValue implements Collection {
   /** Removes the member at a position, which the last one may take, and returns it. */
   removeAt(position: number): string {
     const inside = this.#inside
+    if (typeof inside !== "string") return inside.removeAt(position)
     const member = this.at(position)
-    if (typeof inside === "string") this.#inside = Integers.remove(inside, position)
-    else inside.remove(position)
+    this.#inside = Integers.remove(inside, position)
     return member
   }
 
@@ -108,7 +103,7 @@ export class SetValue implements Collection {
       for (let position = 0; position < size; position++) visitor(this.at(position))
       return 0
     }
-    // The cursor is the position after the next one to visit, see MemberTable.
+    // The cursor is the position after the next one to visit, see RecordTable.
     let next = cursor === 0 ? size : Math.min(cursor, size)
     for (let left = count; left > 0 && next > 0; left--) visitor(inside.at(--next))
     return next
@@ -121,14 +116,10 @@ export class SetValue implements Collection {
     return copy
   }
 
-  memoryUsage(samples: number): number {
+  memoryUsage(): number {
     const inside = this.#inside
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length)
-    const sampled = samples === 0 ? inside.size : Math.min(samples, inside.size)
-    let bytes = 0
-    for (let position = 0; position < sampled; position++) bytes += stringBytes(inside.at(position).length)
-    const average = sampled === 0 ? 0 : bytes / sampled
-    return objectBytes + tableBytes + Math.round(inside.size * average) + inside.ownBytes
+    return objectBytes + tableBytes + inside.memoryBytes
   }
 
   #toTable(packed: string): MemberTable {

@@ -125,10 +125,10 @@ export class SortedSet implements Collection {
       this.#inside = Packed.insert(Packed.remove(inside, entry), member, this.#kept(score))
       return "updated"
     }
-    const position = inside.table.find(member)
-    if (position === -1) return this.#add(member, score, limits)
-    if (inside.table.score(position) === score) return "unchanged"
-    inside.setScore(position, this.#kept(score))
+    const address = inside.records.find(member)
+    if (address === 0) return this.#add(member, score, limits)
+    if (inside.records.score(address) === score) return "unchanged"
+    inside.setScore(address, this.#kept(score))
     return "updated"
   }
 
@@ -140,9 +140,9 @@ export class SortedSet implements Collection {
       if (entry === -1) return false
       this.#inside = Packed.remove(inside, entry)
     } else {
-      const position = inside.table.find(member)
-      if (position === -1) return false
-      inside.remove(position)
+      const address = inside.records.find(member)
+      if (address === 0) return false
+      inside.remove(address)
     }
     this.#size--
     return true
@@ -160,10 +160,21 @@ export class SortedSet implements Collection {
     for (const member of members) this.remove(member)
   }
 
+  /** Removes the first or the last member, which `visitor` gets; there must be one. The string is for answering: keep a flat copy. */
+  takeEnd(last: boolean, visitor: (member: string, score: number) => void): void {
+    const inside = this.#inside
+    if (typeof inside === "string") {
+      const entry = last ? Packed.entryAt(inside, this.#size - 1) : 0
+      visitor(Packed.memberOf(inside, entry), Packed.scoreOf(inside, entry))
+      this.#inside = Packed.remove(inside, entry)
+    } else inside.takeEnd(last, visitor)
+    this.#size--
+  }
+
   /** The member at `rank`, 0 <= rank < size. */
   memberAt(rank: number): string {
     const inside = this.#inside
-    if (typeof inside !== "string") return inside.table.member(inside.tree.at(rank))
+    if (typeof inside !== "string") return inside.records.member(inside.tree.at(rank))
     let found = ""
     Packed.visit(inside, rank, 1, false, (member) => (found = member))
     return found
@@ -220,11 +231,12 @@ export class SortedSet implements Collection {
       this.forEach(visitor)
       return 0
     }
-    // The cursor is the position after the next one to visit, see ScoreTable.
+    // The cursor is the position after the next one to visit, see RecordTable.
     let next = cursor === 0 ? this.#size : Math.min(cursor, this.#size)
     for (let left = count; left > 0 && next > 0; left--) {
       next--
-      visitor(inside.table.member(next), inside.table.score(next))
+      const address = inside.records.at(next)
+      visitor(inside.records.member(address), inside.records.score(address))
     }
     return next
   }
@@ -243,14 +255,10 @@ export class SortedSet implements Collection {
     return copy
   }
 
-  memoryUsage(samples: number): number {
+  memoryUsage(): number {
     const inside = this.#inside
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length)
-    const sampled = samples === 0 ? this.#size : Math.min(samples, this.#size)
-    let bytes = 0
-    inside.visit(0, sampled, false, (member) => (bytes += stringBytes(member.length)))
-    const average = sampled === 0 ? 0 : bytes / sampled
-    return objectBytes + Math.round(this.#size * (average + indexBytes))
+    return objectBytes + inside.records.memoryBytes + this.#size * treeBytes
   }
 
   #add(member: string, score: number, limits: SortedSetLimits): "added" {
@@ -261,7 +269,7 @@ export class SortedSet implements Collection {
     const kept = this.#kept(score)
     const inside = this.#inside
     if (typeof inside !== "string") inside.append(member, kept)
-    else if (size <= Packed.entriesMax && member.length <= Packed.memberLengthMax) {
+    else if (size <= Packed.entriesMax && Packed.hasRoom(inside, member)) {
       this.#inside = Packed.insert(inside, member, kept)
     } else this.#index(inside, size - 1).append(member, kept)
     return "added"
@@ -307,5 +315,5 @@ export class SortedSet implements Collection {
 /** Heap bytes of the object itself, and of a string of `length` bytes. */
 const objectBytes = 48
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Heap bytes a member of an `IndexedScores` beside its string: reference, score, index, tree. */
-const indexBytes = 60
+/** Bytes a member in the tree. */
+const treeBytes = 24

@@ -7,23 +7,27 @@ import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
-import { type CommandError, OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
+import { type CommandError, OutOfRange, SyntaxError, WrongType } from "../../errors/CommandError.ts"
 import { InvalidCount } from "../../errors/SortedSetErrors.ts"
 import { EventClass } from "../../store/Events.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
-import { entriesOf } from "./replies.ts"
+import { Entries } from "./replies.ts"
 
 type End = "min" | "max"
 
-/** Removes `count` members, which must be there, from one end; announces it. */
-const take = (key: string, set: SortedSet, end: End, count: number, { db }: Command.Ctx): void => {
-  const start = end === "min" ? 0 : set.size - count
-  set.removeRanks({ start, end: start + count })
+/** Removes `count` members, which must be there, from one end; announces it. `visitor` gets them in the order in which they leave. */
+const take = (
+  key: string,
+  set: SortedSet,
+  end: End,
+  count: number,
+  { db }: Command.Ctx,
+  visitor: (member: string, score: number) => void,
+): void => {
+  for (let left = count; left > 0; left--) set.takeEnd(end === "max", visitor)
   db.changed(key, EventClass.sortedSet, end === "min" ? "zpopmin" : "zpopmax", count)
   db.removeIfEmpty(key, set)
 }
-
-const firstRank = (set: SortedSet, end: End): number => (end === "min" ? 0 : set.size - 1)
 
 const parsePop = (args: Args) => {
   const key = args.key()
@@ -36,23 +40,23 @@ const pop = (
   { key, count }: ReturnType<typeof parsePop>,
   end: End,
   ctx: Command.Ctx,
-): Either.Either<Reply.Reply, CommandError> =>
-  Either.map(ctx.db.writeAs(key, SortedSet), (set) => {
-    if (set === undefined || count === 0) return Reply.emptyArray
-    if (count === undefined) {
-      // Only the form with a count pairs members and scores in RESP3.
-      let answer = Reply.emptyArray
-      set.visit(firstRank(set, end), 1, false, (member, score) => {
-        answer = Reply.array([Reply.bulk(member), Reply.double(score)])
-      })
-      take(key, set, end, 1, ctx)
-      return answer
-    }
-    const taken = Math.min(count, set.size)
-    const answer = entriesOf(set, firstRank(set, end), taken, end === "max", true, ctx.client)
-    take(key, set, end, taken, ctx)
-    return answer
-  })
+): Either.Either<Reply.Reply, CommandError> => {
+  const set = ctx.db.write(key)
+  if (set === undefined) return Either.right(Reply.emptyArray)
+  if (!(set instanceof SortedSet)) return Either.left(WrongType.error)
+  if (count === 0) return Either.right(Reply.emptyArray)
+  // Only the form with a count pairs members and scores in RESP3.
+  if (count === undefined && ctx.client.protocol === 3) {
+    let answer = Reply.emptyArray
+    take(key, set, end, 1, ctx, (member, score) => {
+      answer = Reply.array([Reply.bulk(member), Reply.double(score)])
+    })
+    return Either.right(answer)
+  }
+  const entries = new Entries(ctx.client, true)
+  take(key, set, end, Math.min(count ?? 1, set.size), ctx, entries.add)
+  return Either.right(entries.reply)
+}
 
 const zpopmin = Command.make({
   name: "zpopmin",
@@ -97,22 +101,20 @@ const popFrom = (
 ): Reply.Reply => {
   const taken = Math.min(count, set.size)
   const pairs: Array<Reply.Reply> = []
-  set.visit(firstRank(set, end), taken, end === "max", (member, score) => {
+  ctx.propagateAs([requestName(end), key, String(taken)])
+  take(key, set, end, taken, ctx, (member, score) => {
     pairs.push(Reply.array([Reply.bulk(member), Reply.double(score)]))
   })
-  ctx.propagateAs([requestName(end), key, String(taken)])
-  take(key, set, end, taken, ctx)
   return Reply.array([Reply.bulk(key), Reply.array(pairs)])
 }
 
 /** What BZPOPMIN and BZPOPMAX answer: key, member and score on one level. */
 const popOneFrom = (key: string, set: SortedSet, end: End, ctx: Command.Ctx): Reply.Reply => {
   let answer = Reply.nilArray
-  set.visit(firstRank(set, end), 1, false, (member, score) => {
+  ctx.propagateAs([requestName(end), key])
+  take(key, set, end, 1, ctx, (member, score) => {
     answer = Reply.array([Reply.bulk(key), Reply.bulk(member), Reply.double(score)])
   })
-  ctx.propagateAs([requestName(end), key])
-  take(key, set, end, 1, ctx)
   return answer
 }
 

@@ -1,0 +1,74 @@
+/**
+ * Fields with values, see `RecordTable`: a value follows its field. It is written over in place where it fits, and most do: a value
+ * that is set again is seldom longer than what was there before.
+ *
+ *     position    bytes of the field    bytes of the value    units of the record    field    value
+ */
+import { blockOf, wordAt } from "./RecordBlocks.ts"
+import * as KeyBytes from "../bytes/KeyBytes.ts"
+import { RecordTable } from "./RecordTable.ts"
+
+const headWords = 4
+
+export class FieldRecords extends RecordTable {
+  constructor() {
+    super(headWords)
+  }
+
+  value(address: number): string {
+    const block = blockOf(address)
+    const words = this.blocks.words[block]
+    const word = wordAt(address)
+    const start = valueStart(words, word)
+    return this.blocks.bytes[block].latin1Slice(start, start + words[word + 2])
+  }
+
+  valueLength(address: number): number {
+    return this.blocks.words[blockOf(address)][wordAt(address) + 2]
+  }
+
+  /** Adds a field that is not there. */
+  insertField(field: string, value: string): void {
+    const more = KeyBytes.wordsFor(value.length)
+    const address = this.insert(field, more)
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    words[word + 2] = value.length
+    words[word + 3] = (headWords + KeyBytes.wordsFor(field.length) + more + 1) >>> 1
+    this.write(address, value, valueStart(words, word))
+  }
+
+  setValue(address: number, value: string): void {
+    const { length } = value
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    const start = valueStart(words, word)
+    const room = (word << 2) + (words[word + 3] << 3) - start
+    // A record much larger than needed is given back too.
+    if (length > room || room > length + roomSpared) return this.replaceValue(address, value)
+    words[word + 2] = length
+    this.write(address, value, start)
+  }
+
+  private replaceValue(from: number, value: string): void {
+    const more = KeyBytes.wordsFor(value.length)
+    const units = (headWords + KeyBytes.wordsFor(this.memberLength(from)) + more + 1) >>> 1
+    const address = this.resize(from, more)
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    words[word + 2] = value.length
+    words[word + 3] = units
+    this.write(address, value, valueStart(words, word))
+  }
+
+  protected override unitsAt(address: number): number {
+    return this.blocks.words[blockOf(address)][wordAt(address) + 3]
+  }
+}
+
+/** Bytes that a value may leave unused in its record. */
+const roomSpared = 64
+
+/** The byte at which the value of a record begins. */
+const valueStart = (words: Int32Array, word: number): number =>
+  (word + headWords + KeyBytes.wordsFor(words[word + 1])) << 2

@@ -1,0 +1,163 @@
+/**
+ * Memory for the records of one large collection, outside the heap: blocks of words, of which records are cut one after the other.
+ *
+ * An address is a block's number and an offset in units of 8 bytes, at most 31 bits; 0 is no address. A record that was freed is used
+ * again for one of the same size. When less than a quarter of what was cut is in use, the owner moves what is left into new blocks, a few
+ * records with each change, and the old blocks go: see `isLeaving`.
+ *
+ * The idea to hold: a collection can be small, so the first block is, and doubles by copying until it is as large as a block becomes;
+ * whoever holds a block's `words` reads them anew after `take`.
+ */
+import { release } from "../bytes/Release.ts"
+
+const offsetBits = 15
+const offsetMask = (1 << offsetBits) - 1
+/** Units of a block that is full grown: 256 KiB, which the system hands out page by page. */
+const blockUnits = 1 << offsetBits
+const blocksMax = 1 << (31 - offsetBits)
+const firstUnits = 64
+/** Records that take more have a block of their own. */
+const sharedMax = blockUnits / 2
+/** Freed records of more units are not used again one by one. */
+const reusedMax = 512
+/** Less than this cut in vain is not worth moving anything. */
+const leftUnitsMin = 8 * 1024
+
+const noWords = new Int32Array(0)
+const noBytes = Buffer.alloc(0)
+
+/** The index of a record's first word in its block. */
+export const wordAt = (address: number): number => (address & offsetMask) << 1
+export const blockOf = (address: number): number => address >>> offsetBits
+
+export class RecordBlocks {
+  /** By block number. */
+  readonly words: Array<Int32Array> = []
+  readonly bytes: Array<Buffer> = []
+  /** Numbers of blocks that have gone. */
+  private readonly gone: Array<number> = []
+  /** Numbers of the blocks that are shared, and of those among them that are being left. */
+  private shared: Array<number> = []
+  private leaving: ReadonlySet<number> = nowhere
+  /** The block that records are cut from, and the next word of it. */
+  private current = -1
+  private top = 0
+  /** The first free record of each size. A free record's first word is the next one. */
+  private free: Int32Array = noWords
+  /** Units in use, in all blocks but those of single records, and cut, in blocks that are not being left. */
+  private used = 0
+  private cut = 0
+  /** Bytes taken from the system. */
+  allocated = 0
+
+  /** Room for a record of `units`. */
+  take(units: number): number {
+    if (units > sharedMax) return this.takeAlone(units)
+    this.used += units
+    if (units < this.free.length) {
+      const address = this.free[units]
+      if (address !== 0) {
+        this.free[units] = this.words[blockOf(address)][wordAt(address)]
+        return address
+      }
+    }
+    const needed = units << 1
+    if (this.current === -1 || this.top + needed > this.words[this.current].length) this.makeRoom(needed)
+    const address = (this.current << offsetBits) | (this.top >>> 1)
+    this.top += needed
+    this.cut += units
+    return address
+  }
+
+  private takeAlone(units: number): number {
+    // The first unit is left out: an address of block 0 must not be 0.
+    return (this.addBlock(units + 1) << offsetBits) | 1
+  }
+
+  /** Gives back the room of a record. */
+  give(address: number, units: number): void {
+    const block = blockOf(address)
+    if (units > sharedMax) return this.dropBlock(block)
+    this.used -= units
+    if (units > reusedMax || this.leaving.has(block)) return
+    if (units >= this.free.length) {
+      const more = new Int32Array(Math.min(reusedMax + 1, units * 2))
+      more.set(this.free)
+      this.free = more
+    }
+    this.words[block][wordAt(address)] = this.free[units]
+    this.free[units] = address
+  }
+
+  /** Whether most of what was cut is not used any more, so that records should be moved. */
+  get isWasteful(): boolean {
+    return this.used * 4 < this.cut && this.cut > leftUnitsMin && this.leaving === nowhere
+  }
+
+  /** From now on records are cut from new blocks. */
+  leave(): void {
+    this.leaving = new Set(this.shared)
+    this.shared = []
+    this.current = -1
+    this.cut = 0
+    this.free = noWords
+  }
+
+  /** Whether a record is in a block that is being left, and has to be moved. */
+  isLeaving(address: number): boolean {
+    return this.leaving.has(blockOf(address))
+  }
+
+  /** Nothing is in the blocks that were left. */
+  left(): void {
+    for (const block of this.leaving) this.dropBlock(block)
+    this.leaving = nowhere
+  }
+
+  /** Makes room in the current block, or makes a new one the current one. */
+  private makeRoom(words: number): void {
+    const { current } = this
+    const now = current === -1 ? 0 : this.words[current].length
+    if (current === -1 || now === blockUnits * 2) {
+      // After the first block all are full grown, except that those left may have been the large ones.
+      const all =
+        this.shared.length > 0 ? blockUnits : Math.min(blockUnits, powerOf2(Math.max(firstUnits, this.used, words)))
+      this.current = this.addBlock(all)
+      this.shared.push(this.current)
+      this.top = 2
+      return
+    }
+    const grown = Math.min(blockUnits, Math.max(now, powerOf2((this.top + words) >>> 1)))
+    const old = this.words[current]
+    this.setBlock(current, grown)
+    this.words[current].set(old)
+    this.allocated -= old.byteLength
+    release(old)
+  }
+
+  private addBlock(units: number): number {
+    const number = this.gone.pop() ?? this.words.length
+    if (number >= blocksMax) throw new RangeError("The collection is full: it holds 16 GiB.")
+    this.setBlock(number, units)
+    return number
+  }
+
+  private setBlock(number: number, units: number): void {
+    const buffer = new ArrayBuffer(units << 3)
+    this.words[number] = new Int32Array(buffer)
+    this.bytes[number] = Buffer.from(buffer)
+    this.allocated += buffer.byteLength
+  }
+
+  private dropBlock(number: number): void {
+    this.allocated -= this.words[number].byteLength
+    release(this.words[number])
+    this.words[number] = noWords
+    this.bytes[number] = noBytes
+    this.gone.push(number)
+  }
+}
+
+const nowhere: ReadonlySet<number> = new Set()
+
+const powerOf2 = (least: number): number => 2 ** Math.ceil(Math.log2(least))

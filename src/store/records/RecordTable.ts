@@ -1,0 +1,231 @@
+/**
+ * The inside of large sets, hashes and sorted sets: distinct members, each with whatever else its record holds, as bytes outside the heap.
+ * The collector has nothing to walk, and a look-up meets two cold places, a slot and a record, where strings in arrays have six: adding
+ * a member that is there takes 150 ns instead of 240. A member of 19 bytes takes 105 bytes resident with all that belongs to it, where it took
+ * 136.
+ *
+ * A record, in words of four bytes:
+ *
+ *     position    bytes of the member    ... `headWords` in all    member    what follows it
+ *
+ * The member begins at a word and its last word is filled up with zeros.
+ *
+ * The idea to hold: positions run 0..size-1 without holes; removing one moves the last member into the hole. That makes a random member
+ * O(1), and a scan that walks the positions *downward* complete: a member only ever moves to a lower position, new ones land behind the
+ * scan. A record is known by its address, which changes only when it has to be moved.
+ */
+import * as KeyBytes from "../bytes/KeyBytes.ts"
+import { PositionList } from "../bytes/PositionList.ts"
+import { SlotIndex } from "../bytes/SlotIndex.ts"
+import { blockOf, RecordBlocks, wordAt } from "./RecordBlocks.ts"
+
+/** Records looked at with each change, while they are moved: with a quarter left, moving ends long before it is due again. */
+const movedAStep = 4
+
+/** Shorter text is written char by char: a call into Node costs 65 ns whatever the length. */
+const writtenCharwiseMax = 16
+
+/** The member that was looked up last, and its hash, for the insertion that follows. */
+let lastMember: string | undefined
+let lastHash = 0
+
+export class RecordTable {
+  protected readonly blocks = new RecordBlocks()
+  private readonly index = new SlotIndex()
+  private readonly positions = new PositionList()
+  private readonly headWords: number
+  /** The position below which records may still be in blocks that are being left; 0: none. */
+  private unmoved = 0
+
+  constructor(headWords: number) {
+    this.headWords = headWords
+  }
+
+  get size(): number {
+    return this.positions.size
+  }
+
+  /** Bytes of memory that all of it takes. */
+  get memoryBytes(): number {
+    return this.blocks.allocated + this.index.bytes + this.positions.bytes
+  }
+
+  /** The address of the record at a position. */
+  at(position: number): number {
+    return this.positions.at(position)
+  }
+
+  /** The address of the record of `member`, or 0. */
+  find(member: string): number {
+    const hash = KeyBytes.load(member)
+    lastMember = member
+    lastHash = hash
+    let address = this.index.first(hash)
+    while (address !== 0 && !this.holds(address, member)) address = this.index.next()
+    return address
+  }
+
+  /** The member of a record, as a string of its own. */
+  member(address: number): string {
+    const block = blockOf(address)
+    const word = wordAt(address)
+    const start = (word + this.headWords) << 2
+    return this.blocks.bytes[block].latin1Slice(start, start + this.blocks.words[block][word + 1])
+  }
+
+  /** Bytes of a record's member. */
+  memberLength(address: number): number {
+    return this.blocks.words[blockOf(address)][wordAt(address) + 1]
+  }
+
+  /** Adds a member that is not there, with `more` words after it. Its record's own words are what they were. */
+  insert(member: string, more: number): number {
+    const hash = lastMember === member && KeyBytes.loaded === member ? lastHash : KeyBytes.load(member)
+    const { length } = member
+    const memberWords = KeyBytes.wordsFor(length)
+    const address = this.blocks.take((this.headWords + memberWords + more + 1) >>> 1)
+    const block = blockOf(address)
+    const words = this.blocks.words[block]
+    const word = wordAt(address)
+    words[word] = this.positions.size
+    words[word + 1] = length
+    const start = word + this.headWords
+    if (length <= KeyBytes.inlineKeyMax) for (let i = 0; i < memberWords; i++) words[start + i] = KeyBytes.words[i]
+    else {
+      words[start + memberWords - 1] = 0
+      this.blocks.bytes[block].latin1Write(member, start << 2, length)
+    }
+    this.positions.push(address)
+    this.index.add(hash, address)
+    lastMember = undefined
+    if (this.unmoved > 0) this.moveSome()
+    return address
+  }
+
+  /** Removes a record; the last one takes its position. */
+  remove(address: number): void {
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    const position = words[word]
+    this.index.remove(this.hashAt(address), address)
+    this.blocks.give(address, this.unitsAt(address))
+    const last = this.positions.pop()
+    if (last !== address) {
+      this.positions.set(position, last)
+      this.blocks.words[blockOf(last)][wordAt(last)] = position
+    }
+    if (this.unmoved > 0) this.moveSome()
+    else if (this.blocks.isWasteful) {
+      this.blocks.leave()
+      this.unmoved = this.positions.size
+      this.moveSome()
+    }
+  }
+
+  /** Gives a record room for `more` words after its member, which is kept, and what follows it is not. Returns its new address. */
+  protected resize(address: number, more: number): number {
+    const memberWords = KeyBytes.wordsFor(this.memberLength(address))
+    const kept = this.headWords + memberWords
+    return this.moveTo(address, this.blocks.take((kept + more + 1) >>> 1), kept)
+  }
+
+  /** How many units a record takes: what it was inserted with. */
+  protected unitsAt(address: number): number {
+    return (this.headWords + KeyBytes.wordsFor(this.memberLength(address)) + 1) >>> 1
+  }
+
+  /** A record has been moved. */
+  protected moved(_from: number, _to: number): void {}
+
+  /** The order of two members by their bytes: negative, 0 or positive. */
+  compare(left: number, right: number): number {
+    const leftWords = this.blocks.words[blockOf(left)]
+    const rightWords = this.blocks.words[blockOf(right)]
+    const leftWord = wordAt(left)
+    const rightWord = wordAt(right)
+    const leftLength = leftWords[leftWord + 1]
+    const rightLength = rightWords[rightWord + 1]
+    const shared = KeyBytes.wordsFor(leftLength < rightLength ? leftLength : rightLength)
+    const { headWords } = this
+    for (let i = headWords; i < headWords + shared; i++) {
+      const difference = leftWords[leftWord + i] ^ rightWords[rightWord + i]
+      if (difference === 0) continue
+      // The first byte that differs is the lowest one.
+      const shift = (31 - Math.clz32(difference & -difference)) & 24
+      return ((leftWords[leftWord + i] >>> shift) & 255) - ((rightWords[rightWord + i] >>> shift) & 255)
+    }
+    return leftLength - rightLength
+  }
+
+  /** The order of a member and a text by their bytes: negative, 0 or positive. */
+  compareText(address: number, text: string): number {
+    const block = blockOf(address)
+    const bytes = this.blocks.bytes[block]
+    const word = wordAt(address)
+    const length = this.blocks.words[block][word + 1]
+    const start = (word + this.headWords) << 2
+    const shared = length < text.length ? length : text.length
+    for (let i = 0; i < shared; i++) {
+      const difference = bytes[start + i] - text.charCodeAt(i)
+      if (difference !== 0) return difference
+    }
+    return length - text.length
+  }
+
+  private holds(address: number, member: string): boolean {
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    const { length } = member
+    if (words[word + 1] !== length) return false
+    if (length > KeyBytes.inlineKeyMax) return this.member(address) === member
+    const start = word + this.headWords
+    for (let i = KeyBytes.wordsFor(length) - 1; i >= 0; i--) {
+      if (words[start + i] !== KeyBytes.words[i]) return false
+    }
+    return true
+  }
+
+  private hashAt(address: number): number {
+    const words = this.blocks.words[blockOf(address)]
+    const word = wordAt(address)
+    const length = words[word + 1]
+    return length > KeyBytes.inlineKeyMax
+      ? KeyBytes.load(this.member(address))
+      : KeyBytes.hashOf(words, word + this.headWords, length)
+  }
+
+  /** Goes on to move records out of the blocks that are being left. */
+  private moveSome(): void {
+    let position = Math.min(this.unmoved, this.positions.size)
+    for (let left = movedAStep; left > 0 && position > 0; left--) {
+      const address = this.positions.at(--position)
+      if (!this.blocks.isLeaving(address)) continue
+      const units = this.unitsAt(address)
+      this.moveTo(address, this.blocks.take(units), units << 1)
+    }
+    this.unmoved = position
+    if (position === 0) this.blocks.left()
+  }
+
+  /** Moves the first `count` words of a record to `to`, and gives its old room back. */
+  private moveTo(from: number, to: number, count: number): number {
+    const source = this.blocks.words[blockOf(from)]
+    const target = this.blocks.words[blockOf(to)]
+    const sourceWord = wordAt(from)
+    const targetWord = wordAt(to)
+    for (let i = 0; i < count; i++) target[targetWord + i] = source[sourceWord + i]
+    this.moved(from, to)
+    this.index.replace(this.hashAt(from), from, to)
+    this.positions.set(source[sourceWord], to)
+    this.blocks.give(from, this.unitsAt(from))
+    return to
+  }
+
+  /** Writes `text` at a byte of the block of `address`. */
+  protected write(address: number, text: string, at: number): void {
+    const bytes = this.blocks.bytes[blockOf(address)]
+    const { length } = text
+    if (length > writtenCharwiseMax) bytes.latin1Write(text, at, length)
+    else for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i)
+  }
+}
