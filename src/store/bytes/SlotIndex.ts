@@ -172,9 +172,10 @@ export class SlotIndex {
     this.oldShift = this.shift
     this.slots = new Int32Array(Math.max(capacity, firstCapacity) * 2)
     this.shift = 33 - Math.log2(this.slots.length)
-    this.passed = 0
     this.start = 0
     while (this.old[this.start * 2 + 1] !== 0) this.start++
+    // The free slot itself is passed: an entry put there, by a run that comes around to it, is the last one to be moved.
+    this.passed = 1
   }
 
   /** Frees a slot and moves later ones of its run back, so that no search meets a gap before what it looks for. */
