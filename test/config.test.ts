@@ -333,6 +333,35 @@ describe("CONFIG GET", () => {
   })
 })
 
+describe("settings without a choice", () => {
+  it("are shown and may be set to what they are", () => {
+    const config = start(fileOf("constants.conf", "io-threads 1\nlazyfree-lazy-user-del NO\ncluster-enabled no\n"))
+    expect(config.warnings).toEqual([])
+    expect(config.get(["io-threads", "LAZYFREE-lazy-e*", "hz"])).toEqual([
+      ["io-threads", "1"],
+      ["lazyfree-lazy-eviction", "no"],
+      ["lazyfree-lazy-expire", "no"],
+    ])
+    expect(set(config, "timeout", "5", "lazyfree-lazy-user-del", "no", "activedefrag", "No")).toBe("OK")
+    expect(config.current.timeout).toBe(5)
+  })
+
+  it("refuse everything else, and redis-server's immutable ones even what they are", () => {
+    const config = start(fileOf("constants.conf", ""))
+    const refused = "CONFIG SET failed (possibly related to argument"
+    expect(set(config, "timeout", "5", "activedefrag", "yes")).toBe(
+      `ERR ${refused} 'activedefrag') - this server has no choice here but 'no'`,
+    )
+    expect(set(config, "timeout", "5", "io-threads", "1")).toBe(
+      `ERR ${refused} 'io-threads') - can't set immutable config`,
+    )
+    expect(config.current.timeout).toBe(0)
+    const [warning] = start(fileOf("other.conf", "io-threads 4\n")).warnings
+    expect(warning).toContain("io-threads")
+    expect(refusedFile(fileOf("cluster.conf", "cluster-enabled yes\n"))).toContain("cluster-enabled")
+  })
+})
+
 describe("a settings file", () => {
   it("has quoted words, comments, repeated and older settings, and includes", () => {
     const included = fileOf("included-1.conf", "timeout 9\n")

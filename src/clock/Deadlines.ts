@@ -23,6 +23,8 @@ export const make = <Item>(options: {
   readonly clock: ClockService
   /** Called for each item whose time has come. */
   readonly onDue: (item: Item, now: number) => void
+  /** Told how long each go took, in microseconds. */
+  readonly onSlice?: (micros: number) => void
   /** At most this many items in one go; then other fibers have a turn. */
   readonly sliceMax: number
 }): Deadlines<Item> => {
@@ -84,9 +86,11 @@ export const make = <Item>(options: {
 
   const meetDue = () => {
     const now = clock.now()
+    const beganAt = clock.nowMicros()
     for (let left = options.sliceMax; left > 0 && times.length > 0 && times[0]! <= now; left--) {
       options.onDue(takeFirst(), now)
     }
+    options.onSlice?.(clock.nowMicros() - beganAt)
   }
 
   const sleep = Effect.suspend(() => {

@@ -23,6 +23,11 @@ export interface StatsService {
   connectionsRejected: number
   netInputBytes: number
   netOutputBytes: number
+  /** Chunks received, and writes that sent something. */
+  reads: number
+  writes: number
+  /** Connections ended because of `client-query-buffer-limit`. */
+  queryLimitDisconnections: number
   outputLimitDisconnections: number
   /** Connections ended because of `maxmemory-clients`. */
   clientsEvicted: number
@@ -60,6 +65,9 @@ const make = (startedAtMs: number): StatsService => {
     connectionsRejected: 0,
     netInputBytes: 0,
     netOutputBytes: 0,
+    reads: 0,
+    writes: 0,
+    queryLimitDisconnections: 0,
     outputLimitDisconnections: 0,
     clientsEvicted: 0,
     errorReplies: 0,
@@ -72,6 +80,9 @@ const make = (startedAtMs: number): StatsService => {
       stats.commandsProcessed = stats.connectionsReceived = stats.connectionsRejected = 0
       stats.netInputBytes =
         stats.netOutputBytes =
+        stats.reads =
+        stats.writes =
+        stats.queryLimitDisconnections =
         stats.outputLimitDisconnections =
         stats.clientsEvicted =
         stats.errorReplies =

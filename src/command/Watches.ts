@@ -17,6 +17,8 @@ export interface WatchesService {
   /** Forgets what the client watches, and that it changed. */
   readonly unwatch: (client: Client) => void
   /** True when EXEC must not run: a watched key changed, or has expired since. */
+  /** How many keys are watched, by anybody. */
+  readonly count: () => number
   readonly isBroken: (client: Client) => boolean
 }
 
@@ -84,6 +86,11 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
           client.watched.push(watched)
         },
         unwatch,
+        count: () => {
+          let count = 0
+          for (const byKey of watchers.values()) count += byKey.size
+          return count
+        },
         isBroken: (client) =>
           client.watchedChanged || client.watched.some(({ db, key, expired }) => !expired && db.isExpired(key)),
       }

@@ -67,7 +67,13 @@ const resetstat = (registry: RegistryService, stats: StatsService) =>
     run: (_, { store }) => {
       stats.reset()
       registry.resetStats()
-      Object.assign(store.counters, { hits: 0, misses: 0, expired: 0, evicted: 0 } satisfies typeof store.counters)
+      Object.assign(store.counters, {
+        hits: 0,
+        misses: 0,
+        expired: 0,
+        evicted: 0,
+        expiryMicros: 0,
+      } satisfies typeof store.counters)
       return Either.right(Reply.ok)
     },
   })

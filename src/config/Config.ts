@@ -22,6 +22,7 @@ import {
   type UnknownSetting,
   type UnreadableFile,
 } from "../errors/ConfigErrors.ts"
+import * as Constants from "./Constants.ts"
 import { type Directive, fromValues, load, type Loaded, parse } from "./Directive.ts"
 import {
   type Entry,
@@ -209,9 +210,11 @@ const plan = (
   const found = new Set<string>()
   for (const [spelled] of pairs) {
     const entry = find(spelled)
-    if (entry === undefined) return Either.left(UnknownOption.of(spelled))
-    const { change } = entry.setting
-    if (change === "never") return Either.left(SettingRefused.of(spelled, "can't set immutable config"))
+    const constant = Constants.find(spelled)
+    if (entry === undefined && constant === undefined) return Either.left(UnknownOption.of(spelled))
+    const change = entry?.setting.change
+    if (change === "never" || constant?.immutable === true)
+      return Either.left(SettingRefused.of(spelled, "can't set immutable config"))
     const allowed = current.enableProtectedConfigs
     if (change === "protected" && !(allowed === "yes" || (allowed === "local" && local))) {
       return Either.left(SettingRefused.of(spelled, "can't set protected config"))
@@ -222,6 +225,11 @@ const plan = (
   }
   const changes: Array<Change> = []
   for (const [spelled, text] of pairs) {
+    const constant = Constants.find(spelled)
+    if (constant !== undefined) {
+      if (!Constants.says(constant, text)) return Either.left(SettingRefused.of(spelled, onlyValue(constant.value)))
+      continue
+    }
     const entry = find(spelled)!
     const before = current[entry.property]
     const parsed = parse(entry, [text], before)
@@ -232,19 +240,26 @@ const plan = (
   return Either.right(changes)
 }
 
+/** Differs: redis-server has a choice here. */
+const onlyValue = (value: string): string => `this server has no choice here but '${value}'`
+
 const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> => {
   const found = new Map<string, readonly [string, string]>()
-  const add = (spelled: string, entry: Entry): void => {
+  const add = (spelled: string, value: string): void => {
     const key = spelled.toLowerCase()
-    if (!found.has(key)) found.set(key, [spelled, entry.setting.type.print(current[entry.property])])
+    if (!found.has(key)) found.set(key, [spelled, value])
   }
+  const print = ({ setting, property }: Entry): string => setting.type.print(current[property])
   for (const pattern of patterns) {
     if (/[*?[]/.test(pattern)) {
-      for (const [name, entry] of names) if (globMatch(pattern, name, true)) add(name, entry)
+      for (const [name, entry] of names) if (globMatch(pattern, name, true)) add(name, print(entry))
+      for (const [name, { value }] of Constants.constants) if (globMatch(pattern, name, true)) add(name, value)
       continue
     }
     const entry = find(pattern)
-    if (entry !== undefined) add(pattern, entry)
+    const constant = Constants.find(pattern)
+    if (entry !== undefined) add(pattern, print(entry))
+    else if (constant !== undefined) add(pattern, constant.value)
   }
   return [...found.values()]
 }

@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import { toUtf8 } from "../bytes/Bytes.ts"
 import { InvalidSetting, UnknownSetting } from "../errors/ConfigErrors.ts"
+import * as Constants from "./Constants.ts"
 import {
   type Entry,
   entries,
@@ -66,6 +67,8 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
     const entry = find(directive.name)
     if (entry === undefined) {
       const { name, origin } = directive
+      const constant = Constants.find(name)
+      if (constant !== undefined && Constants.says(constant, directive.words.join(" "))) continue
       if (!withoutEffect.has(name.toLowerCase())) return Either.left(new UnknownSetting({ setting: name, origin }))
       idle.push(name.toLowerCase())
       continue

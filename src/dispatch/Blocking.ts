@@ -54,7 +54,12 @@ interface Waiter {
 /** Queues of deadlines shorter than this are not worth building anew. */
 const rebuildSizeMin = 1000
 
-export const make = (store: StoreService, clock: ClockService): Blocking => {
+/** `onUnblocked` is told of a client whose wait CLIENT UNBLOCK ends as if its time had passed. */
+export const make = (
+  store: StoreService,
+  clock: ClockService,
+  onUnblocked: (client: Client) => void = () => {},
+): Blocking => {
   // Sets keep arrival order and let a waiter leave in O(1).
   const queues = new Map<Database, Map<string, Set<Waiter>>>()
   let ready: Array<{ readonly db: Database; readonly key: string }> = []
@@ -148,7 +153,10 @@ export const make = (store: StoreService, clock: ClockService): Blocking => {
     client.parked = {
       keys: waiting.keys,
       timed: waiter.untilMs < Infinity,
-      unblock: (how) => waiter.end(how === "timeout" ? Either.right(waiting.onTimeout) : Either.left(Unblocked.error)),
+      unblock: (how) => {
+        if (how === "timeout") onUnblocked(client)
+        waiter.end(how === "error" ? Either.left(Unblocked.error) : Either.right(waiting.onTimeout))
+      },
     }
     return Effect.async<Reply, CommandError>((done) => {
       if (ended !== undefined) return done(ended)

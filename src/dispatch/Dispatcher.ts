@@ -78,7 +78,11 @@ const make = Effect.gen(function* () {
 
   const args = new Args()
   const gate = Gates.make({ config, memory, persistence, scripts })
-  const blocking = Blocking.make(store, clock)
+  const blocking = Blocking.make(store, clock, (client) => {
+    // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not.
+    const entry = registry.findFull(client.lastCommand)
+    if (entry !== undefined) entry.failed++
+  })
   /** The last reading of the clock. The end of one command is the beginning of the next, so a command costs one reading. */
   let readAtMicros = clock.nowMicros()
   /** When the instant that commands see was taken. */

@@ -42,6 +42,8 @@ export class Libraries {
         library.functions.map((definition) => [definition.name, { library, definition }] as const),
       ),
     )
+    const bytes = this.all.reduce((sum, { name, source }) => sum + name.length + source.length, 0)
+    this.engine.installed = { libraries: this.byName.size, functions: this.functions.size, bytes }
   }
 
   /** Adds a library to `to`; gives its name. */

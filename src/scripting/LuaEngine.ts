@@ -23,6 +23,7 @@ import {
   type Invocation,
   type Library,
   type LibraryFunction,
+  nothingInstalled,
   type Paused,
   type Script,
   ScriptEngine,
@@ -352,6 +353,12 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
     runFunction,
     slow: undefined,
     memoryBytes: () => vm?.wasm.memoryBytes ?? 0,
+    scriptBytes: () => {
+      let bytes = 0
+      for (const { sha, source } of bySha.values()) bytes += sha.length + source.length
+      return bytes
+    },
+    installed: nothingInstalled,
   }
 }
 

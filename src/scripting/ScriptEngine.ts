@@ -63,6 +63,8 @@ export interface Paused {
   readonly kill: (message: string) => Reply
 }
 
+export const nothingInstalled = { libraries: 0, functions: 0, bytes: 0 }
+
 /** A script that has paused, and what others may do about it. Kept by the commands that run scripts. */
 export interface SlowScript {
   readonly kind: "script" | "function"
@@ -93,6 +95,10 @@ export interface ScriptEngineService {
   slow: SlowScript | undefined
   /** Bytes that the interpreter holds; 0 before the first script. */
   readonly memoryBytes: () => number
+  /** Bytes of the sources of all scripts. */
+  readonly scriptBytes: () => number
+  /** What is installed; kept by Libraries. */
+  installed: { readonly libraries: number; readonly functions: number; readonly bytes: number }
 }
 
 export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptEngine, ScriptEngineService>() {
@@ -107,6 +113,8 @@ export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptE
     runFunction: refuse,
     slow: undefined,
     memoryBytes: () => 0,
+    scriptBytes: () => 0,
+    installed: nothingInstalled,
   }))
 }
 

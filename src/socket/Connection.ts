@@ -128,6 +128,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const flush = () => {
     if (out === "" || closed) return
     stats.netOutputBytes += out.length
+    stats.writes++
     const bytes = out
     out = ""
     unsent = 0
@@ -263,7 +264,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       client.closing = true
       return "closed"
     }
-    if (decoder.bufferedBytes > config.current.clientQueryBufferLimit) return "closed"
+    if (decoder.bufferedBytes > config.current.clientQueryBufferLimit) {
+      stats.queryLimitDisconnections++
+      return "closed"
+    }
     return inputEnded ? "closed" : "input"
   }
 
@@ -435,6 +439,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     transport.start({
       data: (chunk) => {
         stats.netInputBytes += chunk.length
+        stats.reads++
         decoder.push(chunk)
         inputNoted = true
         // What is served in this turn need not be held back.
@@ -460,7 +465,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     flush()
     closed = true
     // Parked, but the connection ended before its fiber came to wait: nobody would take what is served.
-    client.parked?.unblock("timeout")
+    client.parked?.unblock("closed")
     transport.end()
     clients.remove(client)
   })

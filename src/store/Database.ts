@@ -35,6 +35,8 @@ export interface Counters {
   hits: number
   misses: number
   expired: number
+  /** Time in which expired keys were removed outside of commands. */
+  expiryMicros: number
   evicted: number
 }
 

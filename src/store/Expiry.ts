@@ -33,6 +33,9 @@ export const layer = Layer.scopedDiscard(
     const deadlines = Deadlines.make<Due>({
       clock,
       sliceMax,
+      onSlice: (micros) => {
+        store.counters.expiryMicros += micros
+      },
       onDue: (due, now) => {
         if (!store.expire || !store.activeExpire) return
         if (now < store.keepsUntil) {

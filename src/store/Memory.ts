@@ -14,8 +14,8 @@ import { Config } from "../config/Config.ts"
 import * as Access from "./Access.ts"
 import type { Database } from "./Database.ts"
 import { listen } from "./Events.ts"
-import type { Keyspace } from "./Keyspace.ts"
-import { Store } from "./Store.ts"
+import { type Footprint, footprintOf, type Keyspace } from "./Keyspace.ts"
+import { Store, type StoreService } from "./Store.ts"
 import type { Value } from "./Value.ts"
 
 export interface MemoryService {
@@ -23,6 +23,24 @@ export interface MemoryService {
   readonly reclaim: () => boolean
   /** Bytes of all data, by the estimate above; measured now, unless a limit keeps it up to date. */
   readonly used: () => number
+  /** What counts against `maxmemory` now; absent while there is no limit. */
+  readonly counted: () => number | undefined
+  /** What the whole process takes. */
+  readonly process: () => ProcessMemory
+}
+
+/** Bytes of the process: data, code, garbage not yet collected, buffers. */
+export interface ProcessMemory {
+  /** In use, in V8's heap and outside of it. */
+  readonly used: number
+  /** The most that `used` was when somebody looked. */
+  readonly peak: number
+  /** What was in use when the server was put together. */
+  readonly startup: number
+  /** Taken from the system for the heap and what is beside it. */
+  readonly active: number
+  readonly resident: number
+  readonly footprint: Footprint | undefined
 }
 
 /** Elements looked at to estimate a large collection. */
@@ -40,7 +58,32 @@ export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryServi
   )
 
   /** No limit, whatever is configured. */
-  static readonly layerUnlimited = Layer.succeed(this, { reclaim: () => true, used: () => 0 })
+  static readonly layerUnlimited = Layer.effect(
+    this,
+    Effect.map(Store, (store) => ({
+      reclaim: () => true,
+      used: () => 0,
+      counted: () => undefined,
+      process: processMemory(store),
+    })),
+  )
+}
+
+const processMemory = (store: StoreService): (() => ProcessMemory) => {
+  const look = () => {
+    const { heapUsed, external, heapTotal, rss } = process.memoryUsage()
+    const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
+    // Memory taken for keys and values that none lies in is not used.
+    const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)
+    return { used, active: heapTotal + external, resident: rss, footprint }
+  }
+  const startup = look().used
+  let peak = startup
+  return () => {
+    const now = look()
+    peak = Math.max(peak, now.used)
+    return { ...now, peak, startup }
+  }
 }
 
 /** The best candidates met so far, as Redis keeps them: better ones turn up as more keys are sampled. */
@@ -177,5 +220,7 @@ const make = Effect.gen(function* () {
       if (current.maxmemory === 0) measureAll()
       return total()
     },
+    counted: () => (current.maxmemory === 0 ? undefined : total()),
+    process: processMemory(store),
   } satisfies MemoryService
 })

@@ -45,7 +45,7 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     touching: true,
     dirty: 0,
     events: Events.make(),
-    counters: { hits: 0, misses: 0, expired: 0, evicted: 0 },
+    counters: { hits: 0, misses: 0, expired: 0, evicted: 0, expiryMicros: 0 },
     accessClock,
     at: (instant) => {
       store.now = instant

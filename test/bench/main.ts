@@ -9,8 +9,8 @@
  *   npm run bench -- --ours FILE           another build of ours; --node FLAG adds a flag of node's (latency)
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
  *   npm run bench -- memory --keyspace map
- *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | start | fanout
- *   npm run bench -- profile TEST | plots
+ *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | blocked | start
+ *   npm run bench -- fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -18,7 +18,7 @@
 import { parseArgs } from "node:util"
 import { hasPrograms, pinSelf } from "./Children.ts"
 import { measureComplexity } from "./Complexity.ts"
-import { measureConnections, measureStart } from "./Connections.ts"
+import { measureBlocked, measureConnections, measureStart } from "./Connections.ts"
 import { measureDeletion } from "./Deletion.ts"
 import { measureFanout } from "./Fanout.ts"
 import { measureLatency } from "./Latency.ts"
@@ -154,6 +154,8 @@ const run = async (): Promise<number> => {
       })
     case "connections":
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
+    case "blocked":
+      return measureBlocked({ main: values.ours, clients: whole(values.keys, 5000) })
     case "fanout":
       return measureFanout({ main: values.ours, subscribers: 1000, messages: whole(values.requests, 10_000) })
     case "start":

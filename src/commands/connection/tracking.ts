@@ -53,14 +53,13 @@ export const trackingSubcommands = Effect.gen(function* () {
     const current = client.tracking
     const conflict = conflictOf(request, current)
     if (conflict !== undefined) return conflict
-    // BCAST without a prefix means every key.
-    const given =
-      request.mode === "bcast" && request.prefixes.length === 0 && current === undefined ? [""] : request.prefixes
+    // BCAST without a prefix means every key, also to who has named some before.
+    const given = request.mode === "bcast" && request.prefixes.length === 0 ? [""] : request.prefixes
     tracking.enable(client, {
       mode: request.mode,
       noLoop: request.noLoop,
       redirect: request.redirect,
-      prefixes: [...(current?.prefixes ?? []), ...given],
+      prefixes: [...new Set([...(current?.prefixes ?? []), ...given])],
       caching: undefined,
       brokenRedirect: false,
     })
@@ -130,10 +129,12 @@ export const trackingSubcommands = Effect.gen(function* () {
     flags: "noscript loading stale",
     acl: "connection",
     args: [Arg.oneOf("mode", [Arg.token("YES"), Arg.token("NO")])],
-    parse: (args) => args.option("YES") || (args.option("NO") ? false : args.fail(SyntaxError.error)),
+    parse: (args, { client }) => {
+      if (client.tracking === undefined) args.fail(TrackingError.cachingWithoutMode)
+      return args.option("YES") || (args.option("NO") ? false : args.fail(SyntaxError.error))
+    },
     run: (yes, { client }) => {
-      const mode = client.tracking?.mode
-      if (mode !== "optin" && mode !== "optout") return Either.left(TrackingError.cachingWithoutMode)
+      const mode = client.tracking!.mode
       if (yes && mode !== "optin") return Either.left(TrackingError.cachingYes)
       if (!yes && mode !== "optout") return Either.left(TrackingError.cachingNo)
       client.tracking!.caching = yes

@@ -21,7 +21,10 @@ import { Tracking } from "../../pubsub/Tracking.ts"
 import { lruStamp } from "../../store/Access.ts"
 import type { Database } from "../../store/Database.ts"
 import { Store } from "../../store/Store.ts"
-import { footprintOf } from "../../store/Keyspace.ts"
+import { Memory } from "../../store/Memory.ts"
+import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
+import { Watches } from "../../command/Watches.ts"
+import { memoryOf } from "../../command/Client.ts"
 
 type Fields = ReadonlyArray<readonly [name: string, value: string | number]>
 
@@ -36,6 +39,9 @@ export const human = (bytes: number): string => {
   }
   return unit === 0 ? `${value}B` : `${value.toFixed(2)}${units[unit]}`
 }
+
+/** Node has it from 23.9 on. */
+const { threadCpuUsage } = process as { readonly threadCpuUsage?: () => NodeJS.CpuUsage }
 
 /** Keys looked at for `avg_ttl`. */
 const ttlSamples = 20
@@ -70,17 +76,9 @@ export const infoCommands = Effect.gen(function* () {
   const stats = yield* Stats
   const store = yield* Store
   const tracking = yield* Tracking
-  let peak = 0
-
-  const memory = () => {
-    const { heapUsed, external, heapTotal, rss } = process.memoryUsage()
-    // Memory taken for keys and values that none lies in is not used.
-    const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
-    const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)
-    peak = Math.max(peak, used)
-    return { used, total: heapTotal + external, rss, footprint }
-  }
-  const startedWith = memory().used
+  const memory = yield* Memory
+  const scripts = yield* ScriptEngine
+  const watches = yield* Watches
 
   const server = (): Fields => {
     const uptime = Math.floor((clock.now() - stats.startedAtMs) / 1000)
@@ -106,6 +104,7 @@ export const infoCommands = Effect.gen(function* () {
       ["lru_clock", lruStamp(clock.now())],
       ["executable", fromUtf8(process.argv[1] ?? "")],
       ["config_file", fromUtf8(config.file ?? "")],
+      ["io_threads_active", 0],
     ]
   }
 
@@ -119,14 +118,20 @@ export const infoCommands = Effect.gen(function* () {
       ["client_recent_max_output_buffer", all.reduce((most, client) => Math.max(most, client.outbox.queuedBytes()), 0)],
       ["blocked_clients", all.filter((client) => client.blocked).length],
       ["tracking_clients", all.filter((client) => client.tracking !== undefined).length],
+      ["pubsub_clients", all.filter((client) => client.subscriptions + client.shardChannels.size > 0).length],
+      ["watching_clients", all.filter((client) => client.watched.length > 0).length],
       ["clients_in_timeout_table", all.filter((client) => client.parked?.timed === true).length],
+      ["total_watched_keys", watches.count()],
     ]
   }
 
   const memoryFields = (): Fields => {
-    const { used, total, rss, footprint } = memory()
+    const { used, active: total, resident: rss, peak, startup, footprint } = memory.process()
+    const { libraries, functions, bytes: functionBytes } = scripts.installed
+    const [scriptBytes, interpreter] = [scripts.scriptBytes(), scripts.memoryBytes()]
+    const counted = memory.counted()
     const { maxmemory, maxmemoryPolicy } = config.current
-    const dataset = Math.max(0, used - startedWith)
+    const dataset = Math.max(0, used - startup)
     return [
       ["used_memory", used],
       ["used_memory_human", human(used)],
@@ -136,14 +141,28 @@ export const infoCommands = Effect.gen(function* () {
       ["used_memory_peak_human", human(peak)],
       ["used_memory_peak_perc", percent(used, peak)],
       ["used_memory_overhead", used - dataset],
-      ["used_memory_startup", startedWith],
+      ["used_memory_startup", startup],
       ["used_memory_dataset", dataset],
-      ["used_memory_dataset_perc", percent(dataset, used - Math.min(startedWith, used))],
+      ["used_memory_dataset_perc", percent(dataset, used - Math.min(startup, used))],
       ["allocator_allocated", used],
       ["allocator_active", total],
       ["allocator_resident", rss],
       ["total_system_memory", totalmem()],
       ["total_system_memory_human", human(totalmem())],
+      // One interpreter runs scripts and functions.
+      ["used_memory_lua", interpreter],
+      ["used_memory_vm_eval", interpreter],
+      ["used_memory_lua_human", human(interpreter)],
+      ["used_memory_scripts_eval", scriptBytes],
+      ["number_of_cached_scripts", scripts.scriptCount()],
+      ["number_of_functions", functions],
+      ["number_of_libraries", libraries],
+      ["used_memory_vm_functions", 0],
+      ["used_memory_vm_total", interpreter],
+      ["used_memory_vm_total_human", human(interpreter)],
+      ["used_memory_functions", functionBytes],
+      ["used_memory_scripts", scriptBytes + functionBytes],
+      ["used_memory_scripts_human", human(scriptBytes + functionBytes)],
       ["maxmemory", maxmemory],
       ["maxmemory_human", human(maxmemory)],
       ["maxmemory_policy", maxmemoryPolicy],
@@ -151,10 +170,17 @@ export const infoCommands = Effect.gen(function* () {
       ["allocator_frag_bytes", total - used],
       ["allocator_rss_ratio", (rss / total).toFixed(2)],
       ["allocator_rss_bytes", rss - total],
+      ["rss_overhead_ratio", "1.00"],
+      ["rss_overhead_bytes", 0],
       ["mem_fragmentation_ratio", (rss / used).toFixed(2)],
       ["mem_fragmentation_bytes", rss - used],
+      ["mem_not_counted_for_evict", counted === undefined ? 0 : Math.max(0, used - counted)],
+      ["mem_replication_backlog", 0],
+      ["mem_total_replication_buffers", 0],
       ["mem_clients_slaves", 0],
-      ["mem_clients_normal", [...clients.byId.values()].reduce((sum, client) => sum + client.outbox.queuedBytes(), 0)],
+      ["mem_clients_normal", [...clients.byId.values()].reduce((sum, client) => sum + memoryOf(client).total, 0)],
+      ["mem_cluster_links", 0],
+      ["mem_aof_buffer", persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0],
       ["mem_allocator", "v8"],
       ["active_defrag_running", 0],
       ["lazyfree_pending_objects", 0],
@@ -207,6 +233,8 @@ export const infoCommands = Effect.gen(function* () {
       ["total_net_repl_output_bytes", 0],
       ["instantaneous_input_kbps", rate.input],
       ["instantaneous_output_kbps", rate.output],
+      ["instantaneous_input_repl_kbps", "0.00"],
+      ["instantaneous_output_repl_kbps", "0.00"],
       ["rejected_connections", stats.connectionsRejected],
       ["sync_full", 0],
       ["sync_partial_ok", 0],
@@ -214,6 +242,7 @@ export const infoCommands = Effect.gen(function* () {
       ["expired_keys", store.counters.expired],
       ["expired_stale_perc", "0.00"],
       ["expired_time_cap_reached_count", 0],
+      ["expire_cycle_cpu_milliseconds", Math.floor(store.counters.expiryMicros / 1000)],
       ["evicted_keys", store.counters.evicted],
       ["evicted_clients", stats.clientsEvicted],
       ["total_eviction_exceeded_time", 0],
@@ -227,11 +256,25 @@ export const infoCommands = Effect.gen(function* () {
       ["total_forks", 0],
       ["migrate_cached_sockets", 0],
       ["slave_expires_tracked_keys", 0],
+      ["active_defrag_hits", 0],
+      ["active_defrag_misses", 0],
+      ["active_defrag_key_hits", 0],
+      ["active_defrag_key_misses", 0],
+      ["total_active_defrag_time", 0],
+      ["current_active_defrag_time", 0],
       ["tracking_total_keys", tracking.counts().keys],
       ["tracking_total_items", tracking.counts().items],
       ["tracking_total_prefixes", tracking.counts().prefixes],
       ["unexpected_error_replies", 0],
       ["total_error_replies", stats.errorReplies],
+      ["dump_payload_sanitizations", 0],
+      ["total_reads_processed", stats.reads],
+      ["total_writes_processed", stats.writes],
+      ["io_threaded_reads_processed", 0],
+      ["io_threaded_writes_processed", 0],
+      ["reply_buffer_shrinks", 0],
+      ["reply_buffer_expands", 0],
+      ["client_query_buffer_limit_disconnections", stats.queryLimitDisconnections],
       ["client_output_buffer_limit_disconnections", stats.outputLimitDisconnections],
     ]
   }
@@ -252,11 +295,20 @@ export const infoCommands = Effect.gen(function* () {
 
   const cpu = (): Fields => {
     const { system, user } = process.cpuUsage()
+    const own = threadCpuUsage?.call(process)
+    const mainThread: Fields =
+      own === undefined
+        ? []
+        : [
+            ["used_cpu_sys_main_thread", (own.system / 1e6).toFixed(6)],
+            ["used_cpu_user_main_thread", (own.user / 1e6).toFixed(6)],
+          ]
     return [
       ["used_cpu_sys", (system / 1e6).toFixed(6)],
       ["used_cpu_user", (user / 1e6).toFixed(6)],
       ["used_cpu_sys_children", "0.000000"],
       ["used_cpu_user_children", "0.000000"],
+      ...mainThread,
     ]
   }
 

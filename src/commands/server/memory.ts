@@ -3,7 +3,7 @@
  *
  * Differs: figures are V8's and this server's own; MEMORY DOCTOR and MALLOC-STATS speak of V8's heap in their own words.
  */
-import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8"
+import { getHeapSpaceStatistics } from "node:v8"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
@@ -12,7 +12,10 @@ import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
 import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
+import { memoryOf } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
+import { Persistence } from "../../persistence/Persistence.ts"
+import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { Memory, sizeOf } from "../../store/Memory.ts"
 import { Store } from "../../store/Store.ts"
 
@@ -24,50 +27,54 @@ export const memoryCommands = Effect.gen(function* () {
   const clients = yield* Clients
   const memory = yield* Memory
   const store = yield* Store
-  const startedWith = process.memoryUsage().heapUsed
+  const persistence = yield* Persistence
+  const scripts = yield* ScriptEngine
+  /** What waits to be written to the log. */
+  const logBuffer = () => Number(persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0)
 
   const stats = (): Reply.Reply => {
-    const { heapUsed, heapTotal, external, rss } = process.memoryUsage()
-    const used = heapUsed + external
+    const { used, peak, startup, active, resident } = memory.process()
     const dataset = memory.used()
     const keys = store.databases.reduce((sum, db) => sum + db.size, 0)
-    const queued = [...clients.byId.values()].reduce((sum, client) => sum + client.outbox.queuedBytes(), 0)
+    const connections = [...clients.byId.values()].reduce((sum, client) => sum + memoryOf(client).total, 0)
     const perDatabase = store.databases
       .filter((db) => db.size > 0)
       .map((db) => [
         `db.${db.index}`,
         Reply.record({
-          "overhead.hashtable.main": Reply.int(db.size * 96),
-          "overhead.hashtable.expires": Reply.int(db.volatileSize * 40),
+          "overhead.hashtable.main": Reply.int(db.size * 20),
+          "overhead.hashtable.expires": Reply.int(db.volatileSize * 80),
         }),
       ])
     return Reply.record({
-      "peak.allocated": Reply.int(Math.max(used, getHeapStatistics().peak_malloced_memory)),
+      "peak.allocated": Reply.int(peak),
       "total.allocated": Reply.int(used),
-      "startup.allocated": Reply.int(startedWith),
+      "startup.allocated": Reply.int(startup),
       "replication.backlog": Reply.zero,
       "clients.slaves": Reply.zero,
-      "clients.normal": Reply.int(queued),
+      "clients.normal": Reply.int(connections),
       "cluster.links": Reply.zero,
-      "aof.buffer": Reply.zero,
-      "lua.caches": Reply.zero,
-      "functions.caches": Reply.zero,
+      "aof.buffer": Reply.int(logBuffer()),
+      "lua.caches": Reply.int(scripts.scriptBytes()),
+      "functions.caches": Reply.int(scripts.installed.bytes),
       ...Object.fromEntries(perDatabase),
       "overhead.total": Reply.int(Math.max(0, used - dataset)),
       "keys.count": Reply.int(keys),
       "keys.bytes-per-key": Reply.int(keys === 0 ? 0 : Math.round(dataset / keys)),
       "dataset.bytes": Reply.int(dataset),
-      "dataset.percentage": Reply.double((dataset / used) * 100),
-      "peak.percentage": Reply.double(100),
+      "dataset.percentage": Reply.double((dataset / Math.max(1, used - startup)) * 100),
+      "peak.percentage": Reply.double((used / peak) * 100),
       "allocator.allocated": Reply.int(used),
-      "allocator.active": Reply.int(heapTotal + external),
-      "allocator.resident": Reply.int(rss),
-      "allocator-fragmentation.ratio": Reply.double((heapTotal + external) / used),
-      "allocator-fragmentation.bytes": Reply.int(heapTotal - heapUsed),
-      "allocator-rss.ratio": Reply.double(rss / (heapTotal + external)),
-      "allocator-rss.bytes": Reply.int(rss - heapTotal - external),
-      fragmentation: Reply.double(rss / used),
-      "fragmentation.bytes": Reply.int(rss - used),
+      "allocator.active": Reply.int(active),
+      "allocator.resident": Reply.int(resident),
+      "allocator-fragmentation.ratio": Reply.double(active / used),
+      "allocator-fragmentation.bytes": Reply.int(active - used),
+      "allocator-rss.ratio": Reply.double(resident / active),
+      "allocator-rss.bytes": Reply.int(resident - active),
+      "rss-overhead.ratio": Reply.double(1),
+      "rss-overhead.bytes": Reply.zero,
+      fragmentation: Reply.double(resident / used),
+      "fragmentation.bytes": Reply.int(resident - used),
     })
   }
 

@@ -1,0 +1,57 @@
+/**
+ * Settings of redis-server that have one possible value here, because what they would choose is not there or not a choice: one thread,
+ * no cluster, nothing freed later. CONFIG GET tells it to who asks (dashboards do, and a settings file may say it); any other value is
+ * refused.
+ *
+ * Differs: redis-server has a choice in these.
+ *
+ * The invariant: what stands here is true. A setting whose value would mean nothing in this server (`hz`) is not known to CONFIG at all.
+ */
+
+interface Constant {
+  readonly value: string
+  /** Whether CONFIG SET refuses even the value it has, as redis-server does. */
+  readonly immutable: boolean
+}
+
+const fixed = (value: string): Constant => ({ value, immutable: true })
+const only = (value: string): Constant => ({ value, immutable: false })
+
+export const constants: ReadonlyMap<string, Constant> = new Map([
+  ["aclfile", fixed("")],
+  ["activedefrag", only("no")],
+  ["aof-disable-auto-gc", only("no")],
+  ["cluster-enabled", fixed("no")],
+  ["crash-log-enabled", only("no")],
+  ["daemonize", fixed("no")],
+  ["disable-thp", fixed("no")],
+  ["enable-module-command", fixed("no")],
+  ["io-threads", fixed("1")],
+  ["io-threads-do-reads", fixed("no")],
+  ["jemalloc-bg-thread", only("no")],
+  ["lazyfree-lazy-eviction", only("no")],
+  ["lazyfree-lazy-expire", only("no")],
+  ["lazyfree-lazy-server-del", only("no")],
+  ["lazyfree-lazy-user-del", only("no")],
+  ["lazyfree-lazy-user-flush", only("no")],
+  ["list-compress-depth", only("0")],
+  ["masterauth", only("")],
+  ["masteruser", only("")],
+  ["min-replicas-to-write", only("0")],
+  ["min-slaves-to-write", only("0")],
+  ["oom-score-adj", only("no")],
+  ["pidfile", fixed("")],
+  ["rdb-del-sync-files", only("no")],
+  ["replicaof", fixed("")],
+  ["set-proc-title", fixed("no")],
+  ["slaveof", fixed("")],
+  ["supervised", fixed("no")],
+  ["syslog-enabled", fixed("no")],
+  ["tls-port", only("0")],
+])
+
+/** The constant of that name, in any case. */
+export const find = (name: string): Constant | undefined => constants.get(name.toLowerCase())
+
+/** Whether `text` says what `constant` is; yes and no may be written in any case. */
+export const says = ({ value }: Constant, text: string): boolean => text.toLowerCase() === value

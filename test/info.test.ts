@@ -1,0 +1,122 @@
+/** INFO and MEMORY STATS beside redis-server's: the same sections and fields in the same order, and figures that are counted. */
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as RealServer from "./support/RealServer.ts"
+import { directory, withFiles } from "./support/files.ts"
+import { info } from "./support/Connections.ts"
+import { connect, run, type TestClient, withServer } from "./support/TestServer.ts"
+
+const prepare = async (client: TestClient) => {
+  await client.run("SET", "k", "v", "EX", "100")
+  await client.run("GET", "k")
+  await client.run("NOSUCH")
+}
+
+const everything = async (client: TestClient): Promise<string> => {
+  const reply = await client.run("INFO", "everything")
+  return reply._tag === "Bulk" || reply._tag === "Verbatim" ? reply.value : ""
+}
+
+/** Headings and names of fields. */
+const names = (text: string): ReadonlyArray<string> =>
+  text
+    .split("\r\n")
+    .filter((line) => line !== "")
+    .map((line) => line.replace(/:.*/, ""))
+    // These depend on what was asked before.
+    .filter((name) => !/^(cmdstat|latency_percentiles)/.test(name))
+
+/** What says how redis-server was compiled, or of a timer that this server does not have. The last two need Node 23.9. */
+const onlyTheirs = new Set([
+  ...["atomicvar_api", "gcc_version", "hz", "configured_hz"],
+  ...["used_cpu_sys_main_thread", "used_cpu_user_main_thread"],
+])
+
+describe.skipIf(!RealServer.isInstalled)("beside redis-server", () => {
+  let server: RealServer.RealServer
+  let real: TestClient
+  beforeAll(async () => {
+    server = await RealServer.start()
+    real = await server.connect()
+    await prepare(real)
+  })
+  afterAll(() => server.stop())
+
+  it.scoped("INFO has every section and field, in the same order", () =>
+    Effect.flatMap(directory, (dir) =>
+      withFiles(dir, { appendonly: false }, (client) =>
+        Effect.promise(async () => {
+          await prepare(client)
+          const theirs = names(await everything(real)).filter((name) => !onlyTheirs.has(name))
+          const ours = names(await everything(client))
+          expect(ours.filter((name) => theirs.includes(name))).toEqual(theirs)
+        }),
+      ),
+    ),
+  )
+
+  it.effect("MEMORY STATS has every field, in the same order", () =>
+    withServer((client) =>
+      Effect.promise(async () => {
+        const fields = async (of: TestClient) => {
+          const reply = await of.run("MEMORY", "STATS")
+          if (reply._tag !== "Array") throw new Error("no array")
+          return reply.values.flatMap((value, i) => (i % 2 === 0 && value._tag === "Bulk" ? [value.value] : []))
+        }
+        await client.run("SET", "k", "v", "EX", "100")
+        expect(await fields(client)).toEqual(await fields(real))
+      }),
+    ),
+  )
+})
+
+describe("INFO counts", () => {
+  it.effect("who subscribes and watches, and what is read and written", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const [subscriber, watcher] = [yield* connect, yield* connect]
+        yield* run(subscriber, "SUBSCRIBE", "c")
+        yield* run(watcher, "WATCH", "a", "b")
+        expect(yield* info(client, "pubsub_clients")).toBe("1")
+        expect(yield* info(client, "watching_clients")).toBe("1")
+        expect(yield* info(client, "total_watched_keys")).toBe("2")
+        expect(yield* info(client, "total_reads_processed")).toBe("6")
+        expect(yield* info(client, "total_writes_processed")).toBe("6")
+      }),
+    ),
+  )
+
+  it.effect("scripts, functions and the interpreter's memory", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        expect(yield* info(client, "used_memory_lua")).toBe("0")
+        yield* run(client, "EVAL", "return 1", "0")
+        yield* run(client, "FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)")
+        expect(yield* info(client, "number_of_cached_scripts")).toBe("1")
+        expect(yield* info(client, "number_of_libraries")).toBe("1")
+        expect(yield* info(client, "number_of_functions")).toBe("1")
+        expect(Number(yield* info(client, "used_memory_scripts"))).toBeGreaterThan(50)
+        expect(Number(yield* info(client, "used_memory_lua"))).toBeGreaterThan(100_000)
+        yield* run(client, "SCRIPT", "FLUSH")
+        yield* run(client, "FUNCTION", "FLUSH")
+        expect(yield* info(client, "used_memory_scripts")).toBe("0")
+        expect(yield* info(client, "number_of_functions")).toBe("0")
+      }),
+    ),
+  )
+
+  it.effect("memory that does not count against maxmemory, while there is a limit", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        expect(yield* info(client, "mem_not_counted_for_evict")).toBe("0")
+        yield* run(client, "CONFIG", "SET", "maxmemory", "100mb")
+        yield* run(client, "SET", "k", "v".repeat(100_000))
+        const notCounted = Number(yield* info(client, "mem_not_counted_for_evict"))
+        const used = Number(yield* info(client, "used_memory"))
+        // Garbage comes and goes between the two.
+        expect(Math.abs(used - notCounted - 100_000)).toBeLessThan(30_000_000)
+        expect(notCounted).toBeGreaterThan(0)
+      }),
+    ),
+  )
+})
