@@ -244,6 +244,92 @@ describe("snapshots", () => {
       )
     }),
   )
+  it.scoped("hold large collections as they were, although these change while they are written", () =>
+    Effect.gen(function* () {
+      const count = 1200
+      const range = Array.from({ length: count }, (_, i) => i)
+      const word = (i: number) => `element ${i}`
+      const kinds: ReadonlyArray<
+        readonly [name: string, make: ReadonlyArray<string>, change: ReadonlyArray<ReadonlyArray<string>>]
+      > = [
+        [
+          "set",
+          range.map(word),
+          [
+            ["SREM", "set", ...range.slice(0, 700).map(word)],
+            ["SADD", "set", "new"],
+          ],
+        ],
+        [
+          "hash",
+          range.flatMap((i) => [word(i), `value ${i}`]),
+          [
+            ["HSET", "hash", word(5), "changed", word(1190), "changed"],
+            ["HDEL", "hash", word(7)],
+          ],
+        ],
+        [
+          "zset",
+          range.flatMap((i) => [String(i * 1.5), word(i)]),
+          [
+            ["ZADD", "zset", "-1", word(1199), "1e9", word(0)],
+            ["ZREM", "zset", word(600)],
+          ],
+        ],
+        [
+          "list",
+          range.map(word),
+          [
+            ["LPUSH", "list", "first"],
+            ["LTRIM", "list", "0", "99"],
+          ],
+        ],
+        [
+          "stream",
+          range.map(String),
+          [
+            ["XTRIM", "stream", "MAXLEN", "10"],
+            ["XADD", "stream", "*", "f", "new"],
+            ["XACK", "stream", "g", "1-1"],
+          ],
+        ],
+      ]
+      const add: Record<string, string> = { set: "SADD", hash: "HSET", zset: "ZADD", list: "RPUSH" }
+      for (const settings of [{ appendonly: false }, { ...logged, aofUseRdbPreamble: false }]) {
+        const dir = yield* directory
+        const digest = yield* withFiles(dir, settings, (client) =>
+          Effect.promise(async () => {
+            for (const [name, make] of kinds) {
+              if (name === "stream") {
+                for (const i of range) client.send("XADD", name, `${i + 1}-1`, "f", word(i))
+                for (const _ of range) await client.receive()
+                await client.run("XGROUP", "CREATE", name, "g", "0")
+                await client.run("XREADGROUP", "GROUP", "g", "c", "COUNT", "600", "STREAMS", name, ">")
+              } else await client.run(add[name]!, name, ...make)
+            }
+            await client.run("HPEXPIREAT", "hash", "4102444800000", "FIELDS", "2", word(1), word(1100))
+            const before = await client.run("DEBUG", "DIGEST")
+            await client.run(settings.appendonly ? "BGREWRITEAOF" : "BGSAVE")
+            const changes = kinds.flatMap(([, , change]) => change)
+            for (const [index, change] of changes.entries()) {
+              client.send("SET", `new:${index}`, "1")
+              client.send(...change)
+            }
+            for (let left = 2 * changes.length; left > 0; left--) await client.receive()
+            await Effect.runPromise(
+              until(client, settings.appendonly ? "aof_rewrite_in_progress:0" : "rdb_bgsave_in_progress:0"),
+            )
+            return settings.appendonly ? await client.run("DEBUG", "DIGEST") : before
+          }),
+        )
+        yield* withFiles(dir, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "DEBUG", "DIGEST")).toEqual(digest)
+          }),
+        )
+      }
+    }),
+  )
   it.scoped("are written by themselves when a save point is reached", () =>
     Effect.gen(function* () {
       const dir = yield* directory

@@ -52,7 +52,7 @@ const dump = (config: ConfigService) => {
         encoder = new StoreEncoder(out, config.current)
       }
       out.clear()
-      encoder.type(value)
+      encoder.type(value, false)
       encoder.value(value)
       if (out.size > bulkLengthMax) return Either.left(ReplyTooLong.error)
       return Either.right(Reply.bulk(Payload.seal(out)))

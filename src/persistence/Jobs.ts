@@ -112,6 +112,7 @@ export const make = (services: JobServices): Jobs => {
         path: temporary,
         format: snapshotFormat(false),
         prepare: lock,
+        micros: clock.nowMicros,
         begin: (capture) => {
           dirty = store.dirty
           if (owns) begin("snapshot")(capture)
@@ -195,6 +196,7 @@ export const make = (services: JobServices): Jobs => {
         path: temporary,
         format: format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries()),
         prepare: Effect.void,
+        micros: clock.nowMicros,
         begin: (capture) => {
           switchLog()
           begin("rewrite")(capture)

@@ -11,6 +11,7 @@ import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import * as Id from "../../store/StreamId.ts"
 import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
+import { type Elements, isLarge, of as elementsOf } from "../snapshot/Elements.ts"
 import * as LogText from "./LogText.ts"
 
 const elementsMax = 64
@@ -18,6 +19,8 @@ const elementsMax = 64
 export class CommandWriter {
   private text = ""
   private selected = -1
+  /** A large collection is being written. */
+  private isOpen = false
 
   constructor(functionLibraries: ReadonlyArray<string>) {
     for (const source of functionLibraries) this.request("FUNCTION", "LOAD", source)
@@ -37,13 +40,70 @@ export class CommandWriter {
     return this.take()
   }
 
-  key(db: number, key: string, value: Value, deadline: number | undefined): void {
-    if (db !== this.selected) {
-      this.selected = db
-      this.text += LogText.select(db)
+  /** Large collections are returned to be written in pieces; requests for other keys may come between those for them. */
+  key(db: number, key: string, value: Value, deadline: number | undefined): Elements | undefined {
+    this.select(db)
+    const expire = () => {
+      if (deadline !== undefined) this.request("PEXPIREAT", key, String(deadline))
     }
+    if (!this.isOpen && isLarge(value) && !(value instanceof Stream)) return this.pieces(db, key, value, expire)
     this.value(key, value)
-    if (deadline !== undefined) this.request("PEXPIREAT", key, String(deadline))
+    expire()
+    return undefined
+  }
+
+  private select(db: number): void {
+    if (db === this.selected) return
+    this.selected = db
+    this.text += LogText.select(db)
+  }
+
+  private pieces(db: number, key: string, value: Value, end: () => void): Elements {
+    this.isOpen = true
+    let words: Array<string> = []
+    const flush = (name: string, wordsEach: number) => {
+      if (words.length === 0) return
+      this.select(db)
+      this.elements(name, key, words, wordsEach)
+      words = []
+    }
+    const collected = (name: string, wordsEach: number) => {
+      if (words.length >= elementsMax * wordsEach) flush(name, wordsEach)
+    }
+    const deadlines: Array<readonly [field: string, deadline: number]> = []
+    return elementsOf(value, {
+      member: (member) => {
+        words.push(member)
+        collected("SADD", 1)
+      },
+      field: (field, content, deadline) => {
+        words.push(field, content)
+        if (deadline !== undefined) deadlines.push([field, deadline])
+        collected("HSET", 2)
+      },
+      scored: (member, score) => {
+        words.push(formatDouble(score), member)
+        collected("ZADD", 2)
+      },
+      item: (item) => {
+        words.push(item)
+        collected("RPUSH", 1)
+      },
+      node: () => {},
+      end: (whole) => {
+        if (whole instanceof List) flush("RPUSH", 1)
+        else if (whole instanceof SetValue) flush("SADD", 1)
+        else flush(whole instanceof Hash ? "HSET" : "ZADD", 2)
+        this.select(db)
+        for (const [field, deadline] of deadlines) this.expireField(key, field, deadline)
+        end()
+        this.isOpen = false
+      },
+    })
+  }
+
+  private expireField(key: string, field: string, deadline: number): void {
+    this.request("HPEXPIREAT", key, String(deadline), "FIELDS", "1", field)
   }
 
   private request(...argv: ReadonlyArray<string>): void {
@@ -66,7 +126,7 @@ export class CommandWriter {
       if (value.nextDeadline === Infinity) return
       value.forEach((field) => {
         const deadline = value.deadline(field)
-        if (deadline !== undefined) this.request("HPEXPIREAT", key, String(deadline), "FIELDS", "1", field)
+        if (deadline !== undefined) this.expireField(key, field, deadline)
       })
     } else if (value instanceof SortedSet) {
       const words: Array<string> = []

@@ -8,11 +8,13 @@
 import { Crc64 } from "../../bytes/Crc64.ts"
 import { idleSeconds, isLfu } from "../../store/Access.ts"
 import type { Limits, Value } from "../../store/Value.ts"
+import { type Elements, isLarge } from "../snapshot/Elements.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Opcode, versionWritten } from "./Format.ts"
 import { StoreEncoder } from "./StoreEncoder.ts"
 
 const capacity = 512 * 1024
+const besideCapacity = 4096
 
 export interface SnapshotOptions {
   /** The settings `rdbcompression` and `rdbchecksum`. */
@@ -28,6 +30,10 @@ export interface SnapshotOptions {
 export class SnapshotWriter {
   private readonly out: ByteWriter
   private readonly encoder: StoreEncoder
+  /** Keys that come while a large one is being written, and go behind it. */
+  private readonly beside: ByteWriter
+  private readonly besideEncoder: StoreEncoder
+  private isOpen = false
   private readonly checksum: Crc64 | undefined
   private readonly policy: string
   private readonly now: () => number
@@ -38,6 +44,8 @@ export class SnapshotWriter {
     this.now = now
     this.out = new ByteWriter(capacity, compression)
     this.encoder = new StoreEncoder(this.out, limits)
+    this.beside = new ByteWriter(besideCapacity, compression)
+    this.besideEncoder = new StoreEncoder(this.beside, limits)
     this.checksum = checksum ? new Crc64() : undefined
   }
 
@@ -68,9 +76,13 @@ export class SnapshotWriter {
     this.out.string(source)
   }
 
-  /** `access` is what the eviction policy keeps for the key (store/Access.ts), and is written where there is one. */
-  key(db: number, key: string, value: Value, deadline: number | undefined, access: number): void {
-    const { out } = this
+  /**
+   * `access` is what the eviction policy keeps for the key (store/Access.ts), and is written where there is one. Of a large collection
+   * the elements that have yet to be written are returned, unless another one is being written: then it is written as a whole.
+   */
+  key(db: number, key: string, value: Value, deadline: number | undefined, access: number): Elements | undefined {
+    const out = this.isOpen ? this.beside : this.out
+    const encoder = this.isOpen ? this.besideEncoder : this.encoder
     if (db !== this.selected) {
       this.selected = db
       out.byte(Opcode.selectDatabase)
@@ -87,9 +99,19 @@ export class SnapshotWriter {
       out.byte(Opcode.frequency)
       out.byte(access & 255)
     }
-    this.encoder.type(value)
+    const inPieces = !this.isOpen && isLarge(value)
+    encoder.type(value, inPieces)
     out.string(key)
-    this.encoder.value(value)
+    if (!inPieces) {
+      encoder.value(value)
+      return undefined
+    }
+    this.isOpen = true
+    return encoder.pieces(value, () => {
+      this.isOpen = false
+      out.raw(this.beside.written)
+      this.beside.clear()
+    })
   }
 
   /** Ends the file; what `take` gives after this are its last bytes. */

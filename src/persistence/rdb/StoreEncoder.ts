@@ -11,12 +11,14 @@ import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import { StringBuffer } from "../../store/StringBuffer.ts"
 import type { Group } from "../../store/StreamGroup.ts"
-import { bytesOf, type Limits, type StringValue, type Value } from "../../store/Value.ts"
+import type { StreamNode } from "../../store/StreamNode.ts"
+import { bytesOf, type Collection, type Limits, type StringValue, type Value } from "../../store/Value.ts"
+import { type Elements, of as elementsOf } from "../snapshot/Elements.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
 import { ListpackWriter } from "./Listpack.ts"
-import type { ConsumerData, GroupData } from "./Model.ts"
-import { writeStream } from "./Streams.ts"
+import type { ConsumerData, GroupData, StreamData, StreamNodeData } from "./Model.ts"
+import { writeStream, writeStreamEnd, writeStreamNode } from "./Streams.ts"
 import * as Write from "./WriteValue.ts"
 
 /** Shorter strings may be numbers, which have a form of their own. */
@@ -35,8 +37,38 @@ export class StoreEncoder {
     this.nodes = new ByteWriter(4096, out.compression)
   }
 
-  type(value: Value): void {
-    this.out.byte(typeByte(value))
+  /** `inPieces`: the value will be written by `pieces`. */
+  type(value: Value, inPieces: boolean): void {
+    this.out.byte(inPieces && value instanceof List ? Type.list : typeByte(value))
+  }
+
+  /**
+   * Writes a large collection a piece at a time; `end` is called after the last one. A list is written as its elements one by one, and not
+   * as nodes: their number would have to be known first.
+   */
+  pieces(value: Value, end: () => void): Elements {
+    const { out } = this
+    const earliest = value instanceof Hash ? value.nextDeadline : Infinity
+    if (earliest !== Infinity) out.milliseconds(earliest)
+    out.length(value instanceof Stream ? value.nodes.size : (value as Collection).size)
+    return elementsOf(value, {
+      member: (member) => out.string(member),
+      field: (field, content, deadline) => {
+        if (earliest !== Infinity) out.length(deadline === undefined ? 0 : deadline - earliest + 1)
+        out.string(field)
+        out.string(content)
+      },
+      scored: (member, score) => {
+        out.string(member)
+        out.double(score)
+      },
+      item: (item) => out.string(item),
+      node: (node) => writeStreamNode(out, nodeData(node)),
+      end: (whole) => {
+        if (whole instanceof Stream) writeStreamEnd(out, streamData(whole, []))
+        end()
+      },
+    })
   }
 
   value(value: Value): void {
@@ -51,7 +83,7 @@ export class StoreEncoder {
       else Write.writeStrings(out, value.size, value)
     } else if (value instanceof Hash) this.hash(value)
     else if (value instanceof SortedSet) this.sortedSet(value)
-    else if (value instanceof Stream) writeStream(out, streamData(value))
+    else if (value instanceof Stream) writeStream(out, streamData(value, Array.from(value.nodes, nodeData)))
     // A large one stays bytes: the longest are longer than a string can be.
     else if (value instanceof StringBuffer && value.length > copiedLengthMax) {
       out.blob(value.bytes.subarray(0, value.length))
@@ -115,9 +147,9 @@ const typeByte = (value: Value): number => {
   }
 }
 
-const streamData = (stream: Stream) => {
-  const nodes = []
-  for (const node of stream.nodes) nodes.push({ ms: node.ms, seq: node.seq, listpack: node.toListpack() })
+const nodeData = (node: StreamNode): StreamNodeData => ({ ms: node.ms, seq: node.seq, listpack: node.toListpack() })
+
+const streamData = (stream: Stream, nodes: ReadonlyArray<StreamNodeData>): StreamData => {
   return {
     type: "stream" as const,
     nodes,

@@ -86,11 +86,18 @@ const readGroup = (reader: ByteReader, type: number): GroupData => {
 /** Writes what follows the type byte of `Type.stream2`. */
 export const writeStream = (out: ByteWriter, stream: StreamData): void => {
   out.length(stream.nodes.length)
-  for (const node of stream.nodes) {
-    out.length(16)
-    writeRawId(out, node)
-    out.blob(node.listpack)
-  }
+  for (const node of stream.nodes) writeStreamNode(out, node)
+  writeStreamEnd(out, stream)
+}
+
+export const writeStreamNode = (out: ByteWriter, node: StreamNodeData): void => {
+  out.length(16)
+  writeRawId(out, node)
+  out.blob(node.listpack)
+}
+
+/** What stands behind the nodes. */
+export const writeStreamEnd = (out: ByteWriter, stream: StreamData): void => {
   out.length(stream.length)
   writeIdNumbers(out, stream.lastId)
   writeIdNumbers(out, stream.firstId ?? { ms: 0, seq: 0 })

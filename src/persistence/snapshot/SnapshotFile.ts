@@ -2,8 +2,8 @@
  * Writes the data of one instant into a file, in slices, while commands go on. What the bytes are is the format's business (`Format`),
  * what the instant is the capture's.
  *
- * The idea to hold: a slice is a number of keys, small enough to take well below a millisecond of small values, and between two slices
- * the event loop turns. A file that could not be finished is removed; it never had the name of the real one.
+ * The idea to hold: a slice ends when half a millisecond has passed, whatever it was spent on, and between two slices the event loop
+ * turns. A file that could not be finished is removed; it never had the name of the real one.
  */
 import * as Effect from "effect/Effect"
 import type { DiskFailure } from "../../errors/PersistenceErrors.ts"
@@ -36,10 +36,15 @@ export interface Writing<E> {
   readonly format: Format
   /** What has to be done before the first file is touched; the instant does not wait for it. */
   readonly prepare: Effect.Effect<void, E>
+  /** Reads the clock that ends slices, in microseconds. */
+  readonly micros: () => number
 }
 
-/** About 0.3 ms of small keys. */
-const keysASlice = 200
+const sliceMicros = 500
+/** Keys, or pieces of a large one, after which a slice ends also if the clock stands still. */
+const stepsASlice = 500
+/** Steps between two looks at the clock. */
+const stepsALook = 8
 /** Bytes that are written at once. */
 const pieceBytes = 256 * 1024
 
@@ -49,6 +54,15 @@ export const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
   return Effect.sync(() => clearImmediate(handle))
 })
 
+/** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
+const slice = (capture: Capture, format: Format, micros: () => number): boolean => {
+  const end = micros() + sliceMicros
+  for (let steps = 1; capture.next(); steps++) {
+    if (steps === stepsASlice || format.size >= pieceBytes || (steps % stepsALook === 0 && micros() >= end)) return true
+  }
+  return false
+}
+
 /** Writes and syncs; returns the file's size. The instant is the one at which this effect begins to run. */
 export const write = <E>({
   disk,
@@ -57,6 +71,7 @@ export const write = <E>({
   begin,
   format,
   prepare,
+  micros,
 }: Writing<E>): Effect.Effect<number, DiskFailure | CaptureLost | E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
@@ -72,7 +87,7 @@ export const write = <E>({
             let size = 0
             for (;;) {
               if (capture.isLost) return yield* Effect.fail(new CaptureLost())
-              if (!capture.next(keysASlice)) break
+              if (!slice(capture, format, micros)) break
               if (format.size >= pieceBytes) {
                 const piece = format.take()
                 size += piece.length

@@ -1,0 +1,216 @@
+/**
+ * The state of one instant, given out in steps while everything changes between them: what is written is what was there when it began,
+ * keys and the elements of large collections alike.
+ */
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
+import { settings } from "../src/config/Settings.ts"
+import { Clock } from "../src/clock/Clock.ts"
+import { CommandWriter } from "../src/persistence/log/CommandWriter.ts"
+import { LogReader } from "../src/persistence/log/LogText.ts"
+import { SnapshotReader } from "../src/persistence/rdb/SnapshotReader.ts"
+import { SnapshotWriter } from "../src/persistence/rdb/SnapshotWriter.ts"
+import { readStored } from "../src/persistence/rdb/StoreDecoder.ts"
+import { Capture } from "../src/persistence/snapshot/Capture.ts"
+import type { Format } from "../src/persistence/snapshot/SnapshotFile.ts"
+import { Hash } from "../src/store/Hash.ts"
+import { List } from "../src/store/List.ts"
+import { SetValue } from "../src/store/SetValue.ts"
+import { SortedSet } from "../src/store/SortedSet.ts"
+import { Store, type StoreService } from "../src/store/Store.ts"
+import { Stream } from "../src/store/Stream.ts"
+import type { Limits, Value } from "../src/store/Value.ts"
+import { random } from "./support/StoreSuite.ts"
+
+const limits: Limits = {
+  listMaxListpackSize: settings["list-max-listpack-size"].default,
+  hashMaxListpackEntries: settings["hash-max-listpack-entries"].default,
+  hashMaxListpackValue: settings["hash-max-listpack-value"].default,
+  setMaxIntsetEntries: settings["set-max-intset-entries"].default,
+  zsetMaxListpackEntries: settings["zset-max-listpack-entries"].default,
+  zsetMaxListpackValue: settings["zset-max-listpack-value"].default,
+  hllSparseMaxBytes: settings["hll-sparse-max-bytes"].default,
+  protoMaxBulkLen: settings["proto-max-bulk-len"].default,
+  streamNodeMaxBytes: settings["stream-node-max-bytes"].default,
+  streamNodeMaxEntries: settings["stream-node-max-entries"].default,
+}
+
+/** What a value holds, as text. */
+const contents = (value: Value): string => {
+  const found: Array<string> = []
+  if (value instanceof SetValue) return `set ${[...value].sort().join()}`
+  if (value instanceof List) return `list ${[...value].join()}`
+  if (value instanceof Hash) {
+    value.forEach((field, content) => found.push(`${field}=${content}@${value.deadline(field)}`))
+    return `hash ${found.sort().join()}`
+  }
+  if (value instanceof SortedSet) {
+    value.forEach((member, score) => found.push(`${member}=${score}`))
+    return `zset ${found.join()}`
+  }
+  if (value instanceof Stream) {
+    const walk = value.walk({ ms: 0, seq: 0 }, { ms: 1e12, seq: 0 }, false)
+    for (let entry = walk.next(); entry !== undefined; entry = walk.next())
+      found.push(`${entry.ms} ${entry.pairs().join()}`)
+    return `stream ${value.length} ${value.lastId.ms} ${value.entriesAdded} ${found.join(" ")}`
+  }
+  return String(value)
+}
+
+const state = (store: StoreService): ReadonlyArray<string> =>
+  store.databases
+    .flatMap(({ index, keyspace }) =>
+      Array.from({ length: keyspace.size }, (_, i) => {
+        const key = keyspace.keyAt(i)
+        return `${index} ${key} ${keyspace.deadline(key)} ${contents(keyspace.peek(key)!)}`
+      }),
+    )
+    .sort()
+
+const newStore = (): StoreService =>
+  Effect.runSync(Store.pipe(Effect.provide(Store.layerMemory({ databases: 2 })), Effect.provide(Clock.layer)))
+
+const add = (value: Value, i: number): void => {
+  if (value instanceof SetValue) value.add(`m${i}`, limits)
+  else if (value instanceof List) value.pushTail(`i${i}`)
+  else if (value instanceof Hash) {
+    value.put(`f${i}`, `v${i}`, limits)
+    if (i % 7 === 0) value.setDeadline(`f${i}`, 2_000_000_000_000 + i)
+  } else if (value instanceof SortedSet) value.put(`m${i}`, i % 50, limits)
+  else if (value instanceof Stream) value.append({ ms: i + 1, seq: 0 }, ["f", String(i)], limits)
+}
+
+/** Changes a value of any kind, of at least two elements, somehow. */
+const change = (value: Value, below: (bound: number) => number): void => {
+  const grows = below(2) === 0
+  if (value instanceof SetValue) {
+    if (grows) value.add(`new${below(99)}`, limits)
+    else value.removeAt(below(value.size))
+  } else if (value instanceof List) {
+    if (grows) value.pushHead("new")
+    else if (below(2) === 0) value.set(below(value.size), "changed")
+    else value.removeFirst(1 + below(value.size >> 2))
+  } else if (value instanceof Hash) {
+    if (grows) value.put(`f${below(1500)}`, "changed", limits)
+    else value.remove(value.fieldAt(below(value.size)))
+  } else if (value instanceof SortedSet) {
+    if (grows) value.put(`m${below(1500)}`, below(1e6), limits)
+    else value.remove(value.memberAt(below(value.size)))
+  } else if (value instanceof Stream) {
+    value.append({ ms: Number(value.lastId.ms) + 1, seq: 0 }, ["f", "new"], limits)
+  }
+}
+
+const kinds = [SetValue, List, Hash, SortedSet, Stream]
+
+const fill = (store: StoreService): void => {
+  for (let n = 0; n < 3; n++) {
+    for (const [index, Kind] of kinds.entries()) {
+      const value = new Kind()
+      const size = n === 0 ? 5 : 1100 + index * 97
+      for (let i = 0; i < size; i++) add(value, i)
+      const db = store.databases[n % 2]!
+      db.set(`${Kind.name}:${n}`, value)
+      if (n === 1) db.setDeadline(`${Kind.name}:${n}`, 3_000_000_000_000)
+    }
+  }
+}
+
+/** Writes everything in steps, with a change between two of them where one is drawn. */
+const write = (store: StoreService, format: Format, seed: number, changes: number): Buffer => {
+  const below = random(seed)
+  const capture = new Capture(store, (...key) => format.key(...key))
+  const pieces: Array<Buffer> = []
+  for (let more = true; more;) {
+    more = capture.next()
+    if (below(100) < 10) pieces.push(format.take())
+    if (below(100) >= changes) continue
+    const db = store.databases[below(2)]!
+    if (below(20) === 0) {
+      store.databases[0]!.swap(store.databases[1]!)
+      continue
+    }
+    if (db.size === 0) continue
+    const key = db.keyspace.keyAt(below(db.size))
+    const value = db.write(key)!
+    if (below(8) === 0) db.remove(key)
+    else if (typeof value === "object" && value.size > 4) change(value, below)
+    if (below(4) === 0) db.set(`new:${below(50)}`, "new")
+  }
+  capture.end()
+  pieces.push(format.end())
+  return Buffer.concat(pieces)
+}
+
+it("a snapshot holds the instant at which it began, whatever changes between its steps", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1 }), fc.constantFrom(0, 5, 60), (seed, changes) => {
+      const store = newStore()
+      fill(store)
+      const before = state(store)
+      const writer = new SnapshotWriter({
+        compression: true,
+        checksum: true,
+        limits,
+        policy: "noeviction",
+        now: () => 0,
+      })
+      writer.header([])
+      const bytes = write(store, writer, seed, changes)
+      const read = newStore()
+      let db = read.databases[0]!
+      const reader = new SnapshotReader<Value | undefined>(
+        {
+          selectDatabase: (index) => void (db = read.databases[index]!),
+          value: (values, type) => readStored(values, type, limits),
+          key: (key, value, { expiresAtMs }) => {
+            expect(db.keyspace.put(key, value!)).toBe(true)
+            if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
+          },
+          functionLibrary: () => {},
+          aux: () => {},
+          skipped: () => {},
+        },
+        true,
+      )
+      reader.feed(bytes, true)
+      expect(state(read)).toEqual(before)
+    }),
+    { numRuns: 12 },
+  )
+})
+
+it("so does the base of a log that is written as commands", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1 }), fc.constantFrom(5, 60), (seed, changes) => {
+      const store = newStore()
+      fill(store)
+      for (const db of store.databases) for (let n = 0; n < 3; n++) db.remove(`Stream:${n}`)
+      const before = state(store)
+      const bytes = write(store, new CommandWriter([]), seed, changes)
+      const read = newStore()
+      let db = read.databases[0]!
+      const reader = new LogReader({
+        timestamp: () => true,
+        command: ([name, key, ...words]) => {
+          if (name === "SELECT") return void (db = read.databases[Number(key)]!)
+          if (name === "PEXPIREAT") return db.setDeadline(key!, Number(words[0]))
+          const Kind = { SADD: SetValue, RPUSH: List, HSET: Hash, HPEXPIREAT: Hash, ZADD: SortedSet }[name!]
+          if (Kind === undefined) return db.set(key!, words[0]!)
+          if (db.peek(key!) === undefined) db.set(key!, new Kind())
+          const value = db.peek(key!)!
+          if (name === "HPEXPIREAT") (value as Hash).setDeadline(words[3]!, Number(words[0]))
+          else if (value instanceof SetValue) for (const word of words) value.add(word, limits)
+          else if (value instanceof List) for (const word of words) value.pushTail(word)
+          else if (value instanceof Hash) value.putAll(words, 0, limits)
+          else if (value instanceof SortedSet)
+            for (let i = 0; i < words.length; i += 2) value.put(words[i + 1]!, Number(words[i]), limits)
+        },
+      })
+      reader.feed(bytes)
+      expect(state(read)).toEqual(before)
+    }),
+    { numRuns: 15 },
+  )
+})
