@@ -1,9 +1,9 @@
 /**
- * CLIENT: what is known of the connections, and what can be done to them from another one.
+ * CLIENT: what is known of the connections, and what one says of itself. What it does to others is in others.ts, client-side
+ * caching in tracking.ts.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { upToNul } from "../../bytes/Bytes.ts"
 import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -12,39 +12,14 @@ import { type Client, memoryOf } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
-import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
+import { SyntaxError } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 import { clientName } from "./connection.ts"
+import { clientType, subcommandsForOthers, typeOf } from "./others.ts"
 import { trackingSubcommands } from "./tracking.ts"
-
-/** The types CLIENT LIST and KILL know; this server has no replicas, so nothing is one. */
-const typeOf = (client: Client): string => (client.subscriptions + client.shardChannels.size > 0 ? "pubsub" : "normal")
-
-const clientType = (args: Args): string => {
-  const word = args.next()
-  const type = word.toLowerCase()
-  if (type === "slave") return "replica"
-  if (["normal", "pubsub", "replica", "master"].includes(type)) return type
-  return args.fail(new ClientError(`Unknown client type '${upToNul(word)}'`))
-}
 
 const onOff = (args: Args): boolean =>
   args.option("ON") ? true : args.option("OFF") ? false : args.fail(SyntaxError.error)
-
-interface Filter {
-  id?: number
-  type?: string
-  address?: string
-  localAddress?: string
-  user?: string
-}
-
-const matches = (client: Client, filter: Filter): boolean =>
-  (filter.id === undefined || client.id === filter.id) &&
-  (filter.type === undefined || typeOf(client) === filter.type) &&
-  (filter.address === undefined || client.address === filter.address) &&
-  (filter.localAddress === undefined || client.localAddress === filter.localAddress) &&
-  (filter.user === undefined || client.user === filter.user)
 
 /**
  * One line of CLIENT LIST. Fields about buffers that Redis allocates and this server does not (qbuf-free, rbs, rbp, obl) are 0;
@@ -326,6 +301,7 @@ const clientCommand = (subcommands: ReadonlyArray<Command.Command>) =>
 /** CLIENT with all its subcommands. */
 export const clientCommands = Effect.gen(function* () {
   const clients = yield* Clients
+  const others = yield* subcommandsForOthers
   const tracking = yield* trackingSubcommands
   const list = Command.make({
     name: "client|list",
@@ -371,162 +347,11 @@ export const clientCommands = Effect.gen(function* () {
     },
   })
 
-  const kill = Command.make({
-    name: "client|kill",
-    summary: "Kill the connection of a client",
-    since: "2.4.0",
-    group: "connection",
-    complexity: "O(N) where N is the number of client connections",
-    history: [
-      ["2.8.12", "Added new filter format."],
-      ["2.8.12", "`ID` option."],
-      ["3.2.0", "Added `master` type in for `TYPE` option."],
-      ["5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."],
-      ["6.2.0", "`LADDR` option."],
-    ],
-    arity: -3,
-    flags: "admin noscript loading stale",
-    acl: "connection",
-    args: [
-      Arg.oneOf("filter", [
-        Arg.string("ip:port", { deprecatedSince: "2.8.12" }),
-        Arg.oneOf(
-          "new-format",
-          [
-            Arg.integer("client-id", { token: "ID", optional: true, since: "2.8.12" }),
-            Arg.oneOf(
-              "normal_master_slave_pubsub",
-              [
-                Arg.token("NORMAL"),
-                Arg.token("MASTER", { since: "3.2.0" }),
-                Arg.token("SLAVE"),
-                Arg.token("REPLICA", { since: "5.0.0" }),
-                Arg.token("PUBSUB"),
-              ],
-              { token: "TYPE", optional: true, since: "2.8.12" },
-            ),
-            Arg.string("username", { token: "USER", optional: true }),
-            Arg.string("ip:port", { token: "ADDR", optional: true }),
-            Arg.string("ip:port", { token: "LADDR", optional: true, since: "6.2.0" }),
-            Arg.string("yes/no", { token: "SKIPME", optional: true }),
-          ],
-          { multiple: true },
-        ),
-      ]),
-    ],
-    parse: (args) => {
-      // The old form names an address and may end the caller itself; it is the one with a single argument.
-      if (args.left === 1) return { filter: { address: args.next() }, skipMe: false, old: true }
-      const filter: Filter = {}
-      let skipMe = true
-      while (args.more) {
-        if (args.left < 2) args.fail(SyntaxError.error)
-        if (args.option("ID"))
-          filter.id = args.intIn(1, Number.MAX_SAFE_INTEGER, ClientError.idNotPositive, ClientError.idNotPositive)
-        else if (args.option("TYPE")) filter.type = clientType(args)
-        else if (args.option("ADDR")) filter.address = args.next()
-        else if (args.option("LADDR")) filter.localAddress = args.next()
-        else if (args.option("USER")) {
-          filter.user = args.next()
-          if (filter.user !== "default") args.fail(new ClientError(`No such user '${upToNul(filter.user)}'`))
-        } else if (args.option("SKIPME")) {
-          if (args.option("YES")) skipMe = true
-          else if (args.option("NO")) skipMe = false
-          else args.fail(SyntaxError.error)
-        } else args.fail(SyntaxError.error)
-      }
-      return { filter, skipMe, old: false }
-    },
-    run: ({ filter, skipMe, old }, { client: self }) => {
-      let killed = 0
-      for (const client of [...clients.byId.values()]) {
-        if (!matches(client, filter) || (skipMe && client === self)) continue
-        // The caller still gets its answer.
-        client.outbox.close(client === self ? "afterReplies" : "now")
-        killed++
-      }
-      if (old) return killed > 0 ? Either.right(Reply.ok) : Either.left(ClientError.noSuchClient)
-      return Either.right(Reply.int(killed))
-    },
-  })
-
-  const unblock = Command.make({
-    name: "client|unblock",
-    summary: "Unblock a client blocked in a blocking command from a different connection",
-    since: "5.0.0",
-    group: "connection",
-    complexity: "O(log N) where N is the number of client connections",
-    arity: -3,
-    flags: "admin noscript loading stale",
-    acl: "connection",
-    args: [
-      Arg.integer("client-id"),
-      Arg.oneOf("timeout_error", [Arg.token("TIMEOUT"), Arg.token("ERROR")], { optional: true }),
-    ],
-    parse: (args) => {
-      if (args.left > 2) args.fail(WrongForm.of("CLIENT", args.argv[1]!))
-      const id = args.int()
-      if (!args.more || args.option("TIMEOUT")) return { id, how: "timeout" as const }
-      return args.option("ERROR") ? { id, how: "error" as const } : args.fail(ClientError.unblockReason)
-    },
-    run: ({ id, how }) => {
-      const parked = clients.byId.get(id)?.parked
-      parked?.unblock(how)
-      return Either.right(Reply.flag(parked !== undefined))
-    },
-  })
-
-  const pause = Command.make({
-    name: "client|pause",
-    summary: "Stop processing commands from clients for some time",
-    since: "2.9.50",
-    group: "connection",
-    complexity: "O(1)",
-    history: [["6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option."]],
-    arity: -3,
-    flags: "admin noscript loading stale",
-    acl: "connection",
-    args: [
-      Arg.integer("timeout"),
-      Arg.oneOf("mode", [Arg.token("WRITE"), Arg.token("ALL")], { optional: true, since: "6.2.0" }),
-    ],
-    parse: (args) => {
-      if (args.left > 2) args.fail(WrongForm.of("CLIENT", args.argv[1]!))
-      const ms = args.int64(ClientError.pauseNotInteger)
-      if (ms < 0) args.fail(ClientError.pauseNegative)
-      if (!args.more || args.option("ALL")) return { ms, mode: "all" as const }
-      return args.option("WRITE") ? { ms, mode: "write" as const } : args.fail(ClientError.pauseMode)
-    },
-    run: ({ ms, mode }, { now, store }) => {
-      // In 64 bits, as Redis adds them: what is too far ahead lies in the past.
-      clients.pauseUntil(Number(BigInt.asIntN(64, BigInt(now) + BigInt(ms))), mode)
-      // What a replica that is being promoted would not see does not happen meanwhile.
-      store.keepUntil(clients.pause(now)?.untilMs ?? 0)
-      return Either.right(Reply.ok)
-    },
-  })
-
-  const unpause = Command.make({
-    name: "client|unpause",
-    summary: "Resume processing of clients that were paused",
-    since: "6.2.0",
-    group: "connection",
-    complexity: "O(N) Where N is the number of paused clients",
-    arity: 2,
-    flags: "admin noscript loading stale",
-    acl: "connection",
-    parse: () => undefined,
-    run: (_, { store }) => {
-      clients.unpause()
-      store.keepUntil(0)
-      return Either.right(Reply.ok)
-    },
-  })
-
   return [
     clientCommand([
       ...[id, getname, setname, reply, noEvict, noTouch, setinfo, info, getredir],
-      ...[list, kill, unblock, pause, unpause, helpOfClient],
+      ...[list, helpOfClient],
+      ...others,
       ...tracking,
     ]),
   ]
