@@ -7,13 +7,14 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { nil, wrongType } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
 import { List } from "../../store/List.ts"
-import { type End, nil, parseEnd, wrongType } from "./answers.ts"
+import { type End, parseEnd } from "./ends.ts"
 import { type Move, moveOne } from "./move.ts"
 import { parseMany, serveFirst, takeMany, takeOne } from "./pop.ts"
 

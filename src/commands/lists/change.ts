@@ -1,6 +1,7 @@
 /** Changes inside of a list: LINSERT, LSET, LTRIM, LREM. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { ok, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -8,7 +9,7 @@ import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import { NoSuchKey, NotInteger, OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
 import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
-import { fromStart, ok, wrongType, zero } from "./answers.ts"
+import { fromStart } from "./ends.ts"
 
 const linsert = Command.make({
   name: "linsert",

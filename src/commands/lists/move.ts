@@ -1,12 +1,13 @@
 /** An element goes from an end of one list to an end of another, or of the same: LMOVE, and RPOPLPUSH, its older form. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, nil, wrongType } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
-import { type Answer, type End, nil, parseEnd, wrongType } from "./answers.ts"
+import { type End, parseEnd } from "./ends.ts"
 
 export interface Move {
   readonly source: string

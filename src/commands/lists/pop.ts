@@ -1,6 +1,7 @@
 /** Elements leave at an end: LPOP, RPOP, and LMPOP, which takes from the first list that is there. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, emptyArray, nil, nilArray, wrongType } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -9,7 +10,7 @@ import { type CommandError, OutOfRange, SyntaxError, WrongArity } from "../../er
 import { CountNotPositive } from "../../errors/ListErrors.ts"
 import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
-import { type Answer, type End, empty, nil, nilArray, parseEnd, wrongType } from "./answers.ts"
+import { type End, parseEnd } from "./ends.ts"
 
 const announce = (key: string, list: List, end: End, count: number, { db }: Command.Ctx): void => {
   db.changed(key, EventClass.list, end === "LEFT" ? "lpop" : "rpop", count)
@@ -49,7 +50,7 @@ const pop = ({ key, count }: ReturnType<typeof parsePop>, end: End, ctx: Command
   if (list === undefined) return count === undefined ? nil : nilArray
   if (!(list instanceof List)) return wrongType
   if (count === undefined) return Either.right(Reply.bulk(takeOne(key, list, end, ctx)))
-  if (count === 0) return empty
+  if (count === 0) return emptyArray
   return Either.right(Reply.bulks(take(key, list, end, Math.min(count, list.size), ctx)))
 }
 

@@ -1,13 +1,14 @@
 /** Elements are added at an end: LPUSH, RPUSH, and the forms that add only to a list that is there. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
-import { type Answer, type End, wrongType, zero } from "./answers.ts"
+import { type End } from "./ends.ts"
 
 interface Request {
   readonly key: string

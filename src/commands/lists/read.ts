@@ -1,6 +1,7 @@
 /** What is in a list: LLEN, LINDEX, LRANGE, LPOS. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { emptyArray, nil, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -8,7 +9,7 @@ import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import { NotInteger, SyntaxError } from "../../errors/CommandError.ts"
 import { InvalidSearch } from "../../errors/ListErrors.ts"
 import { List } from "../../store/List.ts"
-import { empty, fromStart, nil, wrongType, zero } from "./answers.ts"
+import { fromStart } from "./ends.ts"
 
 const llen = Command.make({
   name: "llen",
@@ -69,11 +70,11 @@ const lrange = Command.make({
   parse: (args) => ({ key: args.key(), start: args.int(), stop: args.int() }),
   run: ({ key, start, stop }, { db }) => {
     const list = db.read(key)
-    if (list === undefined) return empty
+    if (list === undefined) return emptyArray
     if (!(list instanceof List)) return wrongType
     const first = Math.max(0, fromStart(start, list))
     const last = Math.min(list.size - 1, fromStart(stop, list))
-    return first > last ? empty : Either.right(Reply.bulks(list.slice(first, last - first + 1)))
+    return first > last ? emptyArray : Either.right(Reply.bulks(list.slice(first, last - first + 1)))
   },
 })
 
@@ -119,7 +120,7 @@ const lpos = Command.make({
   },
   run: ({ key, value, rank, count, lookedMax }, { db }) => {
     const list = db.read(key)
-    if (list === undefined) return count === undefined ? nil : empty
+    if (list === undefined) return count === undefined ? nil : emptyArray
     if (!(list instanceof List)) return wrongType
     const found = list.indexesOf(value, {
       fromTail: rank < 0,

@@ -11,6 +11,7 @@ import { globMatch } from "../../bytes/Glob.ts"
 import { parseDouble, parseSafeInteger } from "../../bytes/Numbers.ts"
 import { Clock } from "../../clock/Clock.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { ok } from "../../command/Answers.ts"
 import { type Client, isLocal } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
@@ -52,8 +53,6 @@ interface Subcommand {
   readonly most: number
   readonly answer: Answer
 }
-
-const ok = Either.right(Reply.ok)
 
 /** DEBUG. */
 export const debugCommands = Effect.gen(function* () {

@@ -6,6 +6,7 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -14,7 +15,7 @@ import { SyntaxError, WrongType } from "../../errors/CommandError.ts"
 import { InvalidSetCount } from "../../errors/SetErrors.ts"
 import { EventClass } from "../../store/Events.ts"
 import { type SetLimits, SetValue } from "../../store/SetValue.ts"
-import { type Answer, setOf, wrongType, zero } from "./answers.ts"
+import { setOf } from "./answers.ts"
 
 type Inputs = ReadonlyArray<SetValue | undefined>
 

@@ -1,12 +1,13 @@
 /** Members come, go, move and are asked for: SADD, SREM, SMOVE, SISMEMBER, SMISMEMBER, SCARD, SMEMBERS. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { one, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { EventClass } from "../../store/Events.ts"
 import { SetValue } from "../../store/SetValue.ts"
-import { emptySet, one, setOf, wrongType, zero } from "./answers.ts"
+import { emptySet, setOf } from "./answers.ts"
 
 const sadd = Command.make({
   name: "sadd",

@@ -1,6 +1,7 @@
 /** Members that chance picks: SPOP removes them, SRANDMEMBER only looks. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, emptyArray, nil, wrongType } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -8,7 +9,7 @@ import { OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
 import { InvalidSetCount } from "../../errors/SetErrors.ts"
 import { EventClass } from "../../store/Events.ts"
 import { SetValue } from "../../store/SetValue.ts"
-import { type Answer, emptyArray, emptySet, nil, setOf, wrongType } from "./answers.ts"
+import { emptySet, setOf } from "./answers.ts"
 
 /** Removes `count` members, fewer than there are. Logged as their removal one by one. */
 const popSome = (key: string, set: SetValue, count: number, ctx: Command.Ctx): Answer => {

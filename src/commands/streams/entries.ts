@@ -6,6 +6,7 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { nil, ok, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -17,7 +18,6 @@ import { entryBytesMax, Stream } from "../../store/Stream.ts"
 import type { StreamId, U64 } from "../../store/StreamId.ts"
 import * as Id from "../../store/StreamId.ts"
 import { parseAutoSequence, parseStrict, takeStrict } from "./ids.ts"
-import { nil, ok, zero } from "./replies.ts"
 import * as Trimming from "./trimming.ts"
 
 /** The id that XADD was asked for: one, one of these milliseconds, or any. */

@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { ok, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -20,7 +21,6 @@ import { Group } from "../../store/StreamGroup.ts"
 import type { U64 } from "../../store/StreamId.ts"
 import * as Id from "../../store/StreamId.ts"
 import { parseLoose, parseStrict } from "./ids.ts"
-import { ok, zero } from "./replies.ts"
 
 interface Options {
   readonly makeStream: boolean

@@ -1,6 +1,7 @@
 /** What consumers were given and have not acknowledged: XPENDING looks at it, XACK ends it. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import * as Answers from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -32,7 +33,7 @@ const xack = Command.make({
     const found = db.readAs(key, Stream)
     if (Either.isLeft(found)) return Either.left(found.left)
     const group = found.right?.groups.get(groupName)
-    if (group === undefined) return Replies.zero
+    if (group === undefined) return Answers.zero
     const ids: Array<StreamId> = []
     for (const word of words) {
       const id = parseStrict(word)

@@ -1,5 +1,6 @@
 /** Entries between two ids: XRANGE and XREVRANGE. */
 import * as Either from "effect/Either"
+import * as Answers from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -28,11 +29,11 @@ const takeCount = (args: Args): number | undefined => {
   return count
 }
 
-const read = ({ key, start, end, count }: Range, db: Database, backwards: boolean): Replies.Answer => {
+const read = ({ key, start, end, count }: Range, db: Database, backwards: boolean): Answers.Answer => {
   const found = db.readAs(key, Stream)
   if (Either.isLeft(found)) return Either.left(found.left)
-  if (found.right === undefined) return Replies.emptyArray
-  if (count === 0) return Replies.nilArray
+  if (found.right === undefined) return Answers.emptyArray
+  if (count === 0) return Answers.nilArray
   return Either.right(Replies.entries(found.right, start, end, count, backwards))
 }
 

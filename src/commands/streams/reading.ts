@@ -7,6 +7,7 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import * as Answers from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -236,7 +237,7 @@ const read = (request: Request, ctx: Ctx): Command.Result => {
   const sources = resolved.right
   const served = serveNow(request, sources, ctx)
   if (served.length > 0) return Either.right(Replies.byStream(served, ctx.client.protocol))
-  if (request.timeoutMs === undefined) return Replies.nilArray
+  if (request.timeoutMs === undefined) return Answers.nilArray
   return ctx.wait({
     keys: request.keys,
     timeoutMs: request.timeoutMs,

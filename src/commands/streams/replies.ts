@@ -1,19 +1,9 @@
 /** The shapes in which stream commands answer: ids, entries, and entries by stream. */
-import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
-import type { CommandError } from "../../errors/CommandError.ts"
 import type { Stream } from "../../store/Stream.ts"
 import type { StreamId } from "../../store/StreamId.ts"
 import * as Id from "../../store/StreamId.ts"
 import type { Entry } from "../../store/StreamNode.ts"
-
-export type Answer = Either.Either<Reply.Reply, CommandError>
-
-export const zero: Answer = Either.right(Reply.zero)
-export const ok: Answer = Either.right(Reply.ok)
-export const nil: Answer = Either.right(Reply.nil)
-export const nilArray: Answer = Either.right(Reply.nilArray)
-export const emptyArray: Answer = Either.right(Reply.emptyArray)
 
 export const id = (value: StreamId): Reply.Reply => Reply.bulk(Id.format(value))
 

@@ -1,21 +1,14 @@
-/** The answers that string commands give most, made once: an answer that says nothing new costs no object. */
+/** What string commands answer beside what all do (command/Answers.ts), and values as replies. */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
-import type { CommandError } from "../../errors/CommandError.ts"
-import { NotInteger, WrongType } from "../../errors/CommandError.ts"
+import { type Answer, nil, wrongType } from "../../command/Answers.ts"
+import { NotInteger } from "../../errors/CommandError.ts"
 import { StringTooLong } from "../../errors/StringErrors.ts"
 import { lengthOf } from "../../store/Bits.ts"
 import { bulkLengthMax } from "../../store/StringBuffer.ts"
 import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
 
-export type Answer = Either.Either<Reply.Reply, CommandError>
-
-export const ok: Answer = Either.right(Reply.ok)
-export const nil: Answer = Either.right(Reply.nil)
-export const zero: Answer = Either.right(Reply.zero)
-export const one: Answer = Either.right(Reply.one)
 export const empty: Answer = Either.right(Reply.bulk(""))
-export const wrongType: Answer = Either.left(WrongType.error)
 export const notInteger: Answer = Either.left(NotInteger.error)
 export const tooLong: Answer = Either.left(StringTooLong.error)
 

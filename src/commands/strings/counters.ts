@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import { addInt64, addLongDouble, formatLongDouble, parseInteger, parseLongDouble } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, wrongType } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
@@ -16,7 +17,7 @@ import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { IntegerText } from "../../store/IntegerText.ts"
 import { beginningOf } from "../../store/StringBuffer.ts"
-import { type Answer, isString, notInteger, wrongType } from "./answers.ts"
+import { isString, notInteger } from "./answers.ts"
 
 /** Nothing of this length is a number that fits. */
 const numberLengthMax = 8192

@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { ok, one, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -16,7 +17,7 @@ import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { bulkLengthMax } from "../../store/StringBuffer.ts"
 import { bytesOf, stored } from "../../store/Value.ts"
-import { isString, ok, one, tooLong, zero } from "./answers.ts"
+import { isString, tooLong } from "./answers.ts"
 
 const mget = Command.make({
   name: "mget",

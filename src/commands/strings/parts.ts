@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -17,7 +18,7 @@ import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
 import { growable, StringBuffer, bulkLengthMax } from "../../store/StringBuffer.ts"
 import { stored } from "../../store/Value.ts"
-import { type Answer, empty, isString, tooLong, wrongType, zero } from "./answers.ts"
+import { empty, isString, tooLong } from "./answers.ts"
 
 const append = Command.make({
   name: "append",

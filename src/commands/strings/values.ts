@@ -5,13 +5,14 @@
  * nothing is made but the answer. Whatever ends at a relative time is logged with the instant it ends at.
  */
 import * as Either from "effect/Either"
+import { type Answer, nil, ok, one, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import type { Ctx } from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
 import { EventClass } from "../../store/Events.ts"
 import { bytesOf, stored } from "../../store/Value.ts"
-import { type Answer, bulk, isString, nil, ok, one, wrongType, zero } from "./answers.ts"
+import { bulk, isString } from "./answers.ts"
 import { deadlineOf, none, type Options, parseOptions, type Unit } from "./expiration.ts"
 
 const get = Command.make({
