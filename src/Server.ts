@@ -73,7 +73,7 @@ export interface Parts<E = never, R = never> {
   readonly store?: Layer.Layer<Store, E, Config | Clock>
   readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
-  /** `ScriptEngine.layerNoop` leaves scripting out; `LuaEngine.layerWith` sets its limits. */
+  /** `ScriptEngine.layerNoop` leaves scripting out. */
   readonly scripts?: Layer.Layer<ScriptEngine, E, R | Config | Clock>
   readonly commands?: ReadonlyArray<Command>
 }

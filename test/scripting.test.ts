@@ -1,18 +1,18 @@
 /**
  * Scripts beyond single replies (those are in the transcripts): limits that hold whatever a script catches, what is left
- * behind, what reaches the log, and what other clients are told meanwhile.
+ * behind, and what reaches the log. What other clients are told meanwhile is in slowScripts.test.ts.
  */
 import { describe, expect, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../src/codec/Reply.ts"
 import type { Change } from "../src/persistence/Persistence.ts"
 import { Persistence } from "../src/persistence/Persistence.ts"
 import { make } from "../src/scripting/LuaEngine.ts"
+import { Libraries } from "../src/scripting/Libraries.ts"
 import { type Invocation, ScriptEngine } from "../src/scripting/ScriptEngine.ts"
 import * as Server from "../src/Server.ts"
-import { connect, layer, run, type TestClient, testSettings } from "./support/TestServer.ts"
+import { connect, layer, run, testSettings } from "./support/TestServer.ts"
 
 const invocation: Invocation = {
   keys: [],
@@ -22,18 +22,18 @@ const invocation: Invocation = {
   aclAllows: () => true,
   log: () => {},
   setReplication: () => {},
+  nowMs: 0,
   pauseAfterMs: Infinity,
-  mayPause: () => true,
 }
 
 const smallLimits = { memoryBytesMax: 64 * 1024 * 1024, timeMsMax: 300, instructionsMax: 1e12 }
 
 const newEngine = (limits: Partial<typeof smallLimits> = {}, now = () => performance.now()) => {
-  const engine = make({ ...smallLimits, ...limits }, now)
+  const engine = make(() => ({ ...smallLimits, ...limits }), now)
   const evaluate = (source: string, given: Partial<Invocation> = {}) => {
     const script = engine.load(source)
     if (Either.isLeft(script)) return Reply.failure(script.left)
-    return engine.run(script.right, { ...invocation, ...given })
+    return engine.run(script.right, { ...invocation, nowMs: now(), ...given })
   }
   return { engine, evaluate }
 }
@@ -48,9 +48,10 @@ const errorOf = (outcome: { readonly _tag: string }): string => {
 describe("the engine", () => {
   it("holds nothing before the first script", () => {
     const { engine, evaluate } = newEngine()
-    expect(engine.memoryBytes()).toBe(0)
+    expect(engine.memoryBytes()).toEqual({ scripts: 0, functions: 0 })
     evaluate("return 1")
-    expect(engine.memoryBytes()).toBeGreaterThan(0)
+    expect(engine.memoryBytes()).toEqual({ scripts: expect.any(Number), functions: 0 })
+    expect(engine.memoryBytes().scripts).toBeGreaterThan(100_000)
   })
 
   it("keeps bytes as they are, both ways", () => {
@@ -115,7 +116,7 @@ describe("the engine", () => {
     evaluate("return 1")
     expect(errorOf(evaluate(source)).slice(0, expected.length)).toBe(expected)
     expect(evaluate("return 1")).toEqual(Reply.one)
-    expect(engine.memoryBytes()).toBeLessThanOrEqual(smallLimits.memoryBytesMax)
+    expect(engine.memoryBytes().scripts).toBeLessThanOrEqual(smallLimits.memoryBytesMax)
   })
 
   it("ends a loop by its instructions when the clock stands still", () => {
@@ -136,17 +137,17 @@ describe("the engine", () => {
     const { engine, evaluate } = newEngine({ memoryBytesMax: 256 * 1024 * 1024 })
     evaluate('return #("x"):rep(1e8)')
     evaluate("return 1")
-    expect(engine.memoryBytes()).toBeLessThan(32 * 1024 * 1024)
+    expect(engine.memoryBytes().scripts).toBeLessThan(32 * 1024 * 1024)
   })
 
   it("takes ten thousand scripts and forgets them", () => {
     const { engine, evaluate } = newEngine()
     for (let i = 0; i < 10_000; i++) evaluate(`return ${i}`)
     expect(engine.scriptCount()).toBe(10_000)
-    expect(engine.memoryBytes()).toBeLessThan(64 * 1024 * 1024)
+    expect(engine.memoryBytes().scripts).toBeLessThan(64 * 1024 * 1024)
     engine.flush()
     expect(engine.scriptCount()).toBe(0)
-    expect(engine.memoryBytes()).toBe(0)
+    expect(engine.memoryBytes().scripts).toBe(0)
     expect(evaluate("return 7")).toEqual(Reply.int(7))
   })
 
@@ -174,6 +175,35 @@ describe("the engine", () => {
     )
     evaluate("while true do end")
     expect(engine.runFunction(library, "f", { ...invocation, argv: ["x"] })).toEqual(Reply.bulk("x"))
+  })
+
+  it("keeps the variables of a library while scripts are forgotten or ended by force", () => {
+    const { engine, evaluate } = newEngine()
+    const source = '#!lua name=l\nlocal n=0 redis.register_function("f",function() n=n+1 return n end)'
+    const library = Either.getOrThrow(engine.evaluate("l", source))
+    expect(engine.runFunction(library, "f", invocation)).toEqual(Reply.int(1))
+    evaluate("return 1")
+    engine.flush()
+    expect(engine.memoryBytes().scripts).toBe(0)
+    evaluate("while true do end")
+    expect(engine.runFunction(library, "f", invocation)).toEqual(Reply.int(2))
+  })
+
+  it("gives the memory of libraries back when they are replaced, deleted or refused", () => {
+    const { engine } = newEngine()
+    const libraries = new Libraries(engine)
+    const load = (name: string) => {
+      const big = `local t = "${"x".repeat(100_000)}"`
+      const source = `#!lua name=${name}\n${big}\nredis.register_function("f", function() return #t end)`
+      return libraries.load(source, true)
+    }
+    for (let i = 0; i < 1000; i++) {
+      expect(Either.isRight(load("l"))).toBe(true)
+      // Its function has the name of another library's.
+      expect(Either.isLeft(load("m"))).toBe(true)
+      if (i % 2 === 0) libraries.delete("l")
+    }
+    expect(engine.memoryBytes().functions).toBeLessThan(32 * 1024 * 1024)
   })
 
   it("pauses and goes on where it was", () => {
@@ -307,73 +337,5 @@ describe("libraries", () => {
       })
       expect(yield* names).toBe(1)
     }).pipe(Effect.provide(layer())),
-  )
-})
-
-describe("a script that does not end", () => {
-  const text = (reply: Reply.Reply) => (reply._tag === "Failure" ? `${reply.code} ${reply.message}` : reply)
-  const scene = (body: (slow: TestClient, other: TestClient) => Effect.Effect<void>) =>
-    Effect.gen(function* () {
-      yield* body(yield* connect, yield* connect)
-    }).pipe(Effect.provide(layer({ busyReplyThreshold: 20 })))
-
-  it.live("leaves the others BUSY until it is killed", () =>
-    scene((slow, other) =>
-      Effect.gen(function* () {
-        slow.send("EVAL", "local n=0\nwhile true do n=n+1 end", "0")
-        yield* Effect.sleep(Duration.millis(100))
-        const busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-        for (const request of [["PING"], ["GET", "k"], ["FUNCTION", "KILL"], ["FUNCTION", "STATS"]]) {
-          expect(text(yield* run(other, ...request))).toBe(busy)
-        }
-        expect(yield* run(other, "SCRIPT", "KILL")).toEqual(Reply.ok)
-        expect(text(yield* Effect.promise(slow.receive))).toMatch(
-          /^ERR Script killed by user with SCRIPT KILL\.\.\. script: [0-9a-f]{40}, on @user_script:2\.$/,
-        )
-        expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe("NOTBUSY No scripts in execution right now.")
-        expect(yield* run(other, "PING")).toEqual(Reply.pong)
-      }),
-    ),
-  )
-
-  it.live("may be a function", () =>
-    scene((slow, other) =>
-      Effect.gen(function* () {
-        yield* run(
-          other,
-          "FUNCTION",
-          "LOAD",
-          '#!lua name=l\nredis.register_function("f",function() while true do end end)',
-        )
-        slow.send("FCALL", "f", "0")
-        yield* Effect.sleep(Duration.millis(100))
-        const busy = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-        expect(text(yield* run(other, "SCRIPT", "KILL"))).toBe(busy)
-        expect(yield* run(other, "FUNCTION", "KILL")).toEqual(Reply.ok)
-        expect(text(yield* Effect.promise(slow.receive))).toMatch(/^ERR Script killed by user/)
-      }),
-    ),
-  )
-
-  it.live("that ends in the end gives its reply, and its changes are there", () =>
-    scene((slow, other) =>
-      Effect.gen(function* () {
-        slow.send("EVAL", "for i=1,3e7 do end redis.call('set','k','v') return 'done'", "0")
-        expect(yield* Effect.promise(slow.receive)).toEqual(Reply.bulk("done"))
-        expect(yield* run(other, "GET", "k")).toEqual(Reply.bulk("v"))
-      }),
-    ),
-  )
-
-  it.live("ends with its client", () =>
-    scene((slow, other) =>
-      Effect.gen(function* () {
-        slow.send("EVAL", "while true do end", "0")
-        yield* Effect.sleep(Duration.millis(100))
-        slow.destroy()
-        yield* Effect.sleep(Duration.millis(50))
-        expect(yield* run(other, "PING")).toEqual(Reply.pong)
-      }),
-    ),
   )
 })

@@ -47,8 +47,11 @@ export interface Ctx {
   readonly scriptCalls: (rules: ScriptRules) => ScriptCalls
   /** True inside of another command (EXEC), where nothing may wait. */
   readonly nested: boolean
-  /** Runs a later part of a command that waited: what it changes is propagated together, and then blocked clients are served. */
-  readonly unit: <A>(run: () => A) => A
+  /**
+   * Runs a later part of a command that waited, which sees the instant `at` (Unix ms): what it changes is propagated together,
+   * and then blocked clients are served.
+   */
+  readonly unit: <A>(at: number, run: () => A) => A
   /** Parks the client until one of `keys` can serve it. Inside MULTI and scripts it answers `onTimeout` at once. */
   readonly wait: (waiting: Waiting) => Result
 }

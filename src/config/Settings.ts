@@ -312,6 +312,16 @@ export const settings = {
     aliases: ["lua-time-limit"],
     about: "Time after which a script counts as too slow and other clients are answered BUSY, 0 for never.",
   }),
+  "script-time-limit": setting(largeCount, {
+    default: 60_000,
+    unit: "milliseconds",
+    about: "Time after which a script that lets nobody else be answered is ended, whatever it catches, 0 for never.",
+  }),
+  "script-memory-limit": setting(Kind.memory(), {
+    default: 512 * mebibyte,
+    unit: "bytes",
+    about: "Memory that scripts get; then they see the error not enough memory. 0 for no limit.",
+  }),
   "slowlog-log-slower-than": setting(Kind.integer(-1, Kind.int64Max), {
     default: 10000,
     unit: "microseconds",

@@ -89,7 +89,7 @@ const make = Effect.gen(function* () {
   let tickedAtMicros = readAtMicros
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
-  const propagation = Propagation.make(store.events, persistence, () => depth > 0)
+  const propagation = Propagation.make(store.events, persistence, () => depth > 0 || store.unfinished)
   /** False while a script asked that its changes are not propagated. */
   let logged = true
   /** What the running command wants logged in place of its request. */
@@ -137,8 +137,9 @@ const make = Effect.gen(function* () {
     get nested() {
       return depth > 1
     }
-    unit<A>(run: () => A): A {
-      return continued(run)
+    unit<A>(at: number, run: () => A): A {
+      observers.running = this.client
+      return continued(at, run)
     }
     wait(waiting: Waiting): Result {
       return depth > 1 ? Either.right(waiting.onTimeout) : blocking.wait(this.client, waiting)
@@ -188,6 +189,8 @@ const make = Effect.gen(function* () {
   }
 
   const endUnit = () => {
+    // A script has paused: what it did is part of a unit that goes on.
+    if (store.unfinished) return
     propagation.flush()
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
     observers.running = undefined
@@ -345,8 +348,8 @@ const make = Effect.gen(function* () {
   })
 
   /** A later part of a command that waited, as `Ctx.unit` offers it. */
-  const continued = <A>(run: () => A): A => {
-    store.at(clock.now())
+  const continued = <A>(at: number, run: () => A): A => {
+    store.at(at)
     depth++
     try {
       return run()

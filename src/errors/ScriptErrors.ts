@@ -24,6 +24,13 @@ export class NotBusy extends CommandError("NotBusy", "NOTBUSY") {
   static readonly error = new NotBusy("No scripts in execution right now.")
 }
 
+/** A script that has written cannot be stopped in the middle. */
+export class Unkillable extends CommandError("Unkillable", "UNKILLABLE") {
+  static readonly error = new Unkillable(
+    "Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+  )
+}
+
 /** A script runs longer than `busy-reply-threshold`. */
 export class Busy extends CommandError("Busy", "BUSY") {
   static readonly script = new Busy("Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")

@@ -253,7 +253,7 @@ export const make = (services: JobServices): Jobs => {
 
   /** Once a second: what is due by itself. */
   const tick = Effect.sync(() => {
-    if (state.job !== undefined) return
+    if (state.job !== undefined || store.unfinished) return
     if (state.needsBase && current.appendonly) {
       if (clock.now() < state.nextRepairAtMs) return
       state.nextRepairAtMs = clock.now() + 1000 * Math.min(60, 2 ** state.rewriteFailures)

@@ -36,6 +36,7 @@ export class Libraries {
   }
 
   private install(libraries: ReadonlyMap<string, Library>): void {
+    for (const [name, library] of this.byName) if (libraries.get(name) !== library) this.engine.forget(library)
     this.byName = libraries
     this.functions = new Map(
       [...libraries.values()].flatMap((library) =>
@@ -54,7 +55,10 @@ export class Libraries {
       return Either.flatMap(this.engine.evaluate(name, source), (library) => {
         to.delete(name)
         const taken = takenName(to, library)
-        if (taken !== undefined) return Either.left<CommandError>(new ScriptInvalid(`Function ${taken} already exists`))
+        if (taken !== undefined) {
+          this.engine.forget(library)
+          return Either.left<CommandError>(new ScriptInvalid(`Function ${taken} already exists`))
+        }
         to.set(name, library)
         return Either.right(name)
       })
@@ -71,19 +75,23 @@ export class Libraries {
 
   restore(sources: ReadonlyArray<string>, policy: RestorePolicy): Either.Either<void, CommandError> {
     const restored = new Map<string, Library>()
+    const refused = (error: CommandError) => {
+      for (const library of restored.values()) this.engine.forget(library)
+      return Either.left(error)
+    }
     for (const source of sources) {
       const added = this.add(restored, source, false)
-      if (Either.isLeft(added)) return Either.left(added.left)
+      if (Either.isLeft(added)) return refused(added.left)
     }
     const next = new Map(policy === "flush" ? [] : this.byName)
     for (const name of restored.keys()) {
       if (!next.has(name)) continue
-      if (policy !== "replace") return Either.left(new ScriptInvalid(`Library ${name} already exists`))
+      if (policy !== "replace") return refused(new ScriptInvalid(`Library ${name} already exists`))
       next.delete(name)
     }
     for (const [name, library] of restored) {
       const taken = takenName(next, library)
-      if (taken !== undefined) return Either.left(new ScriptInvalid(`Function ${taken} already exists`))
+      if (taken !== undefined) return refused(new ScriptInvalid(`Function ${taken} already exists`))
       next.set(name, library)
     }
     this.install(next)

@@ -1,9 +1,10 @@
 /**
- * Scripts in real Lua 5.1, compiled to WebAssembly. The interpreter is made when the first script arrives, and made anew
- * after a script that broke it or grew its memory; scripts and libraries are then compiled again when they are next used.
+ * Scripts in real Lua 5.1, compiled to WebAssembly: what is cached, and what is compiled when. Scripts and functions have an
+ * interpreter each, as in Redis, so that forgetting all scripts leaves the variables of libraries alone.
  *
  * The idea to hold: what a script leaves behind is only what Redis would keep (cjson's settings, the variables of a library);
- * whatever else could remain is protected against writing, and when in doubt the whole interpreter is thrown away.
+ * whatever else could remain is protected against writing, and when in doubt the whole interpreter is thrown away. Scripts
+ * and libraries are then compiled again when they are next used.
  */
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
@@ -11,348 +12,183 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import { flat } from "../bytes/Bytes.ts"
 import { Clock } from "../clock/Clock.ts"
-import type * as Reply from "../codec/Reply.ts"
+import { Config } from "../config/Config.ts"
+import type { CommandError } from "../errors/CommandError.ts"
 import { ScriptInvalid } from "../errors/ScriptErrors.ts"
+import { type Callee, errorMessage, Interpreter, type LuaLimits } from "./Interpreter.ts"
 import { Random } from "./lua/Random.ts"
 import { functionOf } from "./lua/Registration.ts"
-import type { RedisHost } from "./lua/RedisLibrary.ts"
-import { errorReply, popReply } from "./lua/Values.ts"
-import { type Mode, type Position, ScriptEnded, Vm, type Watch } from "./lua/Vm.ts"
-import { registryIndex, type State, Status, Type, VmBroken } from "./lua/Wasm.ts"
+import { ScriptEnded, type Vm } from "./lua/Vm.ts"
+import { registryIndex, type State, Status, VmBroken } from "./lua/Wasm.ts"
 import {
   type Invocation,
   type Library,
   type LibraryFunction,
   nothingInstalled,
-  type Paused,
   type Script,
   ScriptEngine,
   type ScriptEngineService,
 } from "./ScriptEngine.ts"
 import * as Shebang from "./Shebang.ts"
 
-export interface LuaLimits {
-  /** No script gets more memory; it sees "not enough memory". */
-  readonly memoryBytesMax: number
-  /** No script runs longer, even one that catches every error. */
-  readonly timeMsMax: number
-  /** The same in Lua instructions, which also ends a script when the clock stands still. */
-  readonly instructionsMax: number
-}
+/** Ends what never asks the time, or asks a clock that stands still. */
+const instructionsMax = 5_000_000_000
 
-const defaultLimits: LuaLimits = {
-  memoryBytesMax: 512 * 1024 * 1024,
-  timeMsMax: 60_000,
-  instructionsMax: 5_000_000_000,
-}
+/** The limits are the settings `script-time-limit` and `script-memory-limit`. */
+export const layer = Layer.effect(
+  ScriptEngine,
+  Effect.gen(function* () {
+    const clock = yield* Clock
+    const config = yield* Config
+    return make(
+      () => ({
+        memoryBytesMax: config.current.scriptMemoryLimit || Infinity,
+        timeMsMax: config.current.scriptTimeLimit || Infinity,
+        instructionsMax,
+      }),
+      clock.now,
+    )
+  }),
+)
 
-/** An interpreter whose memory grew beyond this is not kept. */
-const keptMemoryBytesMax = 64 * 1024 * 1024
 /** Loading a library takes no longer. */
-const libraryTimeMsMax = 500
-const libraryInstructionsMax = 200_000_000
 const libraryWatch = {
-  timeMsMax: libraryTimeMsMax,
-  instructionsMax: libraryInstructionsMax,
+  timeMsMax: 500,
+  instructionsMax: 200_000_000,
   timeout: "FUNCTION LOAD timeout",
   pauseAtMs: Infinity,
-  mayPause: () => false,
-}
-const version = "7.0.15"
-const versionNumber = 0x07000f
-
-/** The default engine with other limits. */
-export const layerWith = (limits: Partial<LuaLimits>) =>
-  Layer.effect(
-    ScriptEngine,
-    Effect.map(Clock, (clock) => make({ ...defaultLimits, ...limits }, clock.now)),
-  )
-
-export const layer = layerWith({})
-
-/** A run that has begun: what is needed to go on with it and to make its reply. */
-interface Run {
-  readonly vm: Vm
-  /** SHA1 or name of the function, as errors tell it. */
-  readonly name: string
-  readonly invocation: Invocation
-  readonly watch: Watch
 }
 
-/** What a script's end says when it took longer than the server allows. */
-const timeout = "Script ran longer than this server allows"
-
-export const make = (limits: LuaLimits, now: () => number): ScriptEngineService => {
-  const bySource = new Map<string, Script>()
-  const bySha = new Map<string, Script>()
-  let vm: Vm | undefined
-  /** Registry references in `vm`: of compiled scripts by SHA1, and of functions by library. */
-  let scriptRefs = new Map<string, number>()
-  let libraryRefs = new WeakMap<Library, ReadonlyMap<string, number>>()
-  let invocation: Invocation | undefined
-  let registered: Map<string, { readonly definition: LibraryFunction; readonly ref: number }> | undefined
-
+/** Hashes differ in their last bytes: comparing with the script that ran last is cheaper than hashing the hash. */
+export const make = (limits: () => LuaLimits, now: () => number): ScriptEngineService => {
   const sha1 = (bytes: string): string => createHash("sha1").update(bytes, "latin1").digest("hex")
+  const services = { limits, now, sha1, random: new Random() }
+  const scripts = new Interpreter("script", services)
+  const functions = new Interpreter("function", services)
+  const bySource = new Map<string, CachedScript>()
+  const bySha = new Map<string, CachedScript>()
+  const functionsOf = new WeakMap<Library, ReadonlyMap<string, CachedFunction>>()
+  let lastFound: CachedScript | undefined
 
-  const host: RedisHost = {
-    random: new Random(),
-    call: (argv) => invocation!.call(argv, host.protocol),
-    aclAllows: (argv) => invocation!.aclAllows(argv),
-    log: (level, message) => invocation?.log(level, message),
-    setReplication: (flags) => invocation!.setReplication(flags),
-    protocol: 2,
-    sha1,
-    version,
-    versionNumber,
-    register: (L) => {
-      if (registered === undefined) return "redis.register_function can only be called on FUNCTION LOAD command"
-      const found = functionOf(vm!, L)
-      if (typeof found === "string") return found
-      if (registered.has(found.definition.name)) return "Function already exists in the library"
-      registered.set(found.definition.name, found)
-      return undefined
-    },
-  }
-
-  const interpreter = (): Vm => {
-    if (vm === undefined) {
-      scriptRefs = new Map()
-      libraryRefs = new WeakMap()
-      vm = new Vm(host, limits, now)
-    }
-    return vm
-  }
-
-  const discard = () => {
-    vm = undefined
-  }
-
-  /** Runs `body` on the interpreter, which is thrown away if it breaks. */
-  const guarded = <A>(body: () => A, broken: (error: VmBroken | RangeError) => A): A => {
-    try {
-      return body()
-    } catch (error) {
-      discard()
-      // A RangeError is the end of JavaScript's own stack, reached from Lua.
-      if (error instanceof VmBroken || error instanceof RangeError || isTrap(error)) return broken(error as VmBroken)
-      throw error
-    }
-  }
-
-  const compile = (script: Script): number | string => {
-    const current = interpreter()
-    let ref: number | string | undefined = scriptRefs.get(script.sha)
-    if (ref !== undefined) return ref
-    current.use("script")
-    const body = Either.map(Shebang.ofScript(script.source), (parsed) => parsed.body)
-    ref = current.compile(
-      Either.getOrElse(body, () => script.source),
-      "@user_script",
-    )
-    if (typeof ref === "number") scriptRefs.set(script.sha, ref)
-    return ref
-  }
-
-  const load = (source: string): Either.Either<Script, ScriptInvalid> => {
+  const load = (source: string): Either.Either<Script, CommandError> => {
     const known = bySource.get(source)
     if (known !== undefined) return Either.right(known)
-    return Either.flatMap(Shebang.ofScript(source), ({ flags }) => {
+    return Either.flatMap(Shebang.ofScript(source), ({ flags, body }) => {
       const kept = flat(source)
-      const script: Script = { sha: sha1(kept), source: kept, flags }
-      const ref = guarded<number | string>(
-        () => compile(script),
+      const script = new CachedScript(sha1(kept), kept, flags, kept.length - body.length)
+      const failure = scripts.guarded(
+        () => script.compile(scripts.current()),
         (error) => error.message,
       )
-      if (typeof ref === "string") return Either.left(ScriptInvalid.compiling(ref))
+      if (failure !== undefined) return Either.left<CommandError>(ScriptInvalid.compiling(failure))
       bySource.set(kept, script)
       bySha.set(script.sha, script)
       return Either.right(script)
-    }) as Either.Either<Script, ScriptInvalid>
+    })
   }
 
-  const begin = (current: Vm, mode: Mode, name: string, given: Invocation): Run => {
-    invocation = given
-    host.protocol = 2
-    current.use(mode)
-    const startedAtMs = now()
-    const watch: Watch = {
-      startedAtMs,
-      timeMsMax: limits.timeMsMax,
-      instructionsMax: limits.instructionsMax,
-      timeout,
-      pauseAtMs: startedAtMs + given.pauseAfterMs,
-      mayPause: given.mayPause,
-    }
-    return { vm: current, name, invocation: given, watch }
+  const find = (sha: string): Script | undefined => {
+    if (lastFound !== undefined && lastFound.sha === sha) return lastFound
+    const found = bySha.get(sha)
+    if (found !== undefined) lastFound = found
+    return found
   }
 
-  const brokenReply =
-    (name: string) =>
-    (error: { readonly message: string }): Reply.Reply => {
-      invocation = undefined
-      return errorReply(`ERR Error running script ${name}, ${error.message}`)
-    }
-
-  const run = (script: Script, given: Invocation): Reply.Reply | Paused =>
-    guarded<Reply.Reply | Paused>(() => {
-      const ref = compile(script)
-      if (typeof ref === "string") throw new VmBroken(ref)
-      const current = interpreter()
-      const started = begin(current, "script", script.sha, given)
-      const L = current.stack
-      const { lua } = current.wasm
-      lua.lua_rawgeti(L, registryIndex, current.globals)
-      setList(current, L, "KEYS", given.keys)
-      setList(current, L, "ARGV", given.argv)
-      lua.lua_settop(L, 0)
-      lua.lua_rawgeti(L, registryIndex, ref)
-      return settle(started, () => current.start(0, started.watch))
-    }, brokenReply(script.sha))
-
-  const runFunction = (library: Library, name: string, given: Invocation): Reply.Reply | Paused =>
-    guarded<Reply.Reply | Paused>(() => {
-      let refs = vm === undefined ? undefined : libraryRefs.get(library)
-      if (refs === undefined) {
-        const found = evaluateIn(interpreter(), library.source)
-        if (typeof found === "string") throw new VmBroken(found)
-        refs = new Map([...found].map(([key, { ref }]) => [key, ref]))
-        libraryRefs.set(library, refs)
-      }
-      const current = interpreter()
-      const started = begin(current, "function", name, given)
-      const L = current.stack
-      current.wasm.lua.lua_rawgeti(L, registryIndex, refs.get(name)!)
-      pushList(current, L, given.keys)
-      pushList(current, L, given.argv)
-      return settle(started, () => current.start(2, started.watch))
-    }, brokenReply(name))
-
-  /** Runs until the end or the next pause. */
-  const settle = (started: Run, step: () => number): Reply.Reply | Paused => {
-    let status: number
-    try {
-      status = step()
-    } catch (error) {
-      if (!(error instanceof ScriptEnded)) throw error
-      discard()
-      return ended(started, `ERR ${error.message}`, error.position)
-    }
-    if (status === Status.yield) return paused(started)
-    const { lua } = started.vm.wasm
-    const L = started.vm.stack
-    if (status !== Status.ok) return failed(started, status)
-    lua.lua_settop(L, 1)
-    const reply = popReply(started.vm, L, started.invocation.protocol, host.protocol)
-    started.vm.finish(false)
-    end(started)
-    return reply
-  }
-
-  const end = ({ vm: used }: Run) => {
-    invocation = undefined
-    if (used.wasm.memoryBytes > keptMemoryBytesMax) discard()
-  }
-
-  /** An error with the place it came from, as Redis prints it. */
-  const ended = (started: Run, message: string, position: Position | undefined): Reply.Reply => {
-    invocation = undefined
-    const place = position === undefined ? "" : `, on ${position.source}:${position.line}`
-    return errorReply(`${message} script: ${started.name}${place}.`)
-  }
-
-  const failed = (started: Run, status: number): Reply.Reply => {
-    const { vm: used } = started
-    const L = used.stack
-    let message: string
-    let position: Position | undefined
-    if (status === Status.errorMemory) message = "ERR not enough memory"
-    else {
-      position = used.position()
-      message = errorMessage(used, L)
-    }
-    used.finish(true)
-    const reply = ended(started, message, position)
-    end(started)
-    return reply
-  }
-
-  const paused = (started: Run): Paused => ({
-    _tag: "Paused",
-    resume: (sliceMs) =>
-      guarded<Reply.Reply | Paused>(() => {
-        started.watch.pauseAtMs = now() + sliceMs
-        return settle(started, () => started.vm.resume())
-      }, brokenReply(started.name)),
-    kill: (message) => {
-      const position = started.vm.pausedAt
-      started.vm.finish(true)
-      const reply = ended(started, `ERR ${message}`, position)
-      end(started)
-      return reply
-    },
-  })
-
-  /** Runs a library's source; the functions it registered, or what is wrong with it. */
-  const evaluateIn = (current: Vm, source: string): Registered | string => {
+  /** Runs the source of a library; the functions it registered, or what is wrong with it. */
+  const register = (source: string): Registered | string => {
     const parsed = Shebang.ofLibrary(source)
     if (Either.isLeft(parsed)) return parsed.left.message
-    const { lua } = current.wasm
-    current.use("function")
-    const ref = current.compile(parsed.right.body, "@user_function")
-    if (typeof ref === "string") return ScriptInvalid.compilingLibrary(ref).message
-    const L = current.stack
+    const vm = functions.current()
+    const { lua } = vm.wasm
+    const chunk = vm.compile(parsed.right.body, "@user_function")
+    if (typeof chunk === "string") return ScriptInvalid.compilingLibrary(chunk).message
     const found: Registered = new Map()
-    registered = found
-    current.setLoading(true)
+    functions.registering = (_, L) => {
+      const one = functionOf(vm, L)
+      if (typeof one === "string") return one
+      if (found.has(one.definition.name)) return "Function already exists in the library"
+      found.set(one.definition.name, { definition: one.definition, callee: new CachedFunction(vm, one) })
+      return undefined
+    }
+    vm.setLoading(true)
+    let failure: string | undefined
     try {
-      lua.lua_rawgeti(L, registryIndex, ref)
-      const status = current.start(0, { ...libraryWatch, startedAtMs: now() })
-      if (status !== Status.ok) {
-        const message = errorMessage(current, L)
-        current.finish(true)
-        return ScriptInvalid.registering(message).message
-      }
-      current.finish(false)
-      if (found.size === 0) return "No functions registered"
-      return found
+      lua.lua_rawgeti(vm.stack, registryIndex, chunk)
+      const status = vm.start(0, { ...libraryWatch, startedAtMs: now() })
+      if (status !== Status.ok) failure = ScriptInvalid.registering(errorMessage(vm, vm.stack)).message
+      else if (found.size === 0) failure = "No functions registered"
+      vm.finish(status !== Status.ok)
     } catch (error) {
       if (!(error instanceof ScriptEnded)) throw error
-      discard()
+      functions.discard()
       return ScriptInvalid.registering(`ERR ${error.message}`).message
     } finally {
-      registered = undefined
-      current.setLoading(false)
-      current.forget(ref)
+      functions.registering = undefined
+      if (functions.isCurrent(vm)) {
+        vm.setLoading(false)
+        vm.forget(chunk)
+      }
     }
+    if (failure === undefined) return found
+    for (const { callee } of found.values()) callee.forget()
+    return failure
   }
 
-  const evaluate = (name: string, source: string): Either.Either<Library, ScriptInvalid> => {
+  const install = (library: Library, found: Registered): ReadonlyMap<string, CachedFunction> => {
+    const callees = new Map([...found].map(([name, { callee }]) => [name, callee]))
+    functionsOf.set(library, callees)
+    return callees
+  }
+
+  const evaluate = (name: string, source: string): Either.Either<Library, CommandError> => {
     const kept = flat(source)
-    const found = guarded<Registered | string>(
-      () => evaluateIn(interpreter(), kept),
+    const found = functions.guarded<Registered | string>(
+      () => register(kept),
       (error) => error.message,
     )
     if (typeof found === "string") return Either.left(new ScriptInvalid(found))
-    const functions = [...found.values()].map(({ definition }) => definition)
-    const library: Library = { name, source: kept, functions }
-    libraryRefs.set(library, new Map([...found].map(([key, { ref }]) => [key, ref])))
+    const library: Library = {
+      name,
+      source: kept,
+      functions: [...found.values()].map(({ definition }) => definition),
+    }
+    install(library, found)
     return Either.right(library)
   }
 
+  /** The function in the interpreter of now; its library runs again if that is another than when it was loaded. */
+  const calleeOf = (library: Library, name: string): CachedFunction => {
+    const known = functionsOf.get(library)?.get(name)
+    if (known !== undefined && functions.isCurrent(known.vm)) return known
+    const found = register(library.source)
+    if (typeof found === "string") throw new VmBroken(found)
+    return install(library, found).get(name)!
+  }
+
+  const runFunction = (library: Library, name: string, given: Invocation) =>
+    functions.run({ name, enter: (vm, invocation) => calleeOf(library, name).enter(vm, invocation) }, given)
+
   return {
     load,
-    find: (sha) => bySha.get(sha),
+    find,
     flush: () => {
       bySource.clear()
       bySha.clear()
-      discard()
+      lastFound = undefined
+      scripts.discard()
     },
     scriptCount: () => bySha.size,
-    run,
+    run: (script, invocation) => scripts.run(script as CachedScript, invocation),
     evaluate,
+    forget: (library) => {
+      for (const callee of functionsOf.get(library)?.values() ?? []) {
+        if (functions.isCurrent(callee.vm)) callee.forget()
+      }
+      functionsOf.delete(library)
+    },
     runFunction,
     slow: undefined,
-    memoryBytes: () => vm?.wasm.memoryBytes ?? 0,
+    memoryBytes: () => ({ scripts: scripts.memoryBytes, functions: functions.memoryBytes }),
     scriptBytes: () => {
       let bytes = 0
       for (const { sha, source } of bySha.values()) bytes += sha.length + source.length
@@ -362,7 +198,80 @@ export const make = (limits: LuaLimits, now: () => number): ScriptEngineService 
   }
 }
 
-type Registered = Map<string, { readonly definition: LibraryFunction; readonly ref: number }>
+type Registered = Map<string, { readonly definition: LibraryFunction; readonly callee: CachedFunction }>
+
+class CachedScript implements Script, Callee {
+  readonly sha: string
+  readonly source: string
+  readonly flags: Shebang.Flags | undefined
+  /** Where in the source the code begins. */
+  private readonly bodyAt: number
+  /** The interpreter it was compiled in last, and its reference there. */
+  private vm: Vm | undefined
+  private ref = 0
+
+  constructor(sha: string, source: string, flags: Shebang.Flags | undefined, bodyAt: number) {
+    this.sha = sha
+    this.source = source
+    this.flags = flags
+    this.bodyAt = bodyAt
+  }
+
+  get name(): string {
+    return this.sha
+  }
+
+  /** Gives Lua's message when it does not compile. */
+  compile(vm: Vm): string | undefined {
+    const ref = vm.compile(this.source.slice(this.bodyAt), "@user_script")
+    if (typeof ref === "string") return ref
+    this.vm = vm
+    this.ref = ref
+    return undefined
+  }
+
+  enter(vm: Vm, { keys, argv }: Invocation): number {
+    if (this.vm !== vm) {
+      const failure = this.compile(vm)
+      if (failure !== undefined) throw new VmBroken(failure)
+    }
+    const L = vm.stack
+    const { lua } = vm.wasm
+    lua.lua_rawgeti(L, registryIndex, vm.globals)
+    lua.lua_rawgeti(L, registryIndex, vm.keysName)
+    pushList(vm, L, keys)
+    lua.lua_rawset(L, -3)
+    lua.lua_rawgeti(L, registryIndex, vm.argvName)
+    pushList(vm, L, argv)
+    lua.lua_rawset(L, -3)
+    lua.lua_settop(L, 0)
+    lua.lua_rawgeti(L, registryIndex, this.ref)
+    return 0
+  }
+}
+
+class CachedFunction {
+  /** The interpreter it lives in. */
+  readonly vm: Vm
+  private readonly ref: number
+
+  constructor(vm: Vm, { ref }: { readonly ref: number }) {
+    this.vm = vm
+    this.ref = ref
+  }
+
+  enter(vm: Vm, { keys, argv }: Invocation): number {
+    vm.wasm.lua.lua_rawgeti(vm.stack, registryIndex, this.ref)
+    pushList(vm, vm.stack, keys)
+    pushList(vm, vm.stack, argv)
+    return 2
+  }
+
+  /** Lets Lua collect it. */
+  forget(): void {
+    this.vm.forget(this.ref)
+  }
+}
 
 /** Pushes the elements as a Lua array. */
 const pushList = (vm: Vm, L: State, elements: ReadonlyArray<string>): void => {
@@ -373,35 +282,3 @@ const pushList = (vm: Vm, L: State, elements: ReadonlyArray<string>): void => {
     wasm.lua.lua_rawseti(L, -2, i + 1)
   }
 }
-
-const setList = (vm: Vm, L: State, name: string, elements: ReadonlyArray<string>): void => {
-  vm.wasm.pushString(L, name)
-  pushList(vm, L, elements)
-  vm.wasm.lua.lua_rawset(L, -3)
-}
-
-/** The text of the error on top of the stack. */
-const errorMessage = (vm: Vm, L: State): string => {
-  const { wasm } = vm
-  const { lua } = wasm
-  switch (lua.lua_type(L, -1)) {
-    case Type.table: {
-      wasm.pushString(L, "err")
-      lua.lua_rawget(L, -2)
-      // Redis 7.0.15 itself ends here; any text is better.
-      return wasm.toString(L, -1) ?? "ERR unknown error"
-    }
-    case Type.string:
-    case Type.number:
-      return `ERR ${wasm.toString(L, -1)}`
-    case Type.boolean:
-      return `ERR ${lua.lua_toboolean(L, -1) !== 0}`
-    case Type.nil:
-      return "ERR nil"
-    default:
-      return "ERR error object is not a string"
-  }
-}
-
-/** Traps of WebAssembly are not a class that the library types know. */
-const isTrap = (error: unknown): boolean => error instanceof Error && error.name === "RuntimeError"

@@ -48,10 +48,10 @@ export interface Invocation {
   readonly log: (level: number, message: string) => void
   /** `flags` is a sum of 1 (append log) and 2 (replicas): where the writes from now on go. */
   readonly setReplication: (flags: number) => void
+  /** When the run begins, in Unix ms. */
+  readonly nowMs: number
   /** After so many milliseconds the run is to pause, so that others can be answered; Infinity: never. */
   readonly pauseAfterMs: number
-  /** Asked when that time has come. */
-  readonly mayPause: () => boolean
 }
 
 /** A script that has not ended in time. Nothing else may run on the engine before it has. */
@@ -77,6 +77,8 @@ export interface SlowScript {
   readonly startedAtMs: number
   /** Asks it to end; the reason when it cannot. */
   readonly kill: () => CommandError | undefined
+  /** It is not run any further, and what it changed is not logged: the server ends. */
+  readonly abandon: () => void
 }
 
 export interface ScriptEngineService {
@@ -90,11 +92,13 @@ export interface ScriptEngineService {
   readonly run: (script: Script, invocation: Invocation) => Reply | Paused
   /** Runs the source of a library, which registers its functions; `name` is the library's. Nothing is installed by that. */
   readonly evaluate: (name: string, source: string) => Either.Either<Library, CommandError>
+  /** Tells that a library will not be used again. */
+  readonly forget: (library: Library) => void
   readonly runFunction: (library: Library, name: string, invocation: Invocation) => Reply | Paused
   /** The script that has not ended in time, while it is so. */
   slow: SlowScript | undefined
-  /** Bytes that the interpreter holds; 0 before the first script. */
-  readonly memoryBytes: () => number
+  /** Bytes that the interpreters hold; 0 before the first script or function. */
+  readonly memoryBytes: () => { readonly scripts: number; readonly functions: number }
   /** Bytes of the sources of all scripts. */
   readonly scriptBytes: () => number
   /** What is installed; kept by Libraries. */
@@ -110,9 +114,10 @@ export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptE
     scriptCount: () => 0,
     run: refuse,
     evaluate: () => Either.left(ScriptRefused.unavailable),
+    forget: () => undefined,
     runFunction: refuse,
     slow: undefined,
-    memoryBytes: () => 0,
+    memoryBytes: () => ({ scripts: 0, functions: 0 }),
     scriptBytes: () => 0,
     installed: nothingInstalled,
   }))

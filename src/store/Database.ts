@@ -23,6 +23,8 @@ export interface Shared {
   keepsUntil: number
   /** DEBUG SET-ACTIVE-EXPIRE: off, keys past their deadline go only when somebody looks at them. */
   activeExpire: boolean
+  /** A script has paused in the middle: nothing expires by itself, is logged or put into a snapshot until it has ended. */
+  unfinished: boolean
   /** Off while a client with CLIENT NO-TOUCH runs a command: reads leave access stamps alone. */
   touching: boolean
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */

@@ -21,6 +21,8 @@ const dueOf = (db: Database, key: string): Due => flat(`${db.index} ${key}`)
 
 /** Entries met in one go: at about 1 us each a slice stays well below a millisecond. */
 const sliceMax = 500
+/** When to ask again whether the script that has paused has ended. */
+const unfinishedDelayMs = 100
 /** Queues shorter than this are not worth building anew. */
 const rebuildSizeMin = 10_000
 
@@ -38,6 +40,7 @@ export const layer = Layer.scopedDiscard(
       },
       onDue: (due, now) => {
         if (!store.expire || !store.activeExpire) return
+        if (store.unfinished) return deadlines.add(now + unfinishedDelayMs, due)
         if (now < store.keepsUntil) {
           deadlines.add(store.keepsUntil, due)
           kept.push(due)

@@ -4,6 +4,7 @@
  * `-t lrange_100` would time the filling as well, so LRANGE is given as a command.
  */
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { onProcessor, type Server } from "./Children.ts"
 import { type Argv, Client, fill } from "./Client.ts"
 
@@ -31,6 +32,8 @@ export interface LoadTest {
 }
 
 const value = (sizeBytes: number): string => "x".repeat(sizeBytes)
+
+const sha1 = (text: string): string => createHash("sha1").update(text).digest("hex")
 
 export const digits = (index: number): string => String(index).padStart(12, "0")
 
@@ -97,14 +100,37 @@ export const standardTests: ReadonlyArray<LoadTest> = [
   },
 ]
 
+/** One read and one write, as locks, counters and rate limiters have them. */
+const readAndWrite = "local old=redis.call('GET',KEYS[1]) redis.call('SET',KEYS[1],ARGV[1]) return old"
+const asFunction = `#!lua name=bench\nredis.register_function('bench',function(KEYS,ARGV) ${readAndWrite} end)`
+
+/** Not among redis-benchmark's tests: scripts and functions with a key and an argument. */
+export const scriptTests: ReadonlyArray<LoadTest> = [
+  {
+    name: "EVALSHA",
+    command: (size) => ["EVALSHA", sha1(readAndWrite), "1", "key:__rand_int__", value(size)],
+    explicit: true,
+    data: async (client) => {
+      await client.call("SCRIPT", "LOAD", readAndWrite)
+    },
+  },
+  {
+    name: "FCALL",
+    command: (size) => ["FCALL", "bench", "1", "key:__rand_int__", value(size)],
+    explicit: true,
+    data: async (client) => {
+      await client.call("FUNCTION", "LOAD", "REPLACE", asFunction)
+    },
+  },
+]
+
 export const quickTests = ["SET", "GET", "INCR", "PING_MBULK"]
 
 export const testsNamed = (names: ReadonlyArray<string>): ReadonlyArray<LoadTest> =>
   names.map((name) => {
-    const found = standardTests.find((test) => test.name === name.toUpperCase())
-    if (found === undefined) {
-      throw new Error(`no test ${name}; there are ${standardTests.map((test) => test.name).join(" ")}`)
-    }
+    const all = [...standardTests, ...scriptTests]
+    const found = all.find((test) => test.name === name.toUpperCase())
+    if (found === undefined) throw new Error(`no test ${name}; there are ${all.map((test) => test.name).join(" ")}`)
     return found
   })
 

@@ -8,6 +8,7 @@
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
  *   npm run bench -- --ours FILE           another build of ours; --node FLAG adds a flag of node's (latency)
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
+ *   npm run bench -- scripts               EVALSHA and FCALL of one GET and one SET, likewise
  *   npm run bench -- memory --keyspace map
  *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | blocked | start
  *   npm run bench -- fanout | profile TEST | plots
@@ -22,7 +23,7 @@ import { measureBlocked, measureConnections, measureStart } from "./Connections.
 import { measureDeletion } from "./Deletion.ts"
 import { measureFanout } from "./Fanout.ts"
 import { measureLatency } from "./Latency.ts"
-import { quickTests, standardTests, testsNamed } from "./Load.ts"
+import { quickTests, scriptTests, standardTests, testsNamed } from "./Load.ts"
 import { measureLoading } from "./Loading.ts"
 import { measureMemory } from "./Memory.ts"
 import { profile } from "./Profile.ts"
@@ -85,8 +86,8 @@ const progress = (row: Row): void => {
   console.error(`${at} CPU ${row.cpuRatio.median.toFixed(2)}  throughput ${row.throughputRatio.median.toFixed(2)}`)
 }
 
-const runSpeed = async (compareWith: string | undefined): Promise<number> => {
-  const rows = await measureSpeed(plan(), progress)
+const runSpeed = async (compareWith: string | undefined, planned = plan()): Promise<number> => {
+  const rows = await measureSpeed(planned, progress)
   console.log(speedReport(rows))
   if (values.json !== undefined) write(values.json, rows)
   if (compareWith !== undefined) console.log(`\n${comparison(read(compareWith), rows)}`)
@@ -118,6 +119,8 @@ const run = async (): Promise<number> => {
       return runSpeed(undefined)
     case "compare":
       return compare(first, second)
+    case "scripts":
+      return runSpeed(undefined, { ...plan(), tests: scriptTests })
     case "complexity":
       return measureComplexity({ main: values.ours, only: values.only, largest: whole(values.keys, 1_024_000) })
     case "memory":

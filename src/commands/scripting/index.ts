@@ -20,6 +20,7 @@ export const scriptingCommands = Effect.gen(function* () {
   const services: RunServices = {
     engine,
     busyAfterMs: () => config.current.busyReplyThreshold,
+    endsAfterMs: () => config.current.scriptTimeLimit || Infinity,
     log: (level, message) => fork(levels[level]!(toUtf8(message))),
   }
   const libraries = new Libraries(engine)

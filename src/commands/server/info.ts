@@ -128,7 +128,8 @@ export const infoCommands = Effect.gen(function* () {
   const memoryFields = (): Fields => {
     const { used, active: total, resident: rss, peak, startup, footprint } = memory.process()
     const { libraries, functions, bytes: functionBytes } = scripts.installed
-    const [scriptBytes, interpreter] = [scripts.scriptBytes(), scripts.memoryBytes()]
+    const [scriptBytes, interpreters] = [scripts.scriptBytes(), scripts.memoryBytes()]
+    const interpreterBytes = interpreters.scripts + interpreters.functions
     const counted = memory.counted()
     const { maxmemory, maxmemoryPolicy } = config.current
     const dataset = Math.max(0, used - startup)
@@ -149,17 +150,16 @@ export const infoCommands = Effect.gen(function* () {
       ["allocator_resident", rss],
       ["total_system_memory", totalmem()],
       ["total_system_memory_human", human(totalmem())],
-      // One interpreter runs scripts and functions.
-      ["used_memory_lua", interpreter],
-      ["used_memory_vm_eval", interpreter],
-      ["used_memory_lua_human", human(interpreter)],
+      ["used_memory_lua", interpreters.scripts],
+      ["used_memory_vm_eval", interpreters.scripts],
+      ["used_memory_lua_human", human(interpreters.scripts)],
       ["used_memory_scripts_eval", scriptBytes],
       ["number_of_cached_scripts", scripts.scriptCount()],
       ["number_of_functions", functions],
       ["number_of_libraries", libraries],
-      ["used_memory_vm_functions", 0],
-      ["used_memory_vm_total", interpreter],
-      ["used_memory_vm_total_human", human(interpreter)],
+      ["used_memory_vm_functions", interpreters.functions],
+      ["used_memory_vm_total", interpreterBytes],
+      ["used_memory_vm_total_human", human(interpreterBytes)],
       ["used_memory_functions", functionBytes],
       ["used_memory_scripts", scriptBytes + functionBytes],
       ["used_memory_scripts_human", human(scriptBytes + functionBytes)],

@@ -10,6 +10,7 @@ import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
 import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
+import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 
 const noShutdown = new InvalidArgument("No shutdown in progress.")
 const cannotShutdown = new InvalidArgument("Errors trying to SHUTDOWN. Check logs.")
@@ -45,6 +46,7 @@ const wait = Command.suspending({
 export const shutdownCommands = Effect.gen(function* () {
   const clients = yield* Clients
   const persistence = yield* Persistence
+  const scripts = yield* ScriptEngine
   const stop = yield* Shutdown
 
   const shutdown = Command.suspending({
@@ -77,6 +79,9 @@ export const shutdownCommands = Effect.gen(function* () {
     run: ({ abort, force, save }) => {
       // It has stopped before anybody could ask it not to.
       if (abort) return Either.left(noShutdown)
+      // A script that does not end leaves no whole state to save.
+      if (scripts.slow !== undefined && save !== "never") return Either.left(scripts.slow.error)
+      scripts.slow?.abandon()
       // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
       clients.pauseUntil(Infinity, "all")
       const saved = Effect.catchAll(persistence.saveBeforeEnd(save), () => {

@@ -63,8 +63,14 @@ const slice = (capture: Capture, format: Format, micros: () => number): boolean 
   return false
 }
 
-/** Writes and syncs; returns the file's size. The instant is the one at which this effect begins to run. */
-export const write = <E>({
+/**
+ * Writes and syncs; returns the file's size. The instant is the one at which this effect begins to run, or the end of a script
+ * that has paused: half of its changes are no state to keep.
+ */
+export const write = <E>(writing: Writing<E>): Effect.Effect<number, DiskFailure | CaptureLost | E> =>
+  Effect.suspend(() => (writing.store.unfinished ? Effect.delay(write(writing), "10 millis") : writeNow(writing)))
+
+const writeNow = <E>({
   disk,
   store,
   path,

@@ -48,7 +48,7 @@ export const base = (vm: Vm): void => {
   const nextRef = lua.luaL_ref(vm.L, registryIndex)
   vm.setGlobal("_VERSION", () => wasm.pushString(vm.L, "Lua 5.1"))
   lua.lua_rawgeti(vm.L, registryIndex, vm.globals)
-  vm.setFunctions({
+  vm.setFields({
     next: seeingThrough(original.next),
     pairs: pairsOf(vm, nextRef),
     rawget: seeingThrough(original.rawget),
@@ -116,7 +116,8 @@ const numberInBase = (vm: Vm, L: State, original: (L: State) => number): number 
   const { lua } = wasm
   const radix = Math.trunc(lua.luaL_checknumber(L, 2))
   if (radix === 10 || radix < 2 || radix > 36 || Number.isNaN(radix)) return original(L)
-  const text = wasm.checkString(L, 1)
+  // Text ends at its first zero byte, as C reads it.
+  const [text] = wasm.checkString(L, 1).split("\0", 1) as [string]
   const match = /^[ \t-\r]*([-+]?)([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text)
   if (match === null) {
     lua.lua_pushnil(L)

@@ -240,7 +240,7 @@ const fill = (vm: Vm): void => {
     return value as InvalidNumbers
   }
 
-  vm.setFunctions({
+  vm.setFields({
     encode: (L) => writer.encode(L),
     decode: (L) => reader.decode(L),
     encode_sparse_array: (L) => {

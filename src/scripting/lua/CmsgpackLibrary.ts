@@ -242,16 +242,16 @@ export const cmsgpack = (vm: Vm): void => {
         return lua.lua_pushnumber(L, unsigned(L, 2))
       case 0xce:
         return lua.lua_pushnumber(L, unsigned(L, 4))
+      // Lua 5.1 has no unsigned integers: the original pushes this one as a signed one too.
       case 0xcf:
-        return lua.lua_pushnumber(L, Number(wide(L).getBigUint64(0)))
+      case 0xd3:
+        return lua.lua_pushnumber(L, Number(wide(L).getBigInt64(0)))
       case 0xd0:
         return lua.lua_pushnumber(L, (unsigned(L, 1) << 24) >> 24)
       case 0xd1:
         return lua.lua_pushnumber(L, (unsigned(L, 2) << 16) >> 16)
       case 0xd2:
         return lua.lua_pushnumber(L, unsigned(L, 4) | 0)
-      case 0xd3:
-        return lua.lua_pushnumber(L, Number(wide(L).getBigInt64(0)))
       case 0xd9:
         return unpackString(L, unsigned(L, 1))
       case 0xda:

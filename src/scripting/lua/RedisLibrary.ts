@@ -6,9 +6,9 @@
  */
 import type * as Reply from "../../codec/Reply.ts"
 import { argument, toInt32 } from "./Format.ts"
-import { type Protocol, pushError, pushReply } from "./Values.ts"
+import { cText, type Protocol, pushError, pushReply } from "./Values.ts"
 import type { Random } from "./Random.ts"
-import type { Vm } from "./Vm.ts"
+import type { Fields, Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
 /** What scripts reach outside of Lua. The engine fills it in anew for every run. */
@@ -76,85 +76,82 @@ export const redis = (vm: Vm, host: RedisHost): void => {
     return 1
   }
 
-  vm.addTable(
-    "redis",
-    {
-      call: (L) => call(L, true),
-      pcall: (L) => call(L, false),
-      log: log(vm, host),
-      setresp: (L) => {
-        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.setresp() requires one argument.")
-        const version = Math.trunc(lua.lua_tonumber(L, 1))
-        if (version !== 2 && version !== 3) return raise(vm, L, "RESP version must be 2 or 3.")
-        host.protocol = version
-        return 0
-      },
-      error_reply: (L) => {
-        if (lua.lua_gettop(L) !== 1 || lua.lua_type(L, 1) !== Type.string) return singleField(L, "err")
-        pushError(vm, L, withCode(wasm.toString(L, 1)!), false)
-        return 1
-      },
-      status_reply: (L) => singleField(L, "ok"),
-      sha1hex: (L) => {
-        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "wrong number of arguments")
-        wasm.pushString(L, host.sha1(wasm.toString(L, 1) ?? ""))
-        return 1
-      },
-      set_repl: (L) => {
-        if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.set_repl() requires two arguments.")
-        const flags = toInt32(lua.lua_tonumber(L, 1))
-        if ((flags & ~3) !== 0) {
-          return raise(vm, L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
-        }
-        host.setReplication(flags)
-        return 0
-      },
-      replicate_commands: (L) => {
-        lua.lua_pushboolean(L, 1)
-        return 1
-      },
-      // There is no debugger, so a breakpoint never stops and `debug` has nobody to tell.
-      breakpoint: (L) => {
-        lua.lua_pushboolean(L, 0)
-        return 1
-      },
-      debug: () => 0,
-      acl_check_cmd: (L) => {
-        const request = requestOf(L)
-        if (typeof request === "string") return raise(vm, L, request)
-        const allowed = host.aclAllows(request)
-        if (allowed === undefined) return raise(vm, L, "Invalid command passed to redis.acl_check_cmd()")
-        lua.lua_pushboolean(L, allowed ? 1 : 0)
-        return 1
-      },
+  // In Redis's order, which `pairs` shows.
+  vm.addTable("redis", {
+    call: (L) => call(L, true),
+    pcall: (L) => call(L, false),
+    ...logging(vm, host),
+    ...versions(host),
+    setresp: (L) => {
+      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.setresp() requires one argument.")
+      const version = Math.trunc(lua.lua_tonumber(L, 1))
+      if (version !== 2 && version !== 3) return raise(vm, L, "RESP version must be 2 or 3.")
+      host.protocol = version
+      return 0
     },
-    () => {
-      setNumbers(vm, {
-        REPL_NONE: 0,
-        REPL_AOF: 1,
-        REPL_SLAVE: 2,
-        REPL_REPLICA: 2,
-        REPL_ALL: 3,
-        REDIS_VERSION_NUM: host.versionNumber,
-      })
-      setNumbers(vm, logLevels)
-      vm.setField("REDIS_VERSION", () => wasm.pushString(vm.L, host.version))
+    sha1hex: (L) => {
+      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "wrong number of arguments")
+      wasm.pushString(L, host.sha1(wasm.toString(L, 1) ?? ""))
+      return 1
     },
-  )
-}
-
-const logLevels = { LOG_DEBUG: 0, LOG_VERBOSE: 1, LOG_NOTICE: 2, LOG_WARNING: 3 }
-
-const setNumbers = (vm: Vm, numbers: Readonly<Record<string, number>>): void => {
-  for (const [name, value] of Object.entries(numbers)) {
-    vm.setField(name, () => vm.wasm.lua.lua_pushnumber(vm.L, value))
-  }
+    error_reply: (L) => {
+      if (lua.lua_gettop(L) !== 1 || lua.lua_type(L, 1) !== Type.string) return singleField(L, "err")
+      pushError(vm, L, withCode(cText(wasm.toString(L, 1)!)), false)
+      return 1
+    },
+    status_reply: (L) => singleField(L, "ok"),
+    set_repl: (L) => {
+      if (lua.lua_gettop(L) !== 1) return raise(vm, L, "redis.set_repl() requires two arguments.")
+      const flags = toInt32(lua.lua_tonumber(L, 1))
+      if ((flags & ~3) !== 0) {
+        return raise(vm, L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+      }
+      host.setReplication(flags)
+      return 0
+    },
+    REPL_NONE: 0,
+    REPL_AOF: 1,
+    REPL_SLAVE: 2,
+    REPL_REPLICA: 2,
+    REPL_ALL: 3,
+    acl_check_cmd: (L) => {
+      const request = requestOf(L)
+      if (typeof request === "string") return raise(vm, L, request)
+      const allowed = host.aclAllows(request)
+      if (allowed === undefined) return raise(vm, L, "Invalid command passed to redis.acl_check_cmd()")
+      lua.lua_pushboolean(L, allowed ? 1 : 0)
+      return 1
+    },
+    // There is no debugger, so a breakpoint never stops and `debug` has nobody to tell.
+    breakpoint: (L) => {
+      lua.lua_pushboolean(L, 0)
+      return 1
+    },
+    debug: () => 0,
+    replicate_commands: (L) => {
+      lua.lua_pushboolean(L, 1)
+      return 1
+    },
+  })
 }
 
 const raise = (vm: Vm, L: State, message: string): never => {
   pushError(vm, L, `ERR ${message}`, false)
   return vm.wasm.throwTop(L)
 }
+
+const versions = (host: RedisHost): Fields => ({
+  REDIS_VERSION_NUM: host.versionNumber,
+  REDIS_VERSION: host.version,
+})
+
+const logging = (vm: Vm, host: RedisHost): Fields => ({
+  log: log(vm, host),
+  LOG_DEBUG: 0,
+  LOG_VERBOSE: 1,
+  LOG_NOTICE: 2,
+  LOG_WARNING: 3,
+})
 
 /** `redis.log(level, ...)` */
 const log =
@@ -178,16 +175,14 @@ const log =
 
 /** Fills the table on top of the stack with what library code may call while it is loaded. */
 export const libraryRedis = (vm: Vm, host: RedisHost): void => {
-  vm.setFunctions({
-    log: log(vm, host),
+  vm.setFields({
+    ...logging(vm, host),
     register_function: (L) => {
       const problem = host.register?.(L)
       return problem === undefined ? 0 : raise(vm, L, problem)
     },
+    ...versions(host),
   })
-  setNumbers(vm, logLevels)
-  setNumbers(vm, { REDIS_VERSION_NUM: host.versionNumber })
-  vm.setField("REDIS_VERSION", () => vm.wasm.pushString(vm.L, host.version))
 }
 
 /** An error text gets the code ERR unless it brings one: its first word when more follow. */

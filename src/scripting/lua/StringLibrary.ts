@@ -291,10 +291,15 @@ const integerText = (
   const radix = letter === "o" ? 8 : letter === "x" || letter === "X" ? 16 : 10
   let digits = (clipped < 0n ? -clipped : clipped).toString(radix)
   if (letter === "X") digits = digits.toUpperCase()
-  if (precision !== undefined) digits = digits.padStart(Number(precision), "0")
+  if (precision !== undefined) {
+    // Of nothing with no digits wanted, nothing is left.
+    digits = Number(precision) === 0 && clipped === 0n ? "" : digits.padStart(Number(precision), "0")
+  }
   const prefix = flags.includes("#")
     ? radix === 16
-      ? `0${letter}`
+      ? clipped === 0n
+        ? ""
+        : `0${letter}`
       : radix === 8 && !digits.startsWith("0")
         ? "0"
         : ""

@@ -213,7 +213,8 @@ export const struct = (vm: Vm): Library => {
       } else if (option === "c") {
         if (format.size === 0) {
           if (count === 0 || lua.lua_isnumber(L, -1) === 0) wasm.raise(L, "format 'c0' needs a previous size")
-          format.size = Math.max(0, Math.trunc(lua.lua_tonumber(L, -1)))
+          // The size is an unsigned number: a negative one is too large, and one beyond 64 bits is 0.
+          format.size = Number(toWord(lua.lua_tonumber(L, -1)))
           lua.lua_settop(L, -2)
           count--
           check()
@@ -229,7 +230,8 @@ export const struct = (vm: Vm): Library => {
       } else if (option !== "x") format.control()
       position += format.size
     }
-    lua.lua_pushnumber(L, position + 1)
+    // Where nothing was read the offset comes back as it is; a large one less 1 would not be exact.
+    lua.lua_pushnumber(L, position === start - 1 ? start : position + 1)
     return count + 1
   }
 

@@ -145,11 +145,17 @@ export const errorText = (code: string, message: string): string => (message ===
 
 /** An error reply of a text that begins with its code. */
 export const errorReply = (text: string): Reply.Reply => {
-  const clean = singleLine(text)
+  const clean = singleLine(cText(text))
   const space = clean.indexOf(" ")
   return space < 0
     ? { _tag: "Failure", code: clean, message: "" }
     : { _tag: "Failure", code: clean.slice(0, space), message: clean.slice(space + 1) }
+}
+
+/** What C sees of a text: it ends at the first zero byte. */
+export const cText = (text: string): string => {
+  const end = text.indexOf("\0")
+  return end < 0 ? text : text.slice(0, end)
 }
 
 const singleLine = (text: string): string => text.replace(/[\r\n]/g, " ")
@@ -219,7 +225,7 @@ const tableReply = (vm: Vm, L: State, client: Protocol, script: Protocol, depth:
   if (pushFieldOf(vm, L, "ok") === Type.string) {
     const text = wasm.toString(L, -1)!
     drop()
-    return Reply.simple(singleLine(text))
+    return Reply.simple(singleLine(cText(text)))
   }
   drop()
   if (pushFieldOf(vm, L, "double") === Type.number) {

@@ -8,8 +8,8 @@
  * Scripts run as a coroutine, because only a coroutine can be left in the middle and continued: that is how a slow script
  * lets other clients be told BUSY.
  * Differs: Redis's own Lua hashes strings of 32 and more bytes in another way, so `pairs` may give such keys in another order;
- * `tostring` of a C pointer (cjson.null) prints it as this C library does; arguments of string functions that do not fit 32 bits
- * are cut to them, where Redis has 64; a reader function of `load` that fails gives its message and not a table.
+ * `tostring` of a C pointer (cjson.null) prints it as this C library does; arguments of string functions, `select` and `unpack` that
+ * do not fit 32 bits are cut to them, where Redis has 64; a reader function of `load` that fails gives its message and not a table.
  * The invariant: after `VmBroken`, or an exception that is no Lua error, the state is not touched again.
  */
 import { base } from "./BaseLibrary.ts"
@@ -20,36 +20,32 @@ import { math } from "./MathLibrary.ts"
 import { libraryRedis, redis, type RedisHost } from "./RedisLibrary.ts"
 import { string } from "./StringLibrary.ts"
 import { struct } from "./StructLibrary.ts"
+import { cText } from "./Values.ts"
 import type { Random } from "./Random.ts"
 import { globalsIndex, registryIndex, type State, Status, VmBroken, Wasm } from "./Wasm.ts"
 
 export type Library = Readonly<Record<string, (L: State) => number>>
+/** What a table of ours contains: JavaScript functions, numbers and texts. */
+export type Fields = Readonly<Record<string, ((L: State) => number) | number | string>>
 
 export interface VmLimits {
   readonly memoryBytesMax: number
 }
 
+/** Scripts and functions of libraries see different globals. */
 export type Mode = "script" | "function"
-
-/** A coroutine that runs one script after the other. */
-interface Thread {
-  /** Registry reference of the protected table that its code has as globals. */
-  readonly globals: number
-  state: State
-  ref: number
-}
 
 /** How long a running script may take. */
 export interface Watch {
-  readonly startedAtMs: number
+  /** When it began, or went on. */
+  startedAtMs: number
   readonly timeMsMax: number
   /** The same in Lua instructions, for a clock that stands still. */
   readonly instructionsMax: number
   /** The message of the end when it took longer. */
   readonly timeout: string
-  /** Unix ms from which on the script is asked to pause; Infinity when it must not. */
+  /** Unix ms from which on the script pauses where it can; Infinity when it must not. */
   pauseAtMs: number
-  readonly mayPause: () => boolean
 }
 
 /** Ends a script for good: thrown through all Lua frames. */
@@ -85,8 +81,13 @@ const recordBytes = 128
 export class Vm {
   readonly wasm: Wasm
   readonly random: Random
-  /** The main state; scripts run in `thread`. */
+  /** The main state; scripts run in `stack`. */
   readonly L: State
+  /** The state to push a function and its arguments on before `start`; its results lie there afterwards. */
+  stack: State = 0
+  private stackRef = 0
+  /** Registry reference of the protected table that scripts have as globals. */
+  private readonly front: number
   /** Hidden tables by the pointer of the protected table in front of them. */
   private readonly hidden = new Map<number, number>()
   /** Registry reference of the hidden global table. */
@@ -95,9 +96,9 @@ export class Vm {
   readonly globalTables = new Set<number>()
   globalsMetatable = 0
   stringMetatable = 0
-  /** The thread of EVAL scripts, that of functions (their globals are others), and the one in use. */
-  private readonly threads: Readonly<Record<Mode, Thread>>
-  private thread: Thread
+  /** Registry references of the names under which scripts find their words. */
+  readonly keysName: number
+  readonly argvName: number
   /** What the globals of a library are, one while it is loaded and another when its functions run. */
   private libraryMetatable = 0
   private loadingGlobals = 0
@@ -111,7 +112,6 @@ export class Vm {
     instructionsMax: Infinity,
     timeout: "",
     pauseAtMs: Infinity,
-    mayPause: () => false,
   }
   private instructions = 0
   private canPause = false
@@ -121,7 +121,7 @@ export class Vm {
   /** The C function that complains about a global that is not there. */
   private readonly missing: number
 
-  constructor(host: RedisHost, limits: VmLimits, now: () => number) {
+  constructor(mode: Mode, host: RedisHost, limits: VmLimits, now: () => number) {
     this.random = host.random
     this.now = now
     const wasm = (this.wasm = new Wasm({ memoryBytesMax: limits.memoryBytesMax }))
@@ -148,15 +148,21 @@ export class Vm {
     cjson(this)
     redis(this, host)
     for (const name of protectedLibraries) this.protectLibrary(name)
-    this.missing = wasm.addFunctions([(state) => wasm.raise(state, unknownGlobal(wasm.toString(state, 2) ?? "(null)"))])
+    this.missing = wasm.addFunctions([
+      (state) => wasm.raise(state, unknownGlobal(cText(wasm.toString(state, 2) ?? "(null)"))),
+    ])
     lua.lua_sethook(L, this.hook, countMask, hookInstructions)
-    const script = this.protectGlobals()
-    const library = this.makeLibraryGlobals(host)
+    this.front = mode === "script" ? this.protectGlobals() : this.makeLibraryGlobals(host)
     this.showMetatables()
-    this.threads = { script: { globals: script, state: 0, ref: 0 }, function: { globals: library, state: 0, ref: 0 } }
-    for (const thread of Object.values(this.threads)) this.renew(thread)
-    this.thread = this.threads.script
+    this.keysName = this.anchored("KEYS")
+    this.argvName = this.anchored("ARGV")
+    this.renew()
     this.canPause = this.checkPausable()
+  }
+
+  private anchored(text: string): number {
+    this.wasm.pushString(this.L, text)
+    return this.wasm.lua.luaL_ref(this.L, registryIndex)
   }
 
   /** Sets a field of the hidden global table to what `push` pushes. */
@@ -174,26 +180,32 @@ export class Vm {
     this.wasm.lua.lua_rawset(this.L, -3)
   }
 
-  /** Adds JavaScript functions to the table on top of the stack. */
-  setFunctions(library: Library): void {
-    const first = this.wasm.addFunctions(Object.values(library))
-    Object.keys(library).forEach((name, index) =>
-      this.setField(name, () => this.wasm.lua.lua_pushcclosure(this.L, first + index, 0)),
-    )
+  /** Adds fields to the table on top of the stack; in their order, which decides the order that `pairs` finds. */
+  setFields(fields: Fields): void {
+    const { wasm, L } = this
+    const functions = Object.values(fields).filter((value) => typeof value === "function")
+    let next = functions.length === 0 ? 0 : wasm.addFunctions(functions)
+    for (const [name, value] of Object.entries(fields)) {
+      this.setField(name, () => {
+        if (typeof value === "function") wasm.lua.lua_pushcclosure(L, next++, 0)
+        else if (typeof value === "number") wasm.lua.lua_pushnumber(L, value)
+        else wasm.pushString(L, value)
+      })
+    }
   }
 
   /** Adds to, or replaces in, a library that Lua brought. */
   extend(name: string, library: Library): void {
     this.pushGlobal(name)
-    this.setFunctions(library)
+    this.setFields(library)
     this.wasm.lua.lua_settop(this.L, -2)
   }
 
   /** A new global library. `more` may add fields that are no functions. */
-  addTable(name: string, library: Library, more?: () => void): void {
+  addTable(name: string, fields: Fields, more?: () => void): void {
     this.setGlobal(name, () => {
       this.wasm.lua.lua_createtable(this.L, 0, 0)
-      this.setFunctions(library)
+      this.setFields(fields)
       more?.()
     })
   }
@@ -360,19 +372,20 @@ export class Vm {
     this.stringMetatable = lua.luaL_ref(this.L, registryIndex)
   }
 
-  private renew(thread: Thread): void {
+  /** A new coroutine to run scripts in. */
+  private renew(): void {
     const { lua } = this.wasm
-    if (thread.ref !== 0) lua.luaL_unref(this.L, registryIndex, thread.ref)
-    thread.state = lua.lua_newthread(this.L)
-    thread.ref = lua.luaL_ref(this.L, registryIndex)
-    lua.lua_rawgeti(thread.state, registryIndex, thread.globals)
-    lua.lua_replace(thread.state, globalsIndex)
+    if (this.stackRef !== 0) lua.luaL_unref(this.L, registryIndex, this.stackRef)
+    this.stack = lua.lua_newthread(this.L)
+    this.stackRef = lua.luaL_ref(this.L, registryIndex)
+    lua.lua_rawgeti(this.stack, registryIndex, this.front)
+    lua.lua_replace(this.stack, globalsIndex)
   }
 
   /** Believes the offsets into `lua_State` only if they show what must be there. */
   private checkPausable(): boolean {
     const { lua, bytes } = this.wasm
-    const { state } = this.thread
+    const state = this.stack
     if (bytes[state + hookMaskOffset] !== countMask) return false
     const depths: Array<number> = []
     const probe = this.wasm.addFunctions([
@@ -399,7 +412,7 @@ export class Vm {
     if (now - this.watch.startedAtMs >= this.watch.timeMsMax || this.instructions >= this.watch.instructionsMax) {
       throw new ScriptEnded(this.watch.timeout, this.positionOf(L, record))
     }
-    if (now < this.watch.pauseAtMs || L !== this.thread.state || !this.canPause || !this.watch.mayPause()) return
+    if (now < this.watch.pauseAtMs || L !== this.stack || !this.canPause) return
     // A pcall, a sort or a metamethod in between has its frame on the C stack, which cannot be left and entered again.
     if (this.depthOf(L, callDepthOffset) !== this.depthOf(L, baseCallDepthOffset)) return
     // Lua's own answer would be off by one instruction while it is paused.
@@ -423,7 +436,7 @@ export class Vm {
   }
 
   /** Where the thread is, or where it died: the innermost Lua function, looking past one C function. */
-  position(L: State = this.thread.state): Position | undefined {
+  position(L: State = this.stack): Position | undefined {
     const { lua, words } = this.wasm
     const record = this.record
     for (let level = 0; level < 2; level++) {
@@ -439,36 +452,28 @@ export class Vm {
     return undefined
   }
 
-  /** The state to push a function and its arguments on before `start`; its results lie there afterwards. */
-  get stack(): State {
-    return this.thread.state
-  }
-
-  use(mode: Mode): void {
-    this.thread = this.threads[mode]
-  }
-
   /** Runs the function below `argumentCount` arguments. `Status.yield` means paused: go on with `resume`. */
   start(argumentCount: number, watch: Watch): number {
     this.watch = watch
     this.instructions = 0
-    return this.wasm.lua.lua_resume(this.thread.state, argumentCount)
+    return this.wasm.lua.lua_resume(this.stack, argumentCount)
   }
 
   resume(): number {
-    return this.wasm.lua.lua_resume(this.thread.state, 0)
+    this.instructions = 0
+    return this.wasm.lua.lua_resume(this.stack, 0)
   }
 
   /** Makes the thread fit for the next script. One that died of an error, or was left in the middle, cannot be used again. */
   finish(failed: boolean): void {
-    if (failed) this.renew(this.thread)
-    else this.wasm.lua.lua_settop(this.thread.state, 0)
+    if (failed) this.renew()
+    else this.wasm.lua.lua_settop(this.stack, 0)
   }
 
-  /** Compiles a chunk for the thread in use; gives the registry reference of its function, or Lua's message. */
+  /** Compiles a chunk; gives the registry reference of its function, or Lua's message. */
   compile(source: string, chunkName: string): number | string {
     const { lua } = this.wasm
-    const L = this.thread.state
+    const L = this.stack
     const status = this.wasm.load(L, source, chunkName)
     if (status === Status.ok) return lua.luaL_ref(L, registryIndex)
     const message = this.wasm.toString(L, -1) ?? ""

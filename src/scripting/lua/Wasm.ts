@@ -159,7 +159,7 @@ export interface WasmOptions {
 
 export class Wasm {
   readonly lua: Exports
-  readonly memoryBytesMax: number
+  memoryBytesMax: number
   /** The memory as it is now; both views are replaced whenever it grows. */
   bytes: Uint8Array
   words: Uint32Array

@@ -9,6 +9,7 @@ import { streamsFamily } from "./streams.ts"
 import { geo } from "./geo.ts"
 import { sort } from "./sort.ts"
 import { sortedSets } from "./sortedSets.ts"
+import { programs } from "./programs.ts"
 import { scripting } from "./scripting.ts"
 import { strings } from "./strings.ts"
 
@@ -25,4 +26,5 @@ export const fuzzFamilies: ReadonlyArray<Family> = [
   sortedSets,
   geo,
   scripting,
+  programs,
 ]
