@@ -3,7 +3,9 @@
  * server's CPU time per command is fitted by c * n^k over the larger half of the sizes, and k is printed beside the
  * complexity that Redis documents. A command is worse than documented when k is above what that complexity allows (0 with
  * room for logarithms, or 1 with room for noise) and redis-server's k in the same run is clearly lower: what both show is
- * memory that no longer fits the processor's caches. Commands that change the size come in pairs that undo each other.
+ * memory that no longer fits the processor's caches. Where little else costs, only ours shows it (searching a packed list is a
+ * fraction of a nanosecond an element as long as the caches hold it): steeper than redis-server, but still faster at the largest
+ * size, is told as "steeper" and is not worse. Commands that change the size come in pairs that undo each other.
  * The fixed cost of reading a request hides growth at small n only, which is why the larger sizes decide.
  *
  * One step in the figures is of our own making and no growth: a reply of some ten thousand nested parts (XRANGE - +) outlives
@@ -87,6 +89,8 @@ const measureFamily = async (
   return costs
 }
 
+const shown = (micros: number): string => micros.toFixed(micros < 100 ? 1 : 0)
+
 export const measureComplexity = async (options: {
   readonly main: string | undefined
   readonly only: string | undefined
@@ -106,20 +110,24 @@ export const measureComplexity = async (options: {
     for (const one of family.cases) {
       const exponent = exponentOf(mine.get(one.name)!)
       const reference = theirs === undefined ? 0 : exponentOf(theirs.get(one.name)!)
-      const tooSteep = exponent > allowed[one.documented] && exponent > reference + clearly
-      if (tooSteep) worse++
+      const largest = mine.get(one.name)!.at(-1)!
+      const redisLargest = theirs?.get(one.name)!.at(-1)
+      const isSteeper = exponent > allowed[one.documented] && exponent > reference + clearly
+      const isWorse = isSteeper && !(redisLargest !== undefined && largest < redisLargest)
+      if (isWorse) worse++
       lines.push([
         one.name,
         one.documented,
         exponent.toFixed(2),
         theirs === undefined ? "-" : reference.toFixed(2),
-        ...mine.get(one.name)!.map((micros) => micros.toFixed(micros < 100 ? 1 : 0)),
-        tooSteep ? "WORSE" : "ok",
+        ...mine.get(one.name)!.map(shown),
+        redisLargest === undefined ? "-" : shown(redisLargest),
+        isWorse ? "WORSE" : isSteeper ? "steeper" : "ok",
       ])
     }
     console.error(`${family.name} done`)
   }
-  const head = ["command", "documented", "growth", "redis", ...sizes.map((n) => `us at ${n}`), ""]
+  const head = ["command", "documented", "growth", "redis", ...sizes.map((n) => `us at ${n}`), "redis there", ""]
   console.log(table(head, lines))
   console.log(`${lines.length - worse} of ${lines.length} commands grow as documented`)
   await Promise.all([ours.process.stop(), redis.process.stop()])
