@@ -6,6 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import { quote, splitArguments } from "../src/bytes/Quoting.ts"
+import * as BulkRun from "../src/codec/BulkRun.ts"
 import { Codec } from "../src/codec/Codec.ts"
 import { Decoder } from "../src/codec/Decoder.ts"
 import { encode, encodeRequest } from "../src/codec/Encoder.ts"
@@ -359,6 +360,41 @@ describe("replies", () => {
       expect(parsed).toEqual(replies)
     },
   )
+})
+
+describe("a run of bulk strings", () => {
+  /** As the encoder sends few of them. */
+  const sent = (values: ReadonlyArray<string>): string =>
+    `*${values.length}\r\n${values.map((value) => `$${value.length}\r\n${value}\r\n`).join("")}`
+  const run = (values: ReadonlyArray<string>): Reply.Reply | undefined => {
+    BulkRun.begin()
+    for (const value of values) BulkRun.add(`<${value}>`, 1, value.length + 1)
+    return BulkRun.end()
+  }
+  const lengths = [0, 1, 9, 10, 24, 25, 99, 100, 101, 255, 256, 511, 512]
+
+  it("is sent as the array of its elements, which can be had one by one", () => {
+    const values = lengths.map((length) => "\r\n$".repeat(length).slice(0, length))
+    const reply = run(values)!
+    expect([encode(reply, 2), encode(reply, 3)]).toEqual([sent(values), sent(values)])
+    expect(reply._tag === "Bulks" && reply.values).toEqual(values)
+    expect(encode(Reply.bulks(values), 2)).toBe(sent(values))
+    const many = Array.from({ length: 20_000 }, (_, i) => String(i))
+    expect(encode(run(many)!, 2)).toBe(sent(many))
+    expect(encode(Reply.bulks(many), 3)).toBe(sent(many))
+  })
+
+  it("is given up where an element or the whole is long, or one is nil", () => {
+    expect(run(["a", "x".repeat(513), "b"])).toBe(undefined)
+    expect(run(Array.from({ length: 5_000 }, () => "x".repeat(500)))).toBe(undefined)
+    const long = Array.from({ length: 9 }, (_, i) => "x".repeat(i * 100))
+    expect(encode(Reply.bulks(long), 2)).toBe(sent(long))
+    const some = ["a", "b", "c", "d", undefined, "e", "f", "g", "h"]
+    expect(encode(Reply.bulks(some), 2)).toBe(
+      sent(some.map((value) => value ?? "nil")).replace("$3\r\nnil\r\n", "$-1\r\n"),
+    )
+    expect(encode(run(["still works"])!, 2)).toBe(sent(["still works"]))
+  })
 })
 
 describe("quoting", () => {

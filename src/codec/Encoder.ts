@@ -5,6 +5,7 @@
  * The idea to hold: the result is a byte string put together with `+`, which V8 keeps as a tree of pieces until the socket
  * copies them out, so that nothing is copied twice. Short headers and small numbers are made once.
  */
+import * as BulkRun from "./BulkRun.ts"
 import { formatDouble } from "../bytes/Numbers.ts"
 import type { Reply } from "./Reply.ts"
 import * as Replies from "./Reply.ts"
@@ -34,11 +35,18 @@ const nil3 = "_\r\n"
 /** A line cannot hold a line end; Redis sends a space for each CR and LF. */
 const line = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text)
 
+/** So many short elements are cheaper written into one piece. */
+const runMin = 8
+
 /**
  * Written so that the end of one element and the header of the next are one piece: two joins an element instead of three,
  * 24 instead of 34 ns.
  */
 const bulks = (values: ReadonlyArray<string | undefined>, protocol: Protocol): string => {
+  if (values.length >= runMin) {
+    const sent = BulkRun.write(values)
+    if (sent !== undefined) return arrayHeader(values.length) + sent
+  }
   const nil = protocol === 2 ? "\r\n$-1" : "\r\n_"
   let bytes = `*${values.length}`
   for (let i = 0; i < values.length; i++) {
@@ -79,7 +87,7 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
       // A script may answer with an error of one word.
       return `-${line(reply.message === "" ? reply.code : `${reply.code} ${reply.message}`)}${end}`
     case "Bulks":
-      return bulks(reply.values, protocol)
+      return reply.sent === undefined ? bulks(reply.values, protocol) : arrayHeader(reply.count) + reply.sent
     case "Array":
       return all(arrayHeader(reply.values.length), reply.values, protocol)
     case "NilArray":

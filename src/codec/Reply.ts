@@ -44,6 +44,9 @@ export interface Array {
 export interface Bulks {
   readonly _tag: "Bulks"
   readonly values: ReadonlyArray<string | undefined>
+  /** The elements as they are sent, and how many they are, where somebody has put them together: see BulkRun.ts. */
+  readonly sent: string | undefined
+  readonly count: number
 }
 /** RESP3 `%`, in RESP2 a flat array. `entries` alternates keys and values. */
 export interface Map {
@@ -143,7 +146,12 @@ export const nil: Reply = { _tag: "Nil" }
 export const nilArray: Reply = { _tag: "NilArray" }
 export const bulkOrNil = (value: string | undefined): Reply => (value === undefined ? nil : { _tag: "Bulk", value })
 export const array = (values: ReadonlyArray<Reply>): Reply => ({ _tag: "Array", values })
-export const bulks = (values: ReadonlyArray<string | undefined>): Reply => ({ _tag: "Bulks", values })
+export const bulks = (values: ReadonlyArray<string | undefined>): Reply => ({
+  _tag: "Bulks",
+  values,
+  sent: undefined,
+  count: values.length,
+})
 export const emptyArray: Reply = array([])
 export const map = (entries: ReadonlyArray<Reply>): Reply => ({ _tag: "Map", entries })
 /** A map from bulk-string keys, in the object's order. */

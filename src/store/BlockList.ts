@@ -86,6 +86,11 @@ export class BlockList {
 
   /** Appends `count` elements from `start` on to `out`; all of them must exist. */
   collect(start: number, count: number, out: Array<string>): void {
+    this.visit(start, count, (text, from, to) => out.push(text.substring(from, to)))
+  }
+
+  /** Visits `count` elements from `start` on, each as a part of another string; all of them must exist. */
+  visit(start: number, count: number, visitor: Packed.Visitor): void {
     let left = count
     let segment = this.#find(start)
     let offset = start - this.#foundStart
@@ -93,9 +98,10 @@ export class BlockList {
       const length = this.#count(segment)
       const taken = Math.min(left, length - offset)
       const block = this.#block(segment)
-      if (segment === 0) for (let i = length - 1 - offset, end = i - taken; i > end; i--) out.push(block[i])
-      else if (typeof block === "string") Packed.collect(block, Packed.offsetOf(block, offset, length), taken, out)
-      else for (let i = offset; i < offset + taken; i++) out.push(block[i])
+      if (typeof block === "string") Packed.visit(block, Packed.offsetOf(block, offset, length), taken, visitor)
+      else if (segment === 0) {
+        for (let i = length - 1 - offset, end = i - taken; i > end; i--) visitor(block[i], 0, block[i].length)
+      } else for (let i = offset; i < offset + taken; i++) visitor(block[i], 0, block[i].length)
       left -= taken
     }
   }

@@ -115,6 +115,12 @@ export class List implements Collection {
     return items
   }
 
+  /** As `slice`, without making strings: `visitor` gets each element as a part of another string. */
+  visit(start: number, count: number, visitor: Packed.Visitor): void {
+    if (this.#blocks !== undefined) this.#blocks.visit(start, count, visitor)
+    else Packed.visit(this.#packed, Packed.offsetOf(this.#packed, start, this.#packedCount), count, visitor)
+  }
+
   /** Removes the first `count` elements; there must be so many. */
   removeFirst(count: number): void {
     if (this.#blocks !== undefined) return this.#blocks.removeFirst(count)

@@ -94,6 +94,19 @@ export const collect = (packed: string, at: number, count: number, out: Array<st
   }
 }
 
+/** Gets an element: the part of `text` from `start` up to but not including `end`. */
+export type Visitor = (text: string, start: number, end: number) => void
+
+/** Visits `count` elements, the first of which begins at `at`. */
+export const visit = (packed: string, at: number, count: number, visitor: Visitor): void => {
+  let start = at + 1
+  for (let left = count; left > 0; left--) {
+    const end = start + packed.charCodeAt(start - 1)
+    visitor(packed, start, end)
+    start = end + overhead
+  }
+}
+
 /** All elements. */
 export const unpack = (packed: string): Array<string> => {
   const items: Array<string> = []

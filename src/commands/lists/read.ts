@@ -1,5 +1,6 @@
 /** What is in a list: LLEN, LINDEX, LRANGE, LPOS. */
 import * as Either from "effect/Either"
+import * as BulkRun from "../../codec/BulkRun.ts"
 import * as Reply from "../../codec/Reply.ts"
 import { emptyArray, nil, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -55,6 +56,17 @@ const lindex = Command.make({
   },
 })
 
+/** The `count` elements from `start` on, which must be there. */
+const rangeOf = (list: List, start: number, count: number): Reply.Reply => {
+  if (count < shortRangeMax || list.at(start).length > BulkRun.elementMax) return Reply.bulks(list.slice(start, count))
+  BulkRun.begin()
+  list.visit(start, count, BulkRun.add)
+  return BulkRun.end() ?? Reply.bulks(list.slice(start, count))
+}
+
+/** Fewer elements are cheaper as strings. */
+const shortRangeMax = 4
+
 const lrange = Command.make({
   name: "lrange",
   summary: "Get a range of elements from a list",
@@ -74,7 +86,7 @@ const lrange = Command.make({
     if (!(list instanceof List)) return wrongType
     const first = Math.max(0, fromStart(start, list))
     const last = Math.min(list.size - 1, fromStart(stop, list))
-    return first > last ? emptyArray : Either.right(Reply.bulks(list.slice(first, last - first + 1)))
+    return first > last ? emptyArray : Either.right(rangeOf(list, first, last - first + 1))
   },
 })
 

@@ -1,6 +1,6 @@
 /** Random requests of the set family: sets of integers of every width, at the threshold of the encoding, and of anything. */
 import * as fc from "fast-check"
-import type { Reply } from "../../../src/codec/Reply.ts"
+import * as Reply from "../../../src/codec/Reply.ts"
 import { argv, type Family, integer, key, many, maybe, value } from "../Fuzz.ts"
 
 const number = fc.oneof(
@@ -30,12 +30,12 @@ const cursor = fc.constantFrom("0", "0", "0", "", "x", "-0", "+0", " 0", "184467
 const unorderedCommands = new Set(["SMEMBERS", "SINTER", "SUNION", "SDIFF", "SPOP"])
 
 /** The members that a scan gives, which come in no order, in one. */
-const normalize = (reply: Reply): Reply => {
+const normalize = (reply: Reply.Reply): Reply.Reply => {
   if (reply._tag !== "Array" || reply.values.length !== 2) return reply
   const [cursor, members] = reply.values
   if (members._tag !== "Array") return reply
   const sorted = members.values.map((member) => (member._tag === "Bulk" ? member.value : "")).sort()
-  return { _tag: "Array", values: [cursor, { _tag: "Bulks", values: sorted }] }
+  return Reply.array([cursor, Reply.bulks(sorted)])
 }
 
 export const sets: Family = {
