@@ -42,53 +42,49 @@ export interface StatsService {
 export class Stats extends Context.Tag("tiny-redis/Stats")<Stats, StatsService>() {
   static readonly layer = Layer.effect(
     this,
-    Effect.map(Clock, (clock) => make(clock.now())),
+    Effect.map(Clock, (clock) => new Counters(clock.now())),
   )
 }
 
 const randomId = (): string => randomBytes(20).toString("hex")
 
-const make = (startedAtMs: number): StatsService => {
-  let replicationId = randomId()
-  const stats: StatsService = {
-    startedAtMs,
-    runId: randomId(),
-    get replicationId() {
-      return replicationId
-    },
-    changeReplicationId: () => {
-      replicationId = randomId()
-    },
-    tcpPort: 0,
-    commandsProcessed: 0,
-    connectionsReceived: 0,
-    connectionsRejected: 0,
-    netInputBytes: 0,
-    netOutputBytes: 0,
-    reads: 0,
-    writes: 0,
-    queryLimitDisconnections: 0,
-    outputLimitDisconnections: 0,
-    clientsEvicted: 0,
-    errorReplies: 0,
-    errors: new Map(),
-    countError: (code) => {
-      stats.errorReplies++
-      stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1)
-    },
-    reset: () => {
-      stats.commandsProcessed = stats.connectionsReceived = stats.connectionsRejected = 0
-      stats.netInputBytes =
-        stats.netOutputBytes =
-        stats.reads =
-        stats.writes =
-        stats.queryLimitDisconnections =
-        stats.outputLimitDisconnections =
-        stats.clientsEvicted =
-        stats.errorReplies =
-          0
-      stats.errors.clear()
-    },
+/** A class: an object made with this many names and a getter is a hash table to V8, and each count costs 20 ns in there. */
+class Counters implements StatsService {
+  readonly startedAtMs: number
+  readonly runId = randomId()
+  replicationId = randomId()
+  commandsProcessed = 0
+  connectionsReceived = 0
+  connectionsRejected = 0
+  netInputBytes = 0
+  netOutputBytes = 0
+  tcpPort = 0
+  reads = 0
+  writes = 0
+  queryLimitDisconnections = 0
+  outputLimitDisconnections = 0
+  clientsEvicted = 0
+  errorReplies = 0
+  readonly errors = new Map<string, number>()
+
+  constructor(startedAtMs: number) {
+    this.startedAtMs = startedAtMs
   }
-  return stats
+
+  changeReplicationId(): void {
+    this.replicationId = randomId()
+  }
+
+  countError(code: string): void {
+    this.errorReplies++
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
+  }
+
+  reset(): void {
+    this.commandsProcessed = this.connectionsReceived = this.connectionsRejected = 0
+    this.netInputBytes = this.netOutputBytes = this.reads = this.writes = 0
+    this.queryLimitDisconnections = this.outputLimitDisconnections = this.clientsEvicted = 0
+    this.errorReplies = 0
+    this.errors.clear()
+  }
 }
