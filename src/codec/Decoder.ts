@@ -85,7 +85,7 @@ export class Decoder {
   /** The next request, or `undefined` if it is not complete, or if `failure` says that there will not be one. */
   next(): Array<string> | undefined {
     if (this.collector !== undefined) {
-      return this.takeCollected(this.collector) ? this.readArguments(this.text) : undefined
+      return this.takeCollected(this.collector) ? this.readArguments(this.text, this.args, this.missing) : undefined
     }
     const text = this.text
     while (this.missing === 0) {
@@ -98,17 +98,18 @@ export class Decoder {
         if (count === unknown) return undefined
         // An array of its final size: 85 ns for a SET of three arguments, where pushing takes 97 and 100 bytes more. A large
         // number is only a claim so far, and nothing is set aside for it.
-        if (count > 0) this.args = count <= argumentsAllocatedMax ? new Array<string>(count) : []
+        if (count === 0) continue
         this.count = count
-        this.missing = count
+        return this.readArguments(text, count <= argumentsAllocatedMax ? new Array<string>(count) : [], count)
       }
     }
-    return text.length - this.position < this.wanted ? undefined : this.readArguments(text)
+    if (text.length - this.position < this.wanted) return undefined
+    return this.readArguments(text, this.args, this.missing)
   }
 
-  private readArguments(text: string): Array<string> | undefined {
-    const args = this.args
-    let missing = this.missing
+  /** Reads the last `missing` arguments of a request, as far as they are there. Only what is not complete is kept. */
+  private readArguments(text: string, args: Array<string>, toRead: number): Array<string> | undefined {
+    let missing = toRead
     let bulkLength = this.bulkLength
     this.wanted = 1
     while (missing > 0) {
@@ -130,8 +131,12 @@ export class Decoder {
     }
     this.missing = missing
     this.bulkLength = bulkLength
-    if (missing > 0) return undefined
-    this.args = noArguments
+    if (missing > 0) {
+      // After a failure nothing is.
+      if (this.failure === undefined) this.args = args
+      return undefined
+    }
+    if (this.args !== noArguments) this.args = noArguments
     return args
   }
 

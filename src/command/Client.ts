@@ -120,6 +120,8 @@ export class Client {
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
+  /** Whether there is a name in any of these. Kept by `pubsub/PubSub.ts`, since it is asked for every request. */
+  isSubscriber = false
   tracking: Tracking | undefined
   parked: Parked | undefined
   /** Its request is held back by CLIENT PAUSE. */
@@ -160,7 +162,7 @@ export class Client {
   get flags(): string {
     let flags = ""
     if (this.monitor) flags += "O"
-    if (this.subscriptions + this.shardChannels.size > 0) flags += "P"
+    if (this.isSubscriber) flags += "P"
     if (this.transaction !== undefined) flags += "x"
     if (this.blocked) flags += "b"
     if (this.tracking !== undefined) flags += "t"

@@ -83,10 +83,13 @@ const make = Effect.gen(function* () {
     const entry = registry.findFull(client.lastCommand)
     if (entry !== undefined) entry.failed++
   })
-  /** The last reading of the clock. The end of one command is the beginning of the next, so a command costs one reading. */
-  let readAtMicros = clock.nowMicros()
-  /** When the instant that commands see was taken. */
-  let tickedAtMicros = readAtMicros
+  const startedAtMicros = clock.nowMicros()
+  /**
+   * Readings of the clock, in microseconds: the last one, and that of the instant which commands see. The end of one command is the
+   * beginning of the next, so a command costs one reading. In an object, V8 changes a number in place; a variable of many functions
+   * that is no small integer gets a new place on the heap each time.
+   */
+  const reading = { last: startedAtMicros, ticked: startedAtMicros }
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
   const propagation = Propagation.make(store.events, persistence, () => depth > 0 || store.unfinished)
@@ -226,7 +229,7 @@ const make = Effect.gen(function* () {
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
     if (depth === 0) observers.running = client
     store.touching = !client.noTouch
-    const startedAt = readAtMicros
+    const startedAt = reading.last
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
     const { dirty } = store
     const { errorReplies } = stats
@@ -242,8 +245,8 @@ const make = Effect.gen(function* () {
     }
     depth--
     logChanges(dirty, db, argv, outer)
-    readAtMicros = clock.nowMicros()
-    const micros = readAtMicros - startedAt
+    reading.last = clock.nowMicros()
+    const micros = reading.last - startedAt
     entry.calls++
     entry.micros += micros
     if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
@@ -282,12 +285,12 @@ const make = Effect.gen(function* () {
   const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
 
   const tick = () => {
-    readAtMicros = tickedAtMicros = clock.nowMicros()
+    reading.last = reading.ticked = clock.nowMicros()
     store.at(clock.now())
   }
 
   const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
-    if (readAtMicros - tickedAtMicros > instantMicrosMax) tick()
+    if (reading.last - reading.ticked > instantMicrosMax) tick()
     client.lastCommandAtMs = store.now
     const entry = resolve(argv)
     if (isError(entry)) return isWebRequest(argv) ? cutOff(client) : refused(client, undefined, entry)
@@ -333,7 +336,7 @@ const make = Effect.gen(function* () {
       logged = log
       observers.inScript = true
       // The script's own time is not the command's.
-      readAtMicros = clock.nowMicros()
+      reading.last = clock.nowMicros()
       try {
         const reply = execute(client, entry, argv)
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply

@@ -2,8 +2,8 @@
  * The ordered checks between a request and its command: the order is Redis's, since it decides which error a request with
  * two mistakes gets.
  *
- * The idea to hold: each gate is one function that gives an error or nothing. A gate whose refusal spoils a transaction that is
- * being queued needs no care of its own: the dispatcher marks it as aborted for any refusal.
+ * The idea to hold: each line is a gate. One whose refusal spoils a transaction that is being queued needs no care of its own: the
+ * dispatcher marks it as aborted for any refusal.
  */
 import type { ConfigService } from "../config/Config.ts"
 import { type CommandError, WrongArity } from "../errors/CommandError.ts"
@@ -29,61 +29,45 @@ const subscriberCommands = new Set([
   ...["ping", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe", "psubscribe", "punsubscribe", "quit", "reset"],
 ])
 
-const arity: Gate = (_, { arity, name }, argv) =>
-  arity < 0
-    ? argv.length < -arity
-      ? WrongArity.of(name)
-      : undefined
-    : argv.length !== arity
-      ? WrongArity.of(name)
-      : undefined
-
 /** What counts for a request: for EXEC also the flags of what it will run. */
 export const maskOf = ({ transaction }: Client, { mask, name }: Entry): number =>
   transaction !== undefined && name === "exec" ? mask | transaction.mask : mask
 
-const notInMulti: Gate = (client, { mask }) =>
-  client.transaction !== undefined && mask & Flag.no_multi ? NotAllowed.inMulti : undefined
-
-const subscriber: Gate = (client, { name }) =>
-  client.protocol === 2 && client.subscriptions + client.shardChannels.size > 0 && !subscriberCommands.has(name)
-    ? NotAllowed.of(name)
-    : undefined
-
-const monitoring: Gate = (client, entry) =>
-  client.monitor && maskOf(client, entry) & (Flag.readonly | Flag.write | Flag.may_replicate)
-    ? NotAllowed.toMonitor
-    : undefined
-
 /** Served without memory although a transaction is open: queueing anything else takes some. */
 const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
 
-/** All gates, in order. */
+/** All gates, in order: one function, since nine that are called in turn cost 30 ns a request more. */
 export const make = ({ config, memory, persistence, scripts }: GateServices): Gate => {
-  const authenticated: Gate = (client, { mask }) =>
-    client.authenticated || mask & Flag.no_auth || config.current.requirepass === "" ? undefined : NoAuth.error
-  const outOfMemory: Gate = (client, entry) => {
-    if (config.current.maxmemory === 0) return undefined
+  const { current } = config
+
+  const outOfMemory = (client: Client, entry: Entry): boolean => {
     // Redis frees memory before every command, and refuses only those that would need more.
     const enough = memory.reclaim()
     const queues = client.transaction !== undefined && !endsTransaction.has(entry.name)
-    const refused = queues || maskOf(client, entry) & Flag.denyoom
-    return enough || !refused ? undefined : OutOfMemory.error
+    return !enough && (queues || (maskOf(client, entry) & Flag.denyoom) !== 0)
   }
-  const diskError: Gate = (client, entry) =>
-    maskOf(client, entry) & Flag.write || entry.name === "ping" ? persistence.refusal() : undefined
-  const loading: Gate = (_, { mask }) => (persistence.loading() && !(mask & Flag.loading) ? Loading.error : undefined)
-  const busy: Gate = (_, { mask }) =>
-    scripts.slow === undefined || mask & Flag.allow_busy ? undefined : scripts.slow.error
 
-  return (client, entry, argv) =>
-    arity(client, entry, argv) ??
-    authenticated(client, entry, argv) ??
-    notInMulti(client, entry, argv) ??
-    outOfMemory(client, entry, argv) ??
-    diskError(client, entry, argv) ??
-    subscriber(client, entry, argv) ??
-    loading(client, entry, argv) ??
-    busy(client, entry, argv) ??
-    monitoring(client, entry, argv)
+  return (client, entry, argv) => {
+    const { arity, mask, name } = entry
+    if (arity < 0 ? argv.length < -arity : argv.length !== arity) return WrongArity.of(name)
+    if (!client.authenticated && (mask & Flag.no_auth) === 0 && current.requirepass !== "") return NoAuth.error
+    if (client.transaction !== undefined && mask & Flag.no_multi) return NotAllowed.inMulti
+    if (current.maxmemory !== 0 && outOfMemory(client, entry)) return OutOfMemory.error
+    if (
+      mask & Flag.write ||
+      name === "ping" ||
+      (client.transaction !== undefined && maskOf(client, entry) & Flag.write)
+    ) {
+      const refusal = persistence.refusal()
+      if (refusal !== undefined) return refusal
+    }
+    if (client.isSubscriber && client.protocol === 2 && !subscriberCommands.has(name)) return NotAllowed.of(name)
+    if (persistence.loading() && (mask & Flag.loading) === 0) return Loading.error
+    if (scripts.slow !== undefined && (mask & Flag.allow_busy) === 0) return scripts.slow.error
+    if (client.monitor && maskOf(client, entry) & touchesData) return NotAllowed.toMonitor
+    return undefined
+  }
 }
+
+/** What MONITOR's client may not do. */
+const touchesData = Flag.readonly | Flag.write | Flag.may_replicate

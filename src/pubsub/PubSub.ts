@@ -55,6 +55,7 @@ const make = (): { readonly pubsub: PubSubService; readonly forget: (client: Cli
   const subscribe = (client: Client, kind: Kind, name: string) => {
     const owned = flat(name)
     namesOf(client, kind).add(owned)
+    client.isSubscriber = true
     const existing = clientsOf(kind, name)
     if (existing !== undefined) existing.add(client)
     else if (kind === "pattern") patterns.set(owned, { matches: compileGlob(owned), clients: new Set([client]) })
@@ -63,6 +64,7 @@ const make = (): { readonly pubsub: PubSubService; readonly forget: (client: Cli
 
   const unsubscribe = (client: Client, kind: Kind, name: string) => {
     namesOf(client, kind).delete(name)
+    client.isSubscriber = client.subscriptions + client.shardChannels.size > 0
     const clients = clientsOf(kind, name)
     clients?.delete(client)
     if (clients?.size !== 0) return

@@ -150,7 +150,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   const outputLimit = (): OutputLimit => {
     const limits = config.current.clientOutputBufferLimit
-    return client.subscriptions + client.shardChannels.size > 0 ? limits.pubsub : limits.normal
+    return client.isSubscriber ? limits.pubsub : limits.normal
   }
 
   /** maxmemory-clients in bytes; 0 for none. */

@@ -45,7 +45,7 @@ const ping = Command.make({
   args: [Arg.string("message", { optional: true })],
   parse: (args) => (args.left > 1 ? args.fail(WrongArity.of("ping")) : args.peek()),
   run: (message, { client }) => {
-    if (client.protocol === 2 && client.subscriptions + client.shardChannels.size > 0) {
+    if (client.protocol === 2 && client.isSubscriber) {
       return Either.right(Reply.bulks(["pong", message ?? ""]))
     }
     return Either.right(message === undefined ? Reply.pong : Reply.bulk(message))

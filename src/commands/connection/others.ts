@@ -14,8 +14,7 @@ import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 
 /** The types CLIENT LIST and KILL know; this server has no replicas, so nothing is one. */
-export const typeOf = (client: Client): string =>
-  client.subscriptions + client.shardChannels.size > 0 ? "pubsub" : "normal"
+export const typeOf = (client: Client): string => (client.isSubscriber ? "pubsub" : "normal")
 
 /** The next word as such a type. */
 export const clientType = (args: Args): string => {

@@ -118,7 +118,7 @@ export const infoCommands = Effect.gen(function* () {
       ["client_recent_max_output_buffer", all.reduce((most, client) => Math.max(most, client.outbox.queuedBytes()), 0)],
       ["blocked_clients", all.filter((client) => client.blocked).length],
       ["tracking_clients", all.filter((client) => client.tracking !== undefined).length],
-      ["pubsub_clients", all.filter((client) => client.subscriptions + client.shardChannels.size > 0).length],
+      ["pubsub_clients", all.filter((client) => client.isSubscriber).length],
       ["watching_clients", all.filter((client) => client.watched.length > 0).length],
       ["clients_in_timeout_table", all.filter((client) => client.parked?.timed === true).length],
       ["total_watched_keys", watches.count()],

@@ -26,12 +26,15 @@ const secretHigh = secret.readInt32LE(4)
 /** How many words hold `length` bytes. */
 export const wordsFor = (length: number): number => (length + 3) >>> 2
 
-/** The key whose words they are. */
-export let loaded = ""
+/**
+ * How often `words` was written, so that who wrote them knows whether they are still there. A number, since keeping the key itself costs
+ * the collector's note about an old object that points to a new one.
+ */
+export let loads = 0
 
 /** Writes `key` into `words` and answers its hash. */
 export const load = (key: string): number => {
-  loaded = key
+  loads = (loads + 1) | 0
   const { length } = key
   if (length > writtenCharwiseMax) return loadLong(key)
   const whole = length & ~3
@@ -55,8 +58,7 @@ export const load = (key: string): number => {
 
 /** As `load`, for a key of up to `inlineKeyMax` bytes that stands in `source` from `start` on. */
 export const loadBytes = (source: DataView, start: number, length: number): number => {
-  // No words are those of the empty key too.
-  loaded = ""
+  loads = (loads + 1) | 0
   const end = start + length
   let at = start
   let word = 0
@@ -72,7 +74,7 @@ export const loadBytes = (source: DataView, start: number, length: number): numb
 
 /** As `load`, for a key of up to `inlineKeyMax` bytes whose words are there, without its hash. */
 export const loadWords = (source: Int32Array, from: number, length: number): void => {
-  loaded = ""
+  loads = (loads + 1) | 0
   const count = wordsFor(length)
   for (let i = 0; i < count; i++) words[i] = source[from + i]
 }

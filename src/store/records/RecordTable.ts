@@ -28,6 +28,7 @@ const writtenCharwiseMax = 16
 /** The member that was looked up last, and its hash, for the insertion that follows. */
 let lastMember: string | undefined
 let lastHash = 0
+let lastLoad = 0
 
 export class RecordTable {
   protected readonly blocks = new RecordBlocks()
@@ -60,6 +61,7 @@ export class RecordTable {
     const hash = KeyBytes.load(member)
     lastMember = member
     lastHash = hash
+    lastLoad = KeyBytes.loads
     let address = this.index.first(hash)
     while (address !== 0 && !this.holds(address, member)) address = this.index.next()
     return address
@@ -80,7 +82,7 @@ export class RecordTable {
 
   /** Adds a member that is not there, with `more` words after it. Its record's own words are what they were. */
   insert(member: string, more: number): number {
-    const hash = lastMember === member && KeyBytes.loaded === member ? lastHash : KeyBytes.load(member)
+    const hash = KeyBytes.loads === lastLoad && lastMember === member ? lastHash : KeyBytes.load(member)
     const { length } = member
     const memberWords = KeyBytes.wordsFor(length)
     const address = this.blocks.take((this.headWords + memberWords + more + 1) >>> 1)
