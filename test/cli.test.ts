@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Arguments from "../src/cli/Arguments.ts"
@@ -131,6 +131,14 @@ describe("the command line", () => {
   })
 })
 
+it("warns of variables TINY_REDIS_* that name no setting, and starts", () => {
+  vi.stubEnv("TINY_REDIS_MAXMEMROY", "1gb")
+  expect(config({ file: undefined, flags: [] }).warnings).toEqual([
+    "Variables that name no setting: TINY_REDIS_MAXMEMROY",
+  ])
+  vi.unstubAllEnvs()
+})
+
 describe("@effect/cli", () => {
   it.each([
     [["--port", "7000", "--SAVE", "900", "1", "300", "10", "--save", "5 5"]],
@@ -203,6 +211,9 @@ describe("the command tiny-redis", () => {
         ["missing.conf"],
         ["--port", "abc"],
         ["--port", "0", "--logfile", "/nonexistent/log"],
+        ["--completions"],
+        ["--completions", "csh"],
+        ["--completions=csh"],
         ["--port", "0", "--unixsocket", "/nonexistent/socket"],
         ["--port", "0", "--unixsocket", folder],
       ].map((argv) => command(argv).ended),
@@ -215,14 +226,21 @@ describe("the command tiny-redis", () => {
         "Cannot read the settings file missing.conf: No such file or directory",
         'Invalid value "abc" for port (--port): port takes an integer from 0 to 65535',
         'Invalid value "/nonexistent/log" for logfile (the file is opened for writing): No such file or directory',
+        ...["", "csh", "csh"].map(
+          (shell) =>
+            `Invalid value "${shell}" for completions (--completions): completions takes one of sh, bash, fish, zsh`,
+        ),
         "Cannot listen on /nonexistent/socket: no such directory",
         `Cannot listen on ${folder}: the address is already in use`,
       ].map((line) => ({ code: 1, out: "", err: `tiny-redis: ${line}\n` })),
     )
   })
 
-  it("answers --help with every setting, and --version", async () => {
-    const [help, version] = await Promise.all([command(["--help"]).ended, command(["-v"]).ended])
+  it("answers --help with every setting, --version, and --completions with every flag", async () => {
+    const [help, version, completions] = (await Promise.all(
+      [["--help"], ["-v"], ["--completions", "bash"]].map((argv) => command(argv).ended),
+    )) as [Ended, Ended, Ended]
+    for (const { name } of entries) expect(completions.out).toContain(`--${name} `)
     for (const { name } of entries) expect(help.out).toContain(`--${name}`)
     expect(help.code).toBe(0)
     expect(version).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^\d+\.\d+\.\d+\s*$/) })

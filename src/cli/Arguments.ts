@@ -11,6 +11,7 @@ import { fromUtf8 } from "../bytes/Bytes.ts"
 import { quote, splitArguments } from "../bytes/Quoting.ts"
 import type { Directive } from "../config/Directive.ts"
 import { find } from "../config/Settings.ts"
+import { InvalidSetting } from "../errors/ConfigErrors.ts"
 import type { Sources } from "../config/Sources.ts"
 
 /** Flags that ask for something else than a server; @effect/cli's own. */
@@ -23,6 +24,18 @@ export const asks = (argv: ReadonlyArray<string>): boolean => {
 }
 
 const isQuestion = (word: string): boolean => questions.has(word.split("=")[0]!)
+
+/** What shells there are completions for. */
+const shells = ["sh", "bash", "fish", "zsh"]
+
+/** Why a question cannot be answered: @effect/cli would take the flag for a file, or say less. */
+export const refusal = (argv: ReadonlyArray<string>): InvalidSetting | undefined => {
+  const asked = group(argv).flags.find(({ flag }) => flag.split("=")[0] === "--completions")
+  const shell = asked?.flag.split("=")[1] ?? asked?.words[0]
+  if (asked === undefined || shells.includes(shell ?? "")) return undefined
+  const reason = `completions takes one of ${shells.join(", ")}`
+  return new InvalidSetting({ setting: "completions", value: shell ?? "", origin: "--completions", reason })
+}
 
 /** What a server is to be started with. */
 export const parse = (argv: ReadonlyArray<string>): Sources => {

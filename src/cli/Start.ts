@@ -17,12 +17,18 @@ export const run = <E>(
     Effect.asVoid,
   )
 
-const answer = <E>(argv: ReadonlyArray<string>, serve: (sources: Sources) => Effect.Effect<unknown, E>) =>
-  Effect.flatMap(
+const answer = <E>(
+  argv: ReadonlyArray<string>,
+  serve: (sources: Sources) => Effect.Effect<unknown, E>,
+): Effect.Effect<void, unknown> => {
+  const refusal = Arguments.refusal(argv)
+  if (refusal !== undefined) return Effect.fail(refusal)
+  return Effect.flatMap(
     // Loaded only now: see Arguments.ts for what it costs.
     Effect.promise(() => Promise.all([import("./Cli.ts"), import("@effect/platform-node/NodeContext")])),
     ([Cli, NodeContext]) => Effect.provide(Cli.run(argv, serve), NodeContext.layer),
   )
+}
 
 /** @effect/cli has told its own errors already; they are not `Error`s. */
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>

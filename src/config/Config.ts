@@ -111,6 +111,8 @@ export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, InvalidSet
 export interface MakeOptions {
   readonly directives: ReadonlyArray<Directive>
   readonly file?: string | undefined
+  /** To be logged beside what was passed over in the directives. */
+  readonly warnings?: ReadonlyArray<string>
   /** Writes the values into `file`; see ConfigFile.rewrite. */
   readonly rewrite?: (values: Values) => Effect.Effect<void, RewriteRefused>
 }
@@ -186,7 +188,7 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
   return {
     current,
     file: options.file,
-    warnings: loaded.warnings,
+    warnings: [...loaded.warnings, ...(options.warnings ?? [])],
     get: (patterns) => get(current, patterns),
     set,
     onChange: (settings, handler) => {

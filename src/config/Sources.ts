@@ -12,6 +12,7 @@ import { InvalidSetting } from "../errors/ConfigErrors.ts"
 import { Config, fromEnvironment, type StartError, type Values } from "./Config.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import type { Directive } from "./Directive.ts"
+import { entries } from "./Settings.ts"
 
 export interface Sources {
   /** A settings file, `-` for standard input. */
@@ -28,15 +29,25 @@ const unchecked = ({ file, flags }: Sources): Layer.Layer<Config, StartError> =>
     Effect.gen(function* () {
       const fromFile = file === undefined ? [] : yield* ConfigFile.read(file)
       const directives = [...fromFile, ...(yield* fromEnvironment), ...flags]
-      if (file === undefined || file === ConfigFile.standardInput) return Config.layerDirectives({ directives })
+      const warnings = strayVariables(process.env)
+      if (file === undefined || file === ConfigFile.standardInput)
+        return Config.layerDirectives({ directives, warnings })
       const path = ConfigFile.absolute(file)
       return Config.layerDirectives({
         directives,
+        warnings,
         file: path,
         rewrite: (values) => ConfigFile.rewrite(path, values),
       })
     }),
   )
+
+/** Variables that name no setting. They may be somebody else's (Kubernetes makes some for each service), so they stop no start. */
+const strayVariables = (environment: NodeJS.ProcessEnv): ReadonlyArray<string> => {
+  const known = new Set(entries.map(({ variable }) => variable))
+  const stray = Object.keys(environment).filter((name) => name.startsWith("TINY_REDIS_") && !known.has(name))
+  return stray.length === 0 ? [] : [`Variables that name no setting: ${stray.join(", ")}`]
+}
 
 /** Where data is to be kept, its directory must take files: better known now than when there is something to lose. */
 const checkDirectory = ({ appendonly, dir, save }: Values): Effect.Effect<void, InvalidSetting> => {
