@@ -40,6 +40,8 @@ import { type Attachment, Persistence, type PersistenceService } from "./Persist
 export interface FilesOptions {
   /** Restore the state as it was at the end of this second (Unix time), from a log with timestamps. */
   readonly recoverTo?: number | undefined
+  /** Bytes of memory in use, which snapshots note; the process's resident memory unless given. */
+  readonly usedMemory?: () => number
 }
 
 const make = (options: FilesOptions) =>
@@ -92,6 +94,7 @@ const make = (options: FilesOptions) =>
 
     const jobs = Jobs.make({
       ...{ clock, current, directory, disk, fork, home, lock, log, state, store },
+      usedMemory: options.usedMemory ?? (() => process.memoryUsage.rss()),
       functionLibraries: () => attachment?.functionLibraries() ?? [],
     })
 

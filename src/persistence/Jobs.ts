@@ -47,6 +47,8 @@ export interface JobServices {
   readonly log: AppendLog
   readonly state: State
   readonly store: StoreService
+  /** Bytes. */
+  readonly usedMemory: () => number
 }
 
 export interface Jobs {
@@ -61,7 +63,8 @@ export interface Jobs {
 }
 
 export const make = (services: JobServices): Jobs => {
-  const { clock, current, directory, disk, fork, functionLibraries, home, lock, log, state, store } = services
+  const { clock, current, directory, disk, fork, functionLibraries, home, lock, log, state, store, usedMemory } =
+    services
   const seconds = () => Math.floor(clock.now() / 1000)
 
   const snapshotFormat = (isBase: boolean): Format => {
@@ -76,7 +79,7 @@ export const make = (services: JobServices): Jobs => {
       ["redis-ver", versionText],
       ["redis-bits", "64"],
       ["ctime", String(seconds())],
-      ["used-mem", String(process.memoryUsage.rss())],
+      ["used-mem", String(usedMemory())],
       ["aof-base", isBase ? "1" : "0"],
     ])
     for (const source of functionLibraries()) writer.functionLibrary(source)

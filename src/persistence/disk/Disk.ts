@@ -115,7 +115,9 @@ export const make = (fs: FileSystem): Disk => {
       open(path, "r", "open"),
       ({ file }) =>
         Effect.gen(function* () {
-          const buffer = Buffer.allocUnsafeSlow(chunkSize)
+          // One byte more than there is: what comes short of it is the end.
+          const size = Number((yield* Effect.mapError(fs.stat(path), failure("read", path))).size)
+          const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSize, size + 1))
           for (;;) {
             const length = Number(yield* Effect.mapError(file.read(buffer), failure("read", path)))
             if (length === 0) break

@@ -167,7 +167,7 @@ export class ListpackReader {
 
 /** Builds one listpack after another in the same buffer. */
 export class ListpackWriter {
-  private bytes = Buffer.allocUnsafeSlow(16 * 1024)
+  private bytes = Buffer.allocUnsafeSlow(1024)
   private position = headerSize
   count = 0
 

@@ -13,8 +13,9 @@ import { ByteWriter } from "./ByteWriter.ts"
 import { Opcode, versionWritten } from "./Format.ts"
 import { StoreEncoder } from "./StoreEncoder.ts"
 
-const capacity = 512 * 1024
-const besideCapacity = 4096
+/** To begin with; it grows to what is written at once. */
+const capacity = 4 * 1024
+const besideCapacity = 256
 
 export interface SnapshotOptions {
   /** The settings `rdbcompression` and `rdbchecksum`. */

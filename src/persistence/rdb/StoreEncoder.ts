@@ -34,7 +34,7 @@ export class StoreEncoder {
   constructor(out: ByteWriter, limits: Limits) {
     this.out = out
     this.limits = limits
-    this.nodes = new ByteWriter(4096, out.compression)
+    this.nodes = new ByteWriter(256, out.compression)
   }
 
   /** `inPieces`: the value will be written by `pieces`. */
