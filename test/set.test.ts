@@ -134,6 +134,8 @@ describe("a table of members", () => {
     }
     for (let round = 0; round < 2; round++) {
       for (const member of model) expect([table.has(member), table.add(member)]).toEqual([true, false])
+      expect(new Set(table.slice(0, table.size))).toEqual(model)
+      expect(table.slice(3, 20)).toEqual(Array.from({ length: 20 }, (_, i) => table.at(3 + i)))
       for (const member of model) expect([table.remove(member), table.has(member)]).toEqual([true, false])
       expect(table.size).toBe(0)
       for (const member of model) expect(table.add(member)).toBe(true)

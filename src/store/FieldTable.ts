@@ -6,6 +6,7 @@ import { flat } from "../bytes/Bytes.ts"
 import { FieldRecords } from "./records/FieldRecords.ts"
 
 const fewMax = 16
+const visitedAtOnce = 64
 
 export class FieldTable {
   /** Both empty once there are `#records`. */
@@ -46,6 +47,20 @@ export class FieldTable {
 
   value(position: number): string {
     return this.#records === undefined ? this.#values[position] : this.#records.value(this.#records.at(position))
+  }
+
+  /** Visits the fields at `count` positions from `position` on. The strings are for answering: keep flat copies. */
+  visit(position: number, count: number, visitor: (field: string, value: string) => void): void {
+    const records = this.#records
+    if (records === undefined) {
+      for (let i = position; i < position + count; i++) visitor(this.#fields[i], this.#values[i])
+      return
+    }
+    for (let from = position, left = count; left > 0; from += visitedAtOnce, left -= visitedAtOnce) {
+      const pairs: Array<string> = []
+      records.pairsAt(from, Math.min(left, visitedAtOnce), pairs)
+      for (let i = 0; i < pairs.length; i += 2) visitor(pairs[i], pairs[i + 1])
+    }
   }
 
   /** Sets the value of `field`; answers whether the field is new. The strings need not be flat. */
@@ -92,7 +107,7 @@ export class FieldTable {
 
   copy(): FieldTable {
     const copy = new FieldTable()
-    for (let position = 0; position < this.size; position++) copy.append(this.field(position), this.value(position))
+    this.visit(0, this.size, (field, value) => copy.append(field, value))
     return copy
   }
 

@@ -142,7 +142,7 @@ export class Hash implements Collection {
   forEach(visitor: (field: string, value: string) => void): void {
     const inside = this.#inside
     if (typeof inside === "string") Packed.forEach(inside, visitor)
-    else for (let i = 0; i < inside.size; i++) visitor(inside.field(i), inside.value(i))
+    else inside.visit(0, inside.size, visitor)
   }
 
   /**
@@ -155,13 +155,11 @@ export class Hash implements Collection {
       Packed.forEach(inside, visitor)
       return 0
     }
-    // The cursor is the position after the next one to visit, see RecordTable.
-    let next = cursor === 0 ? inside.size : Math.min(cursor, inside.size)
-    for (let left = count; left > 0 && next > 0; left--) {
-      next--
-      visitor(inside.field(next), inside.value(next))
-    }
-    return next
+    // The cursor is the position after the last one to visit, see RecordTable.
+    const end = cursor === 0 ? inside.size : Math.min(cursor, inside.size)
+    const start = Math.max(0, end - count)
+    inside.visit(start, end - start, visitor)
+    return start
   }
 
   /** Unix ms at which `field` goes; absent when it stays or is not there. */

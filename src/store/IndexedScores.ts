@@ -48,7 +48,21 @@ export class IndexedScores {
   }
 
   visit(rank: number, count: number, reverse: boolean, visitor: (member: string, score: number) => void): void {
-    const { records } = this
-    this.tree.visit(rank, count, reverse, (address, score) => visitor(records.member(address), score))
+    let addresses: Array<number> = []
+    let scores: Array<number> = []
+    const give = () => {
+      const members: Array<string> = []
+      this.records.members(addresses, addresses.length, members)
+      for (let i = 0; i < members.length; i++) visitor(members[i], scores[i])
+      addresses = []
+      scores = []
+    }
+    this.tree.visit(rank, count, reverse, (address, score) => {
+      addresses.push(address)
+      if (scores.push(score) === visitedAtOnce) give()
+    })
+    give()
   }
 }
+
+const visitedAtOnce = 64

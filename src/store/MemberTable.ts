@@ -7,6 +7,7 @@ import { RecordTable } from "./records/RecordTable.ts"
 
 const fewMax = 16
 const headWords = 2
+const slicedAtOnce = 256
 
 export class MemberTable {
   /** Empty once there are `#records`. */
@@ -24,6 +25,17 @@ export class MemberTable {
   /** The member at a position, 0 <= position < size. */
   at(position: number): string {
     return this.#records === undefined ? this.#few[position] : this.#records.member(this.#records.at(position))
+  }
+
+  /** The members at `count` positions from `position` on. They are for answering: keep flat copies. */
+  slice(position: number, count: number): Array<string> {
+    const records = this.#records
+    if (records === undefined) return this.#few.slice(position, position + count)
+    const members: Array<string> = []
+    for (let from = position, left = count; left > 0; from += slicedAtOnce, left -= slicedAtOnce) {
+      records.membersAt(from, Math.min(left, slicedAtOnce), members)
+    }
+    return members
   }
 
   /** Adds a copy of `member` unless it is there; answers whether it was added. */
@@ -70,7 +82,7 @@ export class MemberTable {
 
   copy(): MemberTable {
     const copy = new MemberTable()
-    for (let position = 0; position < this.size; position++) copy.add(this.at(position))
+    for (const member of this.slice(0, this.size)) copy.add(member)
     return copy
   }
 

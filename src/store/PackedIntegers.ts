@@ -52,6 +52,14 @@ export const at = (packed: string, index: number): number | bigint => {
   return read(packed, 1 + index * width, width)
 }
 
+/** All of them as text. */
+export const texts = (packed: string): Array<string> => {
+  const all: Array<string> = []
+  const size = count(packed)
+  for (let index = 0; index < size; index++) all.push(String(at(packed, index)))
+  return all
+}
+
 /** The index of `value`; when it is not there, -1 less the index at which it belongs. */
 export const find = (packed: string, value: number | bigint): number => {
   if (packed.length === 0) return -1

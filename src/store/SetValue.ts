@@ -16,6 +16,9 @@ export type SetLimits = Pick<Limits, "setMaxIntsetEntries">
 /** More integers than this are never one string, whatever the setting says. */
 const integersMax = 1 << 30
 
+/** The iterator's steps. */
+const atOnce = 256
+
 export class SetValue implements Collection {
   #inside: string | MemberTable = Integers.empty
 
@@ -79,17 +82,18 @@ export class SetValue implements Collection {
     return member
   }
 
-  /** All members, by position. */
+  /** All members, by position. They are for answering: keep flat copies. */
   members(): Array<string> {
-    const members: Array<string> = []
-    const { size } = this
-    for (let position = 0; position < size; position++) members.push(this.at(position))
-    return members
+    const inside = this.#inside
+    return typeof inside === "string" ? Integers.texts(inside) : inside.slice(0, inside.size)
   }
 
   /** The members, by position. The set must not change meanwhile. */
   *[Symbol.iterator](): IterableIterator<string> {
-    for (let position = 0; position < this.size; position++) yield this.at(position)
+    const inside = this.#inside
+    if (typeof inside === "string") return yield* Integers.texts(inside)
+    const { size } = inside
+    for (let from = 0; from < size; from += atOnce) yield* inside.slice(from, Math.min(atOnce, size - from))
   }
 
   /**
@@ -98,15 +102,16 @@ export class SetValue implements Collection {
    */
   scan(cursor: number, count: number, visitor: (member: string) => void): number {
     const inside = this.#inside
-    const { size } = this
     if (typeof inside === "string") {
-      for (let position = 0; position < size; position++) visitor(this.at(position))
+      for (const member of Integers.texts(inside)) visitor(member)
       return 0
     }
-    // The cursor is the position after the next one to visit, see RecordTable.
-    let next = cursor === 0 ? size : Math.min(cursor, size)
-    for (let left = count; left > 0 && next > 0; left--) visitor(inside.at(--next))
-    return next
+    const { size } = inside
+    // The cursor is the position after the last one to visit, see RecordTable.
+    const end = cursor === 0 ? size : Math.min(cursor, size)
+    const start = Math.max(0, end - count)
+    for (const member of inside.slice(start, end - start)) visitor(member)
+    return start
   }
 
   copy(): SetValue {

@@ -6,6 +6,7 @@
  */
 import { blockOf, wordAt } from "./RecordBlocks.ts"
 import * as KeyBytes from "../bytes/KeyBytes.ts"
+import * as Batch from "./Batch.ts"
 import { RecordTable } from "./RecordTable.ts"
 
 const headWords = 4
@@ -25,6 +26,26 @@ export class FieldRecords extends RecordTable {
 
   valueLength(address: number): number {
     return this.blocks.words[blockOf(address)][wordAt(address) + 2]
+  }
+
+  /** Appends the fields and values at `count` positions from `position` on to `out`, by turns: see `members`. */
+  pairsAt(position: number, count: number, out: Array<string>): void {
+    Batch.begin()
+    for (let i = 0; i < count; i++) {
+      const address = this.at(position + i)
+      const words = this.blocks.words[blockOf(address)]
+      const word = wordAt(address)
+      const length = words[word + 1]
+      const valueLength = words[word + 2]
+      if (length > Batch.textMax || valueLength > Batch.textMax) {
+        Batch.end(out)
+        out.push(this.member(address), this.value(address))
+      } else {
+        Batch.add(words, word + headWords, length, out)
+        Batch.add(words, valueStart(words, word) >>> 2, valueLength, out)
+      }
+    }
+    Batch.end(out)
   }
 
   /** Adds a field that is not there. */

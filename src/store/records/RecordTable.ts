@@ -17,6 +17,7 @@
 import * as KeyBytes from "../bytes/KeyBytes.ts"
 import { PositionList } from "../bytes/PositionList.ts"
 import { SlotIndex } from "../bytes/SlotIndex.ts"
+import * as Batch from "./Batch.ts"
 import { blockOf, RecordBlocks, wordAt } from "./RecordBlocks.ts"
 
 /** Records looked at with each change, while they are moved: with a quarter left, moving ends long before it is due again. */
@@ -73,6 +74,32 @@ export class RecordTable {
     const word = wordAt(address)
     const start = (word + this.headWords) << 2
     return this.blocks.bytes[block].latin1Slice(start, start + this.blocks.words[block][word + 1])
+  }
+
+  /**
+   * Appends the members of the first `count` of `addresses` to `out`. They are cut out of one string for many of them, which takes 35 ns
+   * each where `member` takes 100: keep flat copies.
+   */
+  members(addresses: ArrayLike<number>, count: number, out: Array<string>): void {
+    Batch.begin()
+    for (let i = 0; i < count; i++) {
+      const address = addresses[i]
+      const words = this.blocks.words[blockOf(address)]
+      const word = wordAt(address)
+      const length = words[word + 1]
+      if (length > Batch.textMax) {
+        Batch.end(out)
+        out.push(this.member(address))
+      } else Batch.add(words, word + this.headWords, length, out)
+    }
+    Batch.end(out)
+  }
+
+  /** As `members`, for the records at `count` positions from `position` on. */
+  membersAt(position: number, count: number, out: Array<string>): void {
+    const addresses: Array<number> = []
+    for (let i = 0; i < count; i++) addresses.push(this.positions.at(position + i))
+    this.members(addresses, count, out)
   }
 
   /** Bytes of a record's member. */
