@@ -18,7 +18,7 @@ import { writeIntset } from "../src/persistence/rdb/OldEncodings.ts"
 import * as PackedValues from "../src/persistence/rdb/PackedValues.ts"
 import { readValue } from "../src/persistence/rdb/ReadValue.ts"
 import { type KeyAttributes, SnapshotReader } from "../src/persistence/rdb/SnapshotReader.ts"
-import { readStored, toStore } from "../src/persistence/rdb/StoreDecoder.ts"
+import { limitsFor, readStored, toStore } from "../src/persistence/rdb/StoreDecoder.ts"
 import { Hash } from "../src/store/Hash.ts"
 import { List } from "../src/store/List.ts"
 import { SortedSet } from "../src/store/SortedSet.ts"
@@ -223,7 +223,7 @@ describe("values of old and new files", () => {
     ] as const) {
       const data = read(type, body)
       expect(data).toMatchObject({ type: "stream", length: 1, lastId: { ms: 9, seq: 1 }, entriesAdded: 1 })
-      const value = toStore(data as Exclude<ValueData, { readonly type: "module" }>, limits, 0)
+      const value = toStore(data as Exclude<ValueData, { readonly type: "module" }>, limitsFor(type, limits), 0)
       expect(value).toMatchObject({ length: 1, firstId: { ms: 9, seq: 1 }, lastId: { ms: 9, seq: 1 } })
     }
   })
@@ -434,7 +434,11 @@ describe("small collections", () => {
           const reader = () => new ByteReader(Buffer.from(out.written))
           if (PackedValues.read(reader(), type, limits) !== undefined) packed++
           const long = () =>
-            toStore(readValue(reader(), type) as Exclude<ValueData, { readonly type: "module" }>, limits, 0)
+            toStore(
+              readValue(reader(), type) as Exclude<ValueData, { readonly type: "module" }>,
+              limitsFor(type, limits),
+              0,
+            )
           expect(contents(() => readStored(reader(), type, limits) as Value | undefined)).toEqual(contents(long))
         },
       ),

@@ -97,6 +97,10 @@ export const argv = (
 /** One to `max` of them. */
 export const many = (one: fc.Arbitrary<string>, max = 4) => fc.array(one, { minLength: 1, maxLength: max })
 
+/** Thresholds of encodings, as low as they go: what is asked for once holds for the cases that follow, on both servers. */
+export const thresholds = (...names: ReadonlyArray<string>): fc.Arbitrary<ReadonlyArray<string>> =>
+  argv("CONFIG", "SET", fc.constantFrom(...names), fc.constantFrom("0", "1", "3", "64", "64"))
+
 /** Commands every family mixes in, so that keys go, expire far away, change type and are looked at. */
 export const generic: fc.Arbitrary<ReadonlyArray<string>> = fc.oneof(
   argv("DEL", key),

@@ -44,13 +44,12 @@ const isWhole = (elements: ListpackReader, count: number): boolean => elements.c
 const hash = (blob: Blob, limits: Limits): Value | undefined => {
   if (blob.bytes.length > blobBytesMax) return undefined
   const elements = new ListpackReader(blob)
-  const longest = Math.min(lengthMax, limits.hashMaxListpackValue)
   let at = 0
   let count = 0
   for (; !elements.done; count++) {
     const end = elements.textInto(scratch, at + 1)
     const length = end - at - 1
-    if (length > longest) return undefined
+    if (length > lengthMax) return undefined
     scratch[at] = length
     at = end
   }
@@ -61,13 +60,12 @@ const hash = (blob: Blob, limits: Limits): Value | undefined => {
 const sortedSet = (blob: Blob, limits: Limits): Value | undefined => {
   if (blob.bytes.length > blobBytesMax) return undefined
   const elements = new ListpackReader(blob)
-  const longest = Math.min(PackedScores.memberLengthMax, limits.zsetMaxListpackValue)
   let at = 0
   let count = 0
   for (; !elements.done; count++) {
     const end = elements.textInto(scratch, at + PackedScores.headerLength)
     const length = end - at - PackedScores.headerLength
-    if (length > longest || elements.done) return undefined
+    if (length > PackedScores.memberLengthMax || elements.done) return undefined
     const score = scoreIn(elements, end)
     if (score === undefined) return undefined
     scratch[at] = length

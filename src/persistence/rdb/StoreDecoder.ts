@@ -16,7 +16,7 @@ import * as Id from "../../store/StreamId.ts"
 import { StreamNode } from "../../store/StreamNode.ts"
 import { type Limits, stored, type Value } from "../../store/Value.ts"
 import type { ByteReader } from "./ByteReader.ts"
-import { Damaged } from "./Format.ts"
+import { Damaged, Type } from "./Format.ts"
 import * as PackedValues from "./PackedValues.ts"
 import { readValue } from "./ReadValue.ts"
 import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamData, ValueData } from "./Model.ts"
@@ -26,8 +26,17 @@ export const readStored = (reader: ByteReader, type: number, limits: Limits): Va
   const packed = PackedValues.read(reader, type, limits)
   if (packed !== undefined) return packed
   const data = readValue(reader, type)
-  return typeof data === "object" && data.type === "module" ? data : toStore(data, limits, reader.offset)
+  if (typeof data === "object" && data.type === "module") return data
+  return toStore(data, limitsFor(type, limits), reader.offset)
 }
+
+const listpacks: ReadonlySet<number> = new Set([
+  ...[Type.hashListpack, Type.hashZiplist, Type.sortedSetListpack, Type.sortedSetZiplist],
+])
+
+/** What holds for a value of that type: one that comes as a listpack stays one, however long its elements are. */
+export const limitsFor = (type: number, limits: Limits): Limits =>
+  listpacks.has(type) ? { ...limits, hashMaxListpackValue: Infinity, zsetMaxListpackValue: Infinity } : limits
 
 /** The value, or absent where it would be empty. Throws `Damaged`; `offset` is where the value ends, for its text. */
 export const toStore = (data: Exclude<ValueData, ModuleData>, limits: Limits, offset: number): Value | undefined => {

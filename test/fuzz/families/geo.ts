@@ -3,7 +3,7 @@
  * are stored where nobody reads them: their last digit is the C library's choice.
  */
 import * as fc from "fast-check"
-import { argv, type Family, float, key, many, maybe } from "../Fuzz.ts"
+import { argv, type Family, float, key, many, maybe, thresholds } from "../Fuzz.ts"
 
 const member = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 60 }).map((n) => `m${n}`) },
@@ -119,6 +119,7 @@ export const geo: Family = {
     { weight: 2, arbitrary: argv("GEORADIUSBYMEMBER", key, member, length, unit, options, storing) },
     { weight: 1, arbitrary: argv("GEORADIUSBYMEMBER_RO", key, member, length, unit, options) },
     { weight: 1, arbitrary: fc.constantFrom(["HELLO", "3"], ["HELLO", "2"]) },
+    { weight: 1, arbitrary: thresholds("zset-max-listpack-entries") },
   ),
   ignored: ([name]) => name === "HELLO",
   unread: ["distances"],

@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import * as Reply from "../../../src/codec/Reply.ts"
 import { formatReply } from "../../support/Transcript.ts"
-import { argv, type Family, float, integer, key, many, maybe, value as anyValue } from "../Fuzz.ts"
+import { argv, type Family, float, integer, key, many, maybe, thresholds, value as anyValue } from "../Fuzz.ts"
 
 const value = anyValue.filter((word) => word.length <= 64)
 
@@ -105,6 +105,7 @@ export const hashes: Family = {
     },
     { weight: 1, arbitrary: argv("HSET", key, crowd) },
     { weight: 1, arbitrary: argv("HDEL", key, crowd) },
+    { weight: 1, arbitrary: thresholds("hash-max-listpack-entries", "hash-max-ziplist-value") },
   ),
   // The order of a hashtable is each server's own, within the reply of HSCAN too.
   normalize: (reply) =>

@@ -43,6 +43,7 @@ export const lists: Family = {
     argv(fc.constantFrom("LPOP", "RPOP"), key),
     argv(fc.constantFrom("LPOP", "RPOP"), key, index, maybe("more")),
     argv("LLEN", key),
+    argv("CONFIG", "SET", "list-max-listpack-size", fc.constantFrom("-2", "-2", "-1", "1", "3", "64")),
     argv("LINDEX", key, index),
     argv("LRANGE", key, index, index),
     argv("LINSERT", key, where, element, element),

@@ -1,7 +1,7 @@
 /** Random requests of the set family: sets of integers of every width, at the threshold of the encoding, and of anything. */
 import * as fc from "fast-check"
 import * as Reply from "../../../src/codec/Reply.ts"
-import { argv, type Family, integer, key, many, maybe, value } from "../Fuzz.ts"
+import { argv, type Family, integer, key, many, maybe, thresholds, value } from "../Fuzz.ts"
 
 const number = fc.oneof(
   fc.integer({ min: -20, max: 20 }).map(String),
@@ -65,6 +65,7 @@ export const sets: Family = {
       fc.array(scanOption, { maxLength: 2 }).map((words) => words.flat()),
     ),
     argv("LPUSH", key, "x"),
+    thresholds("set-max-intset-entries"),
   ),
   unordered: ([name]) => unorderedCommands.has(name),
   ignored: ([name]) => name === "SRANDMEMBER",

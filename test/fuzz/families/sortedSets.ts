@@ -3,7 +3,7 @@
  * they are not, the answer of a skiplist is chance.
  */
 import * as fc from "fast-check"
-import { argv, type Family, float, integer, key, many, maybe, value } from "../Fuzz.ts"
+import { argv, type Family, float, integer, key, many, maybe, thresholds, value } from "../Fuzz.ts"
 
 const member = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "aa", "ab", "ba") },
@@ -126,6 +126,7 @@ export const sortedSets: Family = {
     { weight: 2, arbitrary: removing },
     { weight: 3, arbitrary: combining },
     { weight: 1, arbitrary: fc.constantFrom(["HELLO", "3"], ["HELLO", "2"]) },
+    { weight: 1, arbitrary: thresholds("zset-max-listpack-entries", "zset-max-ziplist-value") },
   ),
   ignored: ([name]) => name === "ZRANDMEMBER" || name === "HELLO" || name === "ZSCAN",
 }
