@@ -1,8 +1,12 @@
-/** BullMQ 6: its queues, workers, flows and schedulers on this server, over TCP as an application runs them. */
+/**
+ * BullMQ 6: its queues, workers, flows and schedulers on this server, over TCP as an application runs them, and embedded in the
+ * process of its tests.
+ */
 import { readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import {
+  type ConnectionOptions,
   FlowProducer,
   type Job,
   Queue,
@@ -12,24 +16,33 @@ import {
   Worker,
   type WorkerOptions,
 } from "bullmq"
-import { Redis } from "ioredis"
+import { Redis, type RedisOptions } from "ioredis"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import * as EmbeddedServer from "../clients/EmbeddedServer.ts"
 import * as LiveServer from "../clients/LiveServer.ts"
 
-let server: LiveServer.LiveServer
-let connection: { readonly host: string; readonly port: number; readonly maxRetriesPerRequest: null }
+let stop: () => Promise<void>
+let connection: ConnectionOptions
 const open: Array<{ readonly close: () => Promise<void> }> = []
 let queues = 0
 
-beforeAll(async () => {
-  server = await LiveServer.start()
-  connection = { host: "127.0.0.1", port: server.port, maxRetriesPerRequest: null }
-})
+/** The ways to a server: each gives ioredis's options. */
+const ways = {
+  "over TCP": async () => {
+    const server = await LiveServer.start()
+    stop = server.stop
+    return { host: "127.0.0.1", port: server.port }
+  },
+  embedded: async () => {
+    const server = await EmbeddedServer.start()
+    stop = server.stop
+    return { Connector: server.Connector as never }
+  },
+}
+
 afterEach(async () => {
   for (const closable of open.splice(0).reverse()) await closable.close()
 })
-afterAll(() => server.stop())
-
 const kept = <A extends { readonly close: () => Promise<void> }>(closable: A): A => {
   open.push(closable)
   return closable
@@ -63,12 +76,17 @@ const counting = (count: number) => {
   }
 }
 
-describe("BullMQ", () => {
+describe.each(Object.entries(ways))("BullMQ %s", (_, start) => {
+  beforeAll(async () => {
+    connection = { ...(await start()), maxRetriesPerRequest: null }
+  })
+  afterAll(() => stop())
+
   it("has scripts that all load", async () => {
     const folder = join(dirname(createRequire(import.meta.url).resolve("bullmq")), "scripts")
     const names = readdirSync(folder).filter((name) => /-\d+\.js$/.test(name))
     expect(names.length).toBeGreaterThan(40)
-    const redis = new Redis(connection)
+    const redis = new Redis(connection as RedisOptions)
     for (const name of names) {
       const { content } = Object.values(
         createRequire(import.meta.url)(join(folder, name)) as Record<string, { readonly content: string }>,
@@ -193,7 +211,7 @@ describe("BullMQ", () => {
     await queue.drain(true)
     expect(await queue.getJobCountByTypes("delayed", "waiting")).toBe(0)
     await queue.obliterate({ force: true })
-    const redis = new Redis(connection)
+    const redis = new Redis(connection as RedisOptions)
     expect(await redis.keys(`bull:${queue.name}:*`)).toEqual([])
     redis.disconnect()
   })

@@ -41,14 +41,13 @@ export const redis = (vm: Vm, host: RedisHost): void => {
 
   /** The arguments of a call as words of a request, or what is wrong with them. */
   const requestOf = (L: State): Array<string> | string => {
-    const count = lua.lua_gettop(L)
+    const count = wasm.argumentCount(L)
     if (count === 0) return needsArgument
-    const argv = new Array<string>(count)
+    const argv: Array<string> = []
     for (let index = 1; index <= count; index++) {
-      const type = lua.lua_type(L, index)
-      if (type === Type.string) argv[index - 1] = wasm.toString(L, index)!
-      else if (type === Type.number) argv[index - 1] = argument(lua.lua_tonumber(L, index))
-      else return argumentTypes
+      const value = wasm.argument(L, index)
+      if (value === undefined) return argumentTypes
+      argv.push(typeof value === "string" ? value : argument(value))
     }
     return argv
   }

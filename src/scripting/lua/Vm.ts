@@ -128,6 +128,7 @@ export class Vm {
     const { lua } = wasm
     const L = (this.L = lua.luaL_newstate())
     if (L === 0) throw new VmBroken("no memory for a Lua state")
+    wasm.checkLayout(L)
     this.record = wasm.allocate(recordBytes)
     this.hook = wasm.addHook((state, record) => this.onHook(state, record))
     this.readonlyError = wasm.addFunctions([(state) => wasm.raise(state, readonlyMessage)])
