@@ -140,8 +140,10 @@ const firstCapacity = 16
 
 /** A string's header in V8, and the rounding of its bytes to words. */
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Position, key and value slots, access stamp and weight, and the spare room of the tables they stand in. */
-const entryBytes = 96
+/** Position, key and value slots and access stamp, and on average the spare room of the tables they stand in. */
+const entryBytes = 64
+/** A deadline in its map and in the expiry queue. */
+const deadlineBytes = 124
 
 /** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
 export const makeMap = (clock: AccessClock): Keyspace => {
@@ -240,6 +242,7 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     entryBytes: (key, value) =>
       entryBytes +
       stringBytes(key.length) +
+      (deadlines.size > 0 && deadlines.has(key) ? deadlineBytes : 0) +
       (typeof value === "string"
         ? stringBytes(value.length)
         : typeof value === "object" || (value | 0) === value

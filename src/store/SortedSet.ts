@@ -258,7 +258,7 @@ export class SortedSet implements Collection {
   memoryUsage(): number {
     const inside = this.#inside
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length)
-    return objectBytes + inside.records.memoryBytes + this.#size * treeBytes
+    return objectBytes + tableBytes + inside.records.memoryBytes + this.#size * treeBytes
   }
 
   #add(member: string, score: number, limits: SortedSetLimits): "added" {
@@ -315,5 +315,7 @@ export class SortedSet implements Collection {
 /** Heap bytes of the object itself, and of a string of `length` bytes. */
 const objectBytes = 48
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Bytes a member in the tree. */
-const treeBytes = 24
+/** The tables of the records and the tree, empty. */
+const tableBytes = 2000
+/** Bytes a member in the tree, whose nodes are three quarters full on average. */
+const treeBytes = 18

@@ -212,7 +212,7 @@ export class Stream implements Collection {
  * a pending entry; of a group and a consumer, with a name of 16, what their objects add up to.
  */
 const streamBytes = 435
-const nodeBytes = 700
+const nodeBytes = 300
 const pendingBytes = 120
 const groupBytes = 500
 const consumerBytes = 320

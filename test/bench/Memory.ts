@@ -65,7 +65,7 @@ const fillings: ReadonlyArray<Filling> = [
   ...[1024, 16384].map((size): Filling => ({
     name: `strings of ${size / 1024} KiB`,
     ratioMax: 1.5,
-    weight: size / 64,
+    weight: size / 256,
     commands: (keys) => [keys, (index) => ["SET", `key:${digits(index)}`, digits(index).padStart(size, "v")]],
   })),
   // Memory that came free has to go back: the figure is to be near that of a fresh server with what is left (1.5 times at most).
@@ -125,7 +125,7 @@ interface Bytes {
 }
 
 /** The part of a filling that is filled in and flushed before the measurement begins. */
-const warmUpPart = 0.1
+const warmUpPart = 0.4
 const settleMs = 500
 /** How far what is counted may be from what it takes. */
 const toleranceMax = 0.1

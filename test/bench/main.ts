@@ -11,7 +11,7 @@
  *   npm run bench -- scripts               EVALSHA and FCALL of one GET and one SET, likewise
  *   npm run bench -- memory --keyspace map
  *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | blocked | start
- *   npm run bench -- fanout | profile TEST | plots
+ *   npm run bench -- eviction | fanout | profile TEST | plots
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
@@ -21,6 +21,7 @@ import { hasPrograms, pinSelf } from "./Children.ts"
 import { measureComplexity } from "./Complexity.ts"
 import { measureBlocked, measureConnections, measureStart } from "./Connections.ts"
 import { measureDeletion } from "./Deletion.ts"
+import { measureEviction } from "./Eviction.ts"
 import { measureFanout } from "./Fanout.ts"
 import { measureLatency } from "./Latency.ts"
 import { quickTests, scriptTests, standardTests, testsNamed } from "./Load.ts"
@@ -127,7 +128,7 @@ const run = async (): Promise<number> => {
       return measureMemory({
         main: values.ours,
         only: values.only,
-        keys: whole(values.keys, 1_000_000),
+        keys: whole(values.keys, 3_000_000),
         keyspace: values.keyspace,
       })
     case "snapshot":
@@ -159,6 +160,8 @@ const run = async (): Promise<number> => {
       return measureConnections({ main: values.ours, connections: whole(values.keys, 10_000) })
     case "blocked":
       return measureBlocked({ main: values.ours, clients: whole(values.keys, 5000) })
+    case "eviction":
+      return measureEviction({ main: values.ours, only: values.only })
     case "fanout":
       return measureFanout({ main: values.ours, subscribers: 1000, messages: whole(values.requests, 10_000) })
     case "start":

@@ -43,8 +43,14 @@ import { Weights } from "./Weights.ts"
 
 /** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 12
-/** What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it. */
-const indexBytes = 20
+/**
+ * What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it, and 8 for this very
+ * size while it is remembered, which is while there is a limit.
+ */
+const indexBytes = 24
+
+/** What a deadline takes besides its words: 4 in the list of keys that have one, the rest is its entry in the expiry queue. */
+const deadlineBytes = 104
 
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
@@ -239,10 +245,11 @@ class ByteKeyspace implements Keyspace {
 
   entryBytes(key: string, value: Value): number {
     const isLong = key.length > KeyBytes.inlineKeyMax
-    const record = (headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length))) * 4 + valueBytes(value)
+    const ends = this.deadline(key) !== undefined
+    const words = headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length)) + (ends ? deadlineWords : 0)
     const outside =
       (isLong ? key.length : 0) + (typeof value === "string" && value.length > inlineValueMax ? value.length : 0)
-    return indexBytes + ((record + 7) & ~7) + outside
+    return indexBytes + Segments.blockBytes(words * 4 + valueBytes(value)) + outside + (ends ? deadlineBytes : 0)
   }
 
   setWeight(key: string, bytes: number): void {

@@ -195,6 +195,11 @@ export class Segments {
     release(segment.words)
   }
 
+  /** Bytes of the block that a record of so many bytes gets. */
+  static blockBytes(bytes: number): number {
+    return classUnits[classFor[(bytes + 7) >>> 3]]! * 8
+  }
+
   /** Bytes of the block at `address`, which is in `words` at `word`. */
   static sizeAt(words: Int32Array, word: number): number {
     return unitsOf[words[word + 2] >>> classShift] << 3
