@@ -151,6 +151,21 @@ describe("a half-closed connection", () => {
     ),
   )
 
+  it.effect("gets the answer to a command that takes its time, and to those behind it", () =>
+    withServer(() =>
+      Effect.gen(function* () {
+        const client = yield* connect
+        client.sendRaw("DEBUG SLEEP 1\r\nPING\r\n")
+        client.end()
+        yield* settle
+        expect(client.arrived()).toEqual([])
+        yield* TestClock.adjust("1 second")
+        yield* Effect.promise(() => client.closed)
+        expect(client.arrived()).toEqual([Reply.ok, Reply.pong])
+      }),
+    ),
+  )
+
   it.effect("is given up while it waits, and what it waited for goes to somebody else", () =>
     withServer((client) =>
       Effect.gen(function* () {

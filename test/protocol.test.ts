@@ -84,6 +84,25 @@ const lines: ReadonlyArray<string> = [
   ],
 ]
 
+/** What is answered by silence, and for how long. */
+const silence: ReadonlyArray<string> = [
+  ...[
+    "SKIP\r\nCLIENT REPLY SKIP",
+    "SKIP\r\nPING\r\nCLIENT REPLY SKIP",
+    "OFF\r\nCLIENT REPLY SKIP",
+    "SKIP\r\nCLIENT REPLY OFF",
+  ],
+  ...[
+    "SKIP\r\nCLIENT REPLY ON",
+    "OFF\r\nCLIENT REPLY ON",
+    "SKIP\r\nNOSUCH",
+    "OFF\r\nRESET",
+    "SKIP\r\nRESET",
+    "SKIP",
+    "OFF",
+  ],
+].map((words) => `CLIENT REPLY ${words}\r\nPING\r\nPING\r\nPING\r\n`)
+
 /** HTTP, as a browser speaks it. A request line that is a command of Redis is answered if it comes by itself. */
 const web: ReadonlyArray<string> = [
   ...["POST / HTTP/1.1\r\nHost: x\r\n\r\n", `post\r\n${ping}`, `hOST: x\r\n${ping}`, encodeRequest(["POST", "/"])],
@@ -182,6 +201,10 @@ describe.skipIf(!RealServer.isInstalled)("in the words of redis-server", () => {
   it.live("lengths", () => compare({}, lengths.flatMap(ways)))
   it.live("lines", () => compare({}, lines.flatMap(ways)))
   it.live("words in errors", () => compare({}, words.flatMap(ways)))
+  it.live("silence", () => compare({}, silence.flatMap(ways)))
+  it.live("commands that take their time, and a half-closed connection", () =>
+    compare({}, whole(["DEBUG SLEEP 0.01\r\nPING\r\n", "BLPOP none 0\r\nPING\r\n"])),
+  )
   it.live("HTTP", () => compare({}, whole(web)))
 
   it.live("what is too large before authentication", () =>

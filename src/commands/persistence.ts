@@ -21,7 +21,8 @@ const save = (persistence: PersistenceService) =>
     arity: 1,
     flags: "admin noscript no_async_loading no_multi",
     parse: () => undefined,
-    run: () => Effect.as(persistence.save, Reply.ok),
+    // Written to its end, also for a client that is gone.
+    run: () => Effect.as(Effect.uninterruptible(persistence.save), Reply.ok),
   })
 
 const bgsave = (persistence: PersistenceService) =>

@@ -38,9 +38,14 @@ import * as Gates from "./Gates.ts"
 import * as Propagation from "./Propagation.ts"
 import * as ScriptCalls from "./ScriptCalls.ts"
 
-/** The answer of a parked command: run by the connection's fiber, interrupted when the connection ends. */
+/** The answer of a command that takes time: run by the connection's fiber, interrupted when the connection ends. */
 export interface Suspended {
   readonly _tag: "Suspended"
+  /**
+   * Whether it waits for what others do (BLPOP, CLIENT PAUSE), and is dropped as soon as its client half-closes, as in Redis. What
+   * only takes its time (SAVE, a slow script) is still answered then.
+   */
+  readonly waits: boolean
   readonly effect: Effect.Effect<Reply.Reply>
 }
 
@@ -256,6 +261,7 @@ const make = Effect.gen(function* () {
     if (!isKnown(entry, result)) {
       return {
         _tag: "Suspended",
+        waits: client.parked !== undefined,
         effect: Effect.match(
           Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)),
           {
@@ -368,6 +374,7 @@ const make = Effect.gen(function* () {
   /** Dispatches the request when CLIENT PAUSE has ended. */
   const later = (client: Client, argv: ReadonlyArray<string>): Suspended => ({
     _tag: "Suspended",
+    waits: true,
     effect: Effect.flatMap(held(client), () => {
       tick()
       const reply = dispatch(client, argv)

@@ -309,17 +309,18 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return Effect.zipRight(awoken, waitForPeer)
   })
 
-  /** Ends when the connection does, half-closing included: what a parked client waits for has no taker then. */
-  const waitForEnd: Effect.Effect<void> = Effect.suspend(() => {
-    if (closed || inputEnded || client.closing) return Effect.void
-    busy = false
-    return Effect.zipRight(awoken, waitForEnd)
-  })
+  /** Ends when the connection does; for a command that waits, half-closing is the end: what it waits for has no taker then. */
+  const waitForEnd = (waits: boolean): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (closed || client.closing || (waits && inputEnded)) return Effect.void
+      busy = false
+      return Effect.zipRight(awoken, waitForEnd(waits))
+    })
 
   const park = (suspended: Suspended): Effect.Effect<void> =>
     Effect.raceFirst(
       Effect.map(suspended.effect, (reply): Reply.Reply | undefined => reply),
-      Effect.as(waitForEnd, undefined),
+      Effect.as(waitForEnd(suspended.waits), undefined),
     ).pipe(
       Effect.flatMap((reply) => {
         busy = true

@@ -132,8 +132,9 @@ const reply = Command.make({
       return Either.right(Reply.ok)
     }
     // Off stays off: SKIP is for clients that get replies.
+    // Differs: in a transaction redis-server leaves out what EXEC answers from here on, and so breaks its array; here it is all of it.
     if (mode === "off") client.replyMode = "off"
-    else if (client.replyMode === "on") client.replyMode = "skipNext"
+    else if (client.replyMode !== "off") client.replyMode = "skipNext"
     return Either.right(Reply.none)
   },
 })
