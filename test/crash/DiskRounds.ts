@@ -180,9 +180,9 @@ export const round = (seed: number) =>
     }).pipe(Effect.provide(server(left, policy, preamble)), Effect.withClock(time), Effect.either)
     const context = `seed ${seed} ${policy} ${powerCut ? "power cut" : "kill"}\n${disk.history.join("\n")}`
     if (Either.isLeft(found)) {
-      // A sync that failed leaves a hole at a power cut unless the rest could be cut off before: three faults in a row, and no promise.
+      // A sync that failed leaves a hole at a power cut unless the rest is cut off before, which failed or did not happen any more: three faults in a row, and no promise.
       const hole =
-        powerCut && ["sync", "truncate"].every((kind) => disk.history.some((line) => line.includes(`: ${kind}`)))
+        powerCut && ["sync", "truncate"].every((kind) => disk.history.some((line) => line.includes(` ${kind} `)))
       if (hole && found.left._tag === "DamagedFile") return 0
     }
     if (Either.isLeft(found)) throw new Error(`${context}\ndid not start: ${String(found.left)}`)
