@@ -27,7 +27,6 @@ import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
-import * as LuaEngine from "./scripting/LuaEngine.ts"
 import type { ScriptEngine } from "./scripting/ScriptEngine.ts"
 import { Tracking } from "./pubsub/Tracking.ts"
 import { Listener } from "./socket/Listener.ts"
@@ -78,6 +77,14 @@ export interface Parts<E = never, R = never> {
   readonly commands?: ReadonlyArray<Command>
 }
 
+/** Loaded when a server is built that has it, so that a program without scripts neither loads nor carries it. */
+const lua = Layer.unwrapEffect(
+  Effect.map(
+    Effect.promise(() => import("./scripting/LuaEngine.ts")),
+    (engine) => engine.layer,
+  ),
+)
+
 /** A server as it usually is. */
 const usual: Parts = {}
 
@@ -94,7 +101,7 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer)),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
-    Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, LuaEngine.layer))),
+    Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),
