@@ -43,9 +43,14 @@ const keys: ReadonlyArray<string> = [
   `${noise(1025, 1025)}!`,
 ]
 
-const texts = [0, 1, 3, 4, 12, 13, 32, 44, 45, 1000, 4095, 4096, 4097, 70_000].map((length) => noise(length, 3))
+const texts = [0, 1, 3, 4, 12, 13, 32, 44, 45, 1000, 4095, 4096, 4097, 16_383, 16_384, 131_072, 131_073].map((length) =>
+  noise(length, 3),
+)
 const integers = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, -(2 ** 31) - 1, 2 ** 53 - 1, -(2 ** 53) + 1]
 const values = (): ReadonlyArray<Value> => [...texts, ...integers, new SetValue(), new SetValue()]
+
+/** A long string that differs from others of its length at its ends. */
+const longText = (length: number, seed: number): string => noise(8, seed).padEnd(length - 8, "x") + noise(8, seed + 1)
 
 /** A key of the model: what the store should say of it. */
 interface Kept {
@@ -140,6 +145,7 @@ const changes: ReadonlyArray<Change> = [
     expect(keyspace.collection(key)).toBe(typeof old === "object" ? old : undefined)
   },
   (keyspace) => void keyspace.tidy(),
+  (keyspace, model, key, n) => put(keyspace, model, key, longText(16_000 + (n % 18_000), n)),
 ]
 
 export const suite = (name: string, layer: Layer.Layer<Store, never, Clock>): void => {

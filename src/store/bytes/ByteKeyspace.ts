@@ -30,11 +30,13 @@ import {
   kindReference,
   kindText,
   longKeyBit,
+  longTextBit,
   readDouble,
   valueBytes,
   valueLengthMask,
   writeDouble,
 } from "./RecordLayout.ts"
+import { LongText } from "./LongText.ts"
 import { References } from "./References.ts"
 import { Segments, wordAt } from "./Segments.ts"
 import { SlotIndex } from "./SlotIndex.ts"
@@ -117,9 +119,9 @@ class ByteKeyspace implements Keyspace {
     if (address === 0) return undefined
     const words = this.segments.words[address >>> 23]
     const word = wordAt(address)
-    if ((words[word] & kindMask) !== kindReference) return undefined
+    if ((words[word] & (kindMask | longTextBit)) !== kindReference) return undefined
     const value = this.references.get(words[this.valueWord(words, word)])
-    return typeof value === "object" ? value : undefined
+    return typeof value === "object" ? (value as Collection) : undefined
   }
 
   put(key: string, value: Value): boolean {
@@ -377,8 +379,10 @@ class ByteKeyspace implements Keyspace {
         return words[at]
       case kindDouble:
         return readDouble(words, at)
-      default:
-        return this.references.get(words[at])
+      default: {
+        const item = this.references.get(words[at])
+        return (words[word] & longTextBit) === 0 ? (item as Value) : (item as LongText).read()
+      }
     }
   }
 
@@ -424,9 +428,11 @@ class ByteKeyspace implements Keyspace {
       }
     } else {
       kind = kindReference
-      words[at] = this.references.add(value)
+      const isLongText = LongText.takes(value)
+      if (isLongText) kind |= longTextBit
+      words[at] = this.references.add(isLongText ? new LongText(value) : value)
     }
-    words[word] = (words[word] & ~kindMask) | kind
+    words[word] = (words[word] & ~(kindMask | longTextBit)) | kind
     words[word + 2] = (words[word + 2] & ~valueLengthMask) | length
   }
 
@@ -438,11 +444,19 @@ class ByteKeyspace implements Keyspace {
     const isReference = typeof value === "object" || (typeof value === "string" && value.length > inlineValueMax)
     if ((flags & kindMask) === kindReference) {
       if (isReference) {
-        this.references.set(words[at], value)
+        const item = (flags & longTextBit) === 0 ? undefined : (this.references.get(words[at]) as LongText)
+        if (LongText.takes(value)) {
+          if (item?.replace(value) === true) return
+          this.references.set(words[at], new LongText(value))
+          words[word] = flags | longTextBit
+        } else {
+          this.references.set(words[at], value)
+          words[word] = flags & ~longTextBit
+        }
         return
       }
       this.references.remove(words[at])
-      words[word] = flags & ~kindMask
+      words[word] = flags & ~(kindMask | longTextBit)
     }
     const bytes = valueBytes(value)
     const needed = (at - word) * 4 + bytes + ((flags & deadlineBit) === 0 ? 0 : deadlineWords * 4)

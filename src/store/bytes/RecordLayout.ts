@@ -22,6 +22,8 @@ export const kindReference = 3
 export const deadlineBit = 4
 /** The key's first word is the index of a reference; its length reads 0. */
 export const longKeyBit = 8
+/** The reference is a `LongText`. (16 is `freeBit`.) */
+export const longTextBit = 32
 
 export const headerWords = 3
 export const deadlineWords = 3
@@ -29,7 +31,7 @@ export const keyLengthShift = 14
 export const keyLengthMask = 0xfff
 export const valueLengthMask = 0x3fff
 
-/** Longer strings stay in the heap, where reading them costs nothing. */
+/** Longer strings are references: see LongText.ts for which of them are in the heap. */
 export const inlineValueMax = 4096
 
 const double = new Float64Array(1)

@@ -3,26 +3,29 @@
  * growing never copies all. A free slot holds the index of the next free one.
  */
 import type { Value } from "../Value.ts"
+import type { LongText } from "./LongText.ts"
+
+export type Item = Value | LongText
 
 const pieceBits = 12
 const pieceMask = (1 << pieceBits) - 1
 
 export class References {
-  private pieces: Array<Array<Value>> = []
+  private pieces: Array<Array<Item>> = []
   /** Slots made, and those in use. */
   private made = 0
   private used = 0
   private firstFree = -1
 
-  get(index: number): Value {
+  get(index: number): Item {
     return this.pieces[index >>> pieceBits][index & pieceMask]
   }
 
-  set(index: number, value: Value): void {
+  set(index: number, value: Item): void {
     this.pieces[index >>> pieceBits][index & pieceMask] = value
   }
 
-  add(value: Value): number {
+  add(value: Item): number {
     this.used++
     let index = this.firstFree
     if (index !== -1) this.firstFree = this.get(index) as number
