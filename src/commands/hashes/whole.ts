@@ -38,8 +38,14 @@ const hgetall = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [Arg.key("key")],
   parse: (args) => args.key(),
-  run: (key, { db }) =>
+  run: (key, { db, client }) =>
     Either.map(db.readAs(key, Hash), (hash) => {
+      if (client.protocol === 2) {
+        // The flat array that a map is in RESP2, without an object for each element.
+        const words: Array<string> = []
+        hash?.forEach((field, value) => words.push(field, value))
+        return Reply.bulks(words)
+      }
       const entries: Array<Reply.Reply> = []
       hash?.forEach((field, value) => entries.push(Reply.bulk(field), Reply.bulk(value)))
       return Reply.map(entries)

@@ -3,6 +3,7 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { nil, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -46,10 +47,10 @@ const nextScore = (old: number | undefined, score: number, { when, increment }: 
 export const add = (additions: Additions, ctx: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
   const { key, when, countChanged, increment, scores, members } = additions
   const { db, limits } = ctx
-  const found = db.writeAs(key, SortedSet)
-  if (Either.isLeft(found)) return Either.left(found.left)
-  if (found.right === undefined && when & When.present) return Either.right(increment ? Reply.nil : Reply.zero)
-  const set = found.right ?? new SortedSet()
+  const found = db.write(key)
+  if (found !== undefined && !(found instanceof SortedSet)) return wrongType
+  if (found === undefined && when & When.present) return increment ? nil : zero
+  const set = found ?? new SortedSet()
   let added = 0
   let updated = 0
   let answer = Reply.nil
@@ -67,7 +68,7 @@ export const add = (additions: Additions, ctx: Command.Ctx): Either.Either<Reply
     if (outcome === "added") added++
     else if (outcome === "updated") updated++
   }
-  if (found.right === undefined) db.put(key, set)
+  if (found === undefined) db.put(key, set)
   if (added + updated > 0) db.changed(key, EventClass.sortedSet, increment ? "zincr" : "zadd", added + updated)
   return Either.right(increment ? answer : Reply.int(countChanged ? added + updated : added))
 }
@@ -129,7 +130,8 @@ const zadd = Command.make({
       scores.push(args.float())
       members.push(args.next())
     }
-    return { key, ...options, scores, members }
+    const { when, countChanged, increment } = options
+    return { key, when, countChanged, increment, scores, members }
   },
   run: add,
 })
