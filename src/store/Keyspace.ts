@@ -141,9 +141,9 @@ const firstCapacity = 16
 /** A string's header in V8, and the rounding of its bytes to words. */
 const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
 /** Position, key and value slots and access stamp, and on average the spare room of the tables they stand in. */
-const entryBytes = 64
+const entryBytes = 68
 /** A deadline in its map and in the expiry queue. */
-const deadlineBytes = 124
+const deadlineBytes = 160
 
 /** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
 export const makeMap = (clock: AccessClock): Keyspace => {

@@ -125,7 +125,7 @@ interface Bytes {
 }
 
 /** The part of a filling that is filled in and flushed before the measurement begins. */
-const warmUpPart = 0.4
+const warmUpPart = 0.1
 const settleMs = 500
 /** How far what is counted may be from what it takes. */
 const toleranceMax = 0.1
