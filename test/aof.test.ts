@@ -4,11 +4,36 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
+import { CommandWriter } from "../src/persistence/log/CommandWriter.ts"
 import * as LogText from "../src/persistence/log/LogText.ts"
 import * as Manifest from "../src/persistence/log/Manifest.ts"
 import { Damaged } from "../src/persistence/rdb/Format.ts"
 import { directory, withFiles } from "./support/files.ts"
-import { run } from "./support/TestServer.ts"
+import { StringBuffer } from "../src/store/StringBuffer.ts"
+import { run, withServer } from "./support/TestServer.ts"
+
+describe("a log as commands", () => {
+  it.effect("has a very long string in pieces", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const writer = new CommandWriter([], 4)
+        writer.key(0, "short", StringBuffer.from("abcd"), undefined)
+        writer.key(0, "long", StringBuffer.from("abcdefghij"), 4_102_444_800_000)
+        const { size } = writer
+        const bytes = writer.take()
+        expect([bytes.length, writer.size]).toEqual([size, 0])
+        client.sendRaw(bytes.latin1Slice())
+        // SELECT, SET, three pieces from the last on, PEXPIREAT.
+        for (const reply of [{}, {}, { value: 10 }, { value: 10 }, { value: 10 }, { value: 1 }]) {
+          expect(yield* Effect.promise(client.receive)).toMatchObject(reply)
+        }
+        expect(yield* run(client, "MGET", "short", "long")).toMatchObject({
+          values: [{ value: "abcd" }, { value: "abcdefghij" }],
+        })
+      }),
+    ),
+  )
+})
 
 describe("manifest", () => {
   const full: Manifest.Manifest = {

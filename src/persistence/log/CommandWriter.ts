@@ -1,7 +1,8 @@
 /**
  * The base of a rewritten log as commands (`aof-use-rdb-preamble no`): for each key the fewest requests that make it again.
  *
- * The idea to hold: a request holds at most 64 elements, so that reading it back needs no more memory than that.
+ * The idea to hold: a request holds at most 64 elements, so that reading it back needs no more memory than that. For the same reason
+ * a very long string comes in pieces; the longest would not fit into one text here either.
  */
 import { formatDouble } from "../../bytes/Numbers.ts"
 import { Hash } from "../../store/Hash.ts"
@@ -9,30 +10,42 @@ import { List } from "../../store/List.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
+import { StringBuffer } from "../../store/StringBuffer.ts"
 import * as Id from "../../store/StreamId.ts"
 import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
 import { type Elements, isLarge, of as elementsOf } from "../snapshot/Elements.ts"
 import * as LogText from "./LogText.ts"
 
 const elementsMax = 64
+/** Bytes of a string that one request sets. */
+const stringBytesMax = 64 * 1024 * 1024
 
 export class CommandWriter {
   private text = ""
+  /** What comes before `text`. */
+  private before: Array<Buffer> = []
+  private beforeBytes = 0
   private selected = -1
   /** A large collection is being written. */
   private isOpen = false
 
-  constructor(functionLibraries: ReadonlyArray<string>) {
+  private readonly stringMax: number
+
+  constructor(functionLibraries: ReadonlyArray<string>, stringMax = stringBytesMax) {
+    this.stringMax = stringMax
     for (const source of functionLibraries) this.request("FUNCTION", "LOAD", source)
   }
 
   get size(): number {
-    return this.text.length
+    return this.beforeBytes + this.text.length
   }
 
   take(): Buffer {
-    const bytes = Buffer.from(this.text, "latin1")
+    const text = Buffer.from(this.text, "latin1")
+    const bytes = this.before.length === 0 ? text : Buffer.concat([...this.before, text])
     this.text = ""
+    this.before = []
+    this.beforeBytes = 0
     return bytes
   }
 
@@ -133,7 +146,24 @@ export class CommandWriter {
       value.forEach((member, score) => words.push(formatDouble(score), member))
       this.elements("ZADD", key, words, 2)
     } else if (value instanceof Stream) this.stream(key, value)
+    else if (value instanceof StringBuffer && value.length > this.stringMax) this.long(key, value)
     else this.request("SET", key, bytesOf(value as StringValue))
+  }
+
+  /** From the end to the beginning, so that the first piece makes room for all. */
+  private long(key: string, value: StringBuffer): void {
+    const bytes = value.view()
+    for (let end = bytes.length; end > 0;) {
+      const start = Math.max(0, end - this.stringMax)
+      const offset = String(start)
+      const head = `*4\r\n$8\r\nSETRANGE\r\n$${key.length}\r\n${key}\r\n$${offset.length}\r\n${offset}\r\n`
+      const piece = bytes.subarray(start, end)
+      const text = Buffer.from(`${this.text}${head}$${piece.length}\r\n`, "latin1")
+      this.before.push(text, piece)
+      this.beforeBytes += text.length + piece.length
+      this.text = "\r\n"
+      end = start
+    }
   }
 
   private stream(key: string, stream: Stream): void {
