@@ -46,6 +46,7 @@ export interface RunServices {
   readonly log: (level: number, message: string) => void
 }
 
+/** Where the memory ran out after the script was queued; else the command is refused like any that needs memory. */
 const outOfMemory = new OutOfMemory(
   "allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
 )
@@ -90,7 +91,9 @@ export const run = (services: RunServices, target: Target, given: Given, ctx: Co
   const noWrites = flags?.has("no-writes") === true
   if (flags !== undefined && given.readOnly && !noWrites) return Either.left(ScriptRefused.writeFlag)
   const calls = ctx.scriptCalls({ readOnly: given.readOnly || noWrites, allowOom: flags?.has("allow-oom") === true })
-  if (flags !== undefined && calls.outOfMemory && !noWrites && !flags.has("allow-oom")) return Either.left(outOfMemory)
+  if (flags !== undefined && calls.outOfMemory && !noWrites && !flags.has("allow-oom")) {
+    return Either.left(ctx.nested ? outOfMemory : OutOfMemory.error)
+  }
   // What the script did is logged, not the script.
   ctx.propagateAs()
   const outcome = target.run(new Running(services, given, calls, ctx))

@@ -1,4 +1,8 @@
-/** SCRIPT: the cache of scripts, and the end of one that does not end. There is no debugger, so SCRIPT DEBUG only answers. */
+/**
+ * SCRIPT: the cache of scripts, and the end of one that does not end.
+ *
+ * Differs: there is no debugger, so SCRIPT DEBUG only answers.
+ */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"

@@ -8,7 +8,7 @@
  * Scripts run as a coroutine, because only a coroutine can be left in the middle and continued: that is how a slow script
  * lets other clients be told BUSY.
  * Differs: Redis's own Lua hashes strings of 32 and more bytes in another way, so `pairs` may give such keys in another order;
- * `tostring` of a C pointer (cjson.null) prints it as this C library does; arguments of string functions, `select` and `unpack` that
+ * `tostring` of a C pointer (cjson.null) prints it as this C library does; arguments of string functions, `select`, `unpack` and `table.concat` that
  * do not fit 32 bits are cut to them, where Redis has 64; a reader function of `load` that fails gives its message and not a table.
  * The invariant: after `VmBroken`, or an exception that is no Lua error, the state is not touched again.
  */

@@ -466,7 +466,7 @@ const script = fc.oneof({ weight: 3, arbitrary: collected }, { weight: 1, arbitr
 
 /** What can bring redis-server 7.0.15 itself down, takes the address of something, or differs as Vm.ts says. */
 const isUnfit = (source: string): boolean =>
-  /(select|unpack|string\.(rep|sub|byte)),[^)]*(2\^[3-6]|e\+|1e1|5678|1\/0)|error,\s*\{|error,(nil|true|false|redis|cjson|tostring|print|KEYS|\{|_G|string)|tostring,(redis|tostring|\{|cjson)/.test(
+  /(select|unpack|table\.concat|string\.(rep|sub|byte)),[^)]*(2\^[3-6]|e\+|1e1|5678|1\/0)|error,\s*\{|error,(nil|true|false|redis|cjson|tostring|print|KEYS|\{|_G|string)|tostring,(redis|tostring|\{|cjson)/.test(
     source,
   )
 
