@@ -79,6 +79,12 @@ describe("the engine", () => {
     ["a pattern that backtracks", 'return string.find(("a"):rep(30),("a?"):rep(30)..("a"):rep(30))', time],
     ["a pattern inside of gsub", 'return string.gsub(("a"):rep(20000),".-.-.-.-b","")', time],
     ["a string that doubles", 'local s="x" while true do s=s..s end', "ERR not enough memory script"],
+    ["a string that is repeated", 'return #("x"):rep(2^30)', "ERR not enough memory script"],
+    [
+      "a string that is repeated again and again",
+      'local t={} while true do t[#t+1]=("x"):rep(1e6)..#t end',
+      "ERR not enough memory script",
+    ],
     ["a table that grows", "local t={} while true do t[#t+1]={} end", "ERR not enough memory script"],
     [
       "a bomb that catches every error",
@@ -229,6 +235,28 @@ describe("the engine", () => {
       const engine = yield* ScriptEngine
       expect(engine.load("return 1")).toEqual(Either.left(expect.objectContaining({ code: "ERR" })))
     }).pipe(Effect.provide(ScriptEngine.layerNoop), Effect.runPromise))
+})
+
+describe("the settings", () => {
+  const bomb = (megabytes: number) => `return #("x"):rep(${megabytes * 1024 * 1024})`
+
+  it.effect("bound the memory of scripts, and of functions, until they are changed", () =>
+    Effect.gen(function* () {
+      const client = yield* connect
+      const limited = expect.objectContaining({
+        _tag: "Failure",
+        message: expect.stringContaining("not enough memory"),
+      })
+      const source = `#!lua name=l\nredis.register_function("f", function() ${bomb(40)} end)`
+      yield* run(client, "FUNCTION", "LOAD", source)
+      expect(yield* run(client, "EVAL", bomb(40), "0")).toEqual(limited)
+      expect(yield* run(client, "EVAL", `return pcall(function() ${bomb(40)} end)`, "0")).toEqual(Reply.nil)
+      expect(yield* run(client, "FCALL", "f", "0")).toEqual(limited)
+      expect(yield* run(client, "CONFIG", "SET", "script-memory-limit", "128mb")).toEqual(Reply.ok)
+      expect(yield* run(client, "EVAL", bomb(40), "0")).toEqual(Reply.int(40 * 1024 * 1024))
+      expect(yield* run(client, "FCALL", "f", "0")).toEqual(Reply.int(40 * 1024 * 1024))
+    }).pipe(Effect.provide(layer({ scriptMemoryLimit: 32 * 1024 * 1024 }))),
+  )
 })
 
 describe("what scripts change", () => {
