@@ -292,8 +292,9 @@ describe("what scripts change", () => {
   it.effect("is not logged while the script does not want it", () =>
     Effect.gen(function* () {
       const source =
-        "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL) redis.call('set','b','1')"
-      expect(yield* logOf(["EVAL", source, "0"])).toEqual(["set b 1"])
+        "redis.set_repl(redis.REPL_NONE) redis.call('set','a','1') redis.set_repl(redis.REPL_ALL) redis.call('set','b','1')" +
+        "redis.set_repl(redis.REPL_REPLICA) redis.call('set','c','1') redis.set_repl(redis.REPL_AOF) redis.call('set','d','1')"
+      expect(yield* logOf(["EVAL", source, "0"])).toEqual(["MULTI", "set b 1", "set d 1", "EXEC"])
     }),
   )
 

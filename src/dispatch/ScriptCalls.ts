@@ -25,6 +25,9 @@ export interface ScriptCallServices {
   readonly diskError: () => CommandError | undefined
 }
 
+/** The part of the flags of `redis.set_repl` that means the log. */
+const appendLog = 1
+
 const isError = (found: Entry | CommandError): found is CommandError => "code" in found
 
 export const make =
@@ -76,7 +79,8 @@ export const make =
       call,
       exists: (argv) => !isError(services.resolve(argv)),
       setReplication: (flags) => {
-        logged = flags !== 0
+        // There are no replicas: what is meant for them alone goes nowhere.
+        logged = (flags & appendLog) !== 0
       },
       wrote: () => wrote,
       outOfMemory,
