@@ -10,14 +10,13 @@ import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
 import { type End } from "./ends.ts"
 
-interface Request {
-  readonly key: string
-  readonly values: ReadonlyArray<string>
-}
+/** The request itself: the elements are taken from where they stand. */
+const parse = ({ argv }: Args): ReadonlyArray<string> => argv
 
-const parse = (args: Args): Request => ({ key: args.key(), values: args.rest() })
+const firstElement = 2
 
-const push = ({ key, values }: Request, end: End, needsList: boolean, { db }: Command.Ctx): Answer => {
+const push = (argv: ReadonlyArray<string>, end: End, needsList: boolean, { db }: Command.Ctx): Answer => {
+  const key = argv[1]
   const found = db.write(key)
   let list: List
   if (found === undefined) {
@@ -25,12 +24,12 @@ const push = ({ key, values }: Request, end: End, needsList: boolean, { db }: Co
     list = new List()
   } else if (found instanceof List) list = found
   else return wrongType
-  for (let i = 0; i < values.length; i++) {
-    if (end === "LEFT") list.pushHead(values[i])
-    else list.pushTail(values[i])
+  for (let i = firstElement; i < argv.length; i++) {
+    if (end === "LEFT") list.pushHead(argv[i])
+    else list.pushTail(argv[i])
   }
   if (found === undefined) db.put(key, list)
-  db.changed(key, EventClass.list, end === "LEFT" ? "lpush" : "rpush", values.length)
+  db.changed(key, EventClass.list, end === "LEFT" ? "lpush" : "rpush", argv.length - firstElement)
   return Either.right(Reply.int(list.size))
 }
 

@@ -22,15 +22,17 @@ const sadd = Command.make({
   acl: "set",
   keys: [Key.at(1, "RW insert")],
   args: [Arg.key("key"), Arg.string("member", { multiple: true })],
-  parse: (args) => ({ key: args.key(), members: args.rest() }),
-  run: ({ key, members }, { db, limits }) => {
+  // The members are taken from where they stand.
+  parse: ({ argv }) => argv,
+  run: (argv, { db, limits }) => {
+    const key = argv[1]
     const found = db.write(key)
     let set: SetValue
     if (found === undefined) set = new SetValue()
     else if (found instanceof SetValue) set = found
     else return wrongType
     let added = 0
-    for (let i = 0; i < members.length; i++) if (set.add(members[i], limits)) added++
+    for (let i = 2; i < argv.length; i++) if (set.add(argv[i], limits)) added++
     if (found === undefined) db.put(key, set)
     if (added === 0) return zero
     db.changed(key, EventClass.set, "sadd", added)
