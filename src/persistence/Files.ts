@@ -31,7 +31,7 @@ import { FileSystem } from "./disk/FileSystem.ts"
 import * as Lock from "./disk/Lock.ts"
 import * as Info from "./Info.ts"
 import * as Jobs from "./Jobs.ts"
-import { loadLogFile, loadSnapshot, type Loading, type Progress } from "./Loading.ts"
+import { loadLogFile, loadSnapshot, noProgress, type Loading, type Progress } from "./Loading.ts"
 import { AppendLog } from "./log/AppendLog.ts"
 import { LogDirectory } from "./log/LogDirectory.ts"
 import * as Manifest from "./log/Manifest.ts"
@@ -64,7 +64,7 @@ const make = (options: FilesOptions) =>
     const seconds = () => Math.floor(clock.now() / 1000)
     const state = Info.make(seconds())
     let attachment: Attachment | undefined
-    let loading: Progress | undefined = { totalBytes: 0, loadedBytes: 0, keysLoaded: 0, keysExpired: 0 }
+    let loading: Progress | undefined = noProgress()
     let atEnd: "always" | "never" | "as configured" = "as configured"
     let locked = false
     /** The second whose state is restored at the start. What came after it stays on the disk, beside the new log. */
@@ -208,7 +208,7 @@ const make = (options: FilesOptions) =>
       Effect.suspend(() => {
         if (attachment === undefined || loading !== undefined) return Effect.fail(LoadFailed.of(from))
         const given = attachment
-        const progress = { totalBytes: 0, loadedBytes: 0, keysLoaded: 0, keysExpired: 0 }
+        const progress = noProgress()
         loading = progress
         store.expire = false
         if (flush) for (const db of store.databases) if (db.size > 0) db.clear()

@@ -139,7 +139,7 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
     found.push(
       ["loading_start_time", facts.startedSeconds],
       ["loading_total_bytes", totalBytes],
-      ["loading_rdb_used_mem", 0],
+      ["loading_rdb_used_mem", loading.rdbUsedMemory],
       ["loading_loaded_bytes", loadedBytes],
       ["loading_loaded_perc", percent.toFixed(2)],
       ["loading_eta_seconds", loadedBytes === 0 ? 1 : Math.round((passed * (totalBytes - loadedBytes)) / loadedBytes)],

@@ -6,6 +6,7 @@
  * rest when loading has ended.
  */
 import * as Effect from "effect/Effect"
+import { parseSafeInteger } from "../bytes/Numbers.ts"
 import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 import type { StoreService } from "../store/Store.ts"
@@ -24,7 +25,17 @@ export interface Progress {
   loadedBytes: number
   keysLoaded: number
   keysExpired: number
+  /** What the snapshot says of the memory of the server that wrote it, in bytes. */
+  rdbUsedMemory: number
 }
+
+export const noProgress = (): Progress => ({
+  totalBytes: 0,
+  loadedBytes: 0,
+  keysLoaded: 0,
+  keysExpired: 0,
+  rdbUsedMemory: 0,
+})
 
 export interface Loading {
   readonly disk: Disk
@@ -130,6 +141,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
       if (reason !== undefined) throw new Damaged(offset(), `function library: ${reason}`)
     },
     aux: (name, value) => {
+      if (name === "used-mem") progress.rdbUsedMemory = parseSafeInteger(value) ?? 0
       // A base holds the state of the second in which it was written, and nothing tells what was before.
       if (name === "ctime" && loading.until !== undefined && Number(value) > loading.until)
         throw new TooLate(Number(value))

@@ -8,6 +8,9 @@
  * The invariant: bytes are given up only when they are in the file. A write that fails is cut off again and repeated each second;
  * a sync that fails may have lost what the system held, and no later sync brings it back, so the log counts as broken until
  * `switchTo` begins a new file for which a new base has been written.
+ *
+ * Differs: redis-server ends when a write or a sync fails under `always`; here what cannot be acknowledged is refused until the disk works
+ * again.
  */
 import * as Effect from "effect/Effect"
 import type { CommandError } from "../../errors/CommandError.ts"
