@@ -50,3 +50,15 @@ it("goes on with what comes while answers are written", () => {
   expect(runs).toHaveLength(1)
   expect(log).toEqual(["serve a", "flush a", "serve b", "flush b"])
 })
+
+it("can be run before it is due, by what is too large to wait", () => {
+  const { turn, join, log, runs } = setUp()
+  const a = join("a")
+  a()
+  turn.run()
+  expect(log).toEqual(["serve a", "flush a"])
+  runs[0]!()
+  expect(log).toHaveLength(2)
+  a()
+  expect(runs).toHaveLength(2)
+})

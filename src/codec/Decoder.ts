@@ -3,12 +3,14 @@
  * what a command is; it stops where one request ends, so that AUTH or CONFIG SET can change the limits for the next one.
  *
  * The idea to hold: a chunk becomes one string at once and arguments are cut out of it, which V8 does without copying.
+ * Only long ones are copied, those collected from several chunks anyway, so that whoever keeps them need not.
  * Nothing is read twice: of an unfinished request the arguments so far are kept, and how much more is needed before another
  * look is worth while. An argument of which much is missing is collected as bytes and turned into a string once.
  *
  * After a protocol error `failure` is set, and nothing more is accepted or given out.
  */
 import { constants } from "node:buffer"
+import { flat, ownLengthMin } from "../bytes/Bytes.ts"
 import { parseInteger } from "../bytes/Numbers.ts"
 import { splitArguments } from "../bytes/Quoting.ts"
 import { ProtocolError } from "../errors/ProtocolError.ts"
@@ -27,6 +29,22 @@ const bulkLengthMaxString = constants.MAX_STRING_LENGTH
 /** An argument of which this much is missing is collected as bytes: joining strings copies all that came before. */
 const missingBytesCollected = 32 * 1024
 const collectorBytesMin = 64 * 1024
+/**
+ * Collectors of this size, a value of 1 MiB and what stands around it, are used again: memory that comes fresh from the system costs a
+ * page fault for every 4 KiB, 650 of them for a SET of 1 MiB. At most so many are kept.
+ */
+const collectorBytesShared = 1024 * 1024 + 4096
+const collectorsKept = 16
+const collectors: Array<Buffer> = []
+
+const takeCollector = (bytes: number, present: number): Buffer =>
+  bytes > collectorBytesShared || bytes <= collectorBytesMin
+    ? Buffer.allocUnsafeSlow(Math.min(bytes, Math.max(collectorBytesMin, 2 * present)))
+    : (collectors.pop() ?? Buffer.allocUnsafeSlow(collectorBytesShared))
+
+const giveCollector = (collector: Buffer): void => {
+  if (collector.length === collectorBytesShared && collectors.length < collectorsKept) collectors.push(collector)
+}
 
 const argumentsAllocatedMax = 64
 /** Above this, and below 1, a length is looked at more closely than digit by digit. */
@@ -123,7 +141,8 @@ export class Decoder {
         this.awaitBulk(text, bulkLength)
         break
       }
-      args[this.count - missing] = text.substring(start, end)
+      const argument = text.substring(start, end)
+      args[this.count - missing] = bulkLength > ownLengthMin ? flat(argument) : argument
       // Nobody looks at the two bytes after an argument, in Redis neither.
       this.position = end + 2
       bulkLength = unknown
@@ -230,7 +249,7 @@ export class Decoder {
     this.wanted = bytes
     this.awaited = ""
     if (bytes - present < missingBytesCollected) return
-    this.collector = Buffer.allocUnsafeSlow(Math.min(bytes, Math.max(collectorBytesMin, 2 * present)))
+    this.collector = takeCollector(bytes, present)
     this.collected = this.collector.latin1Write(text.substring(this.position), 0, present)
     this.text = ""
     this.position = 0
@@ -256,6 +275,7 @@ export class Decoder {
     this.args[this.count - this.missing] = collector.latin1Slice(0, this.bulkLength)
     this.missing--
     this.bulkLength = unknown
+    giveCollector(collector)
     this.collector = undefined
     this.collected = 0
     return true

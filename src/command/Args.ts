@@ -5,7 +5,7 @@
  * The idea to hold: a wrong argument *throws* a `CommandError` here, and `Command.make` is the single place that catches it;
  * nothing has been changed by then, because parsing comes before running. There is one cursor a dispatcher, reset per command.
  */
-import { flat, upToNul } from "../bytes/Bytes.ts"
+import { flat, upToNul, ownLengthMin } from "../bytes/Bytes.ts"
 import { parseDouble, parseInteger, parseSafeInteger } from "../bytes/Numbers.ts"
 import {
   type CommandError,
@@ -52,9 +52,10 @@ export class Args {
     return this.next()
   }
 
-  /** The next argument as a copy that may be stored. */
+  /** The next argument as a copy that may be kept. The store makes its own copies of keys and of string values. */
   owned(): string {
-    return flat(this.next())
+    const argument = this.next()
+    return argument.length > ownLengthMin ? argument : flat(argument)
   }
 
   /** The next argument without taking it. */

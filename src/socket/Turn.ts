@@ -17,6 +17,8 @@ export interface Member {
 export interface Turn {
   /** How a connection takes part: the function given back is to be called whenever something has come for it. */
   readonly join: (member: Member) => () => void
+  /** Serves now whoever something has come for, instead of when the turn is due. */
+  readonly run: () => void
 }
 
 /** `begin` says when a turn that has something to serve is run: at once, or when the event loop has polled all connections. */
@@ -34,6 +36,7 @@ export const make = (begin: (run: () => void) => void): Turn => {
     isDue = false
   }
   return {
+    run,
     join: ({ serve, flush }) => {
       let isMember = false
       const member: Member = {

@@ -22,7 +22,10 @@ export interface Keyspace {
   readonly has: (key: string) => boolean
   /** The value when it is an object; costs less than `peek` where strings are not. */
   readonly collection: (key: string) => Collection | undefined
-  /** Inserts or replaces; a deadline stays. Returns whether the key is new. `isFlat`: the key needs no copy (see bytes/Bytes.ts). */
+  /**
+   * Inserts or replaces; a deadline stays. Returns whether the key is new. Keeps copies of strings, which may be cut out of something
+   * large (see bytes/Bytes.ts), but where `isFlat` says that they are not.
+   */
   readonly put: (key: string, value: Value, isFlat?: boolean) => boolean
   /** About `count` keys are going to be put: what is empty may make room for them. */
   readonly reserve?: (count: number) => void
@@ -180,7 +183,8 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       const value = position === undefined ? undefined : values[position]
       return typeof value === "object" ? value : undefined
     },
-    put: (key, value, isFlat) => {
+    put: (key, given, isFlat) => {
+      const value = isFlat === true || typeof given !== "string" ? given : flat(given)
       const position = positions.get(key)
       if (position !== undefined) {
         values[position] = value

@@ -87,7 +87,7 @@ export const asString = (value: Value | undefined): Either.Either<StringValue | 
 export const bytesOf = (value: StringValue): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : value.toString()
 
-/** The form in which a string is stored: a number when Redis would encode it as an integer, else a flat byte string. */
+/** The form in which a string is stored: a number when Redis would encode it as an integer, else the bytes. */
 export const stored = (bytes: string): string | number => {
   if (bytes.length === 0 || bytes.length > storedNumberLengthMax) return bytes
   const first = bytes.charCodeAt(0)

@@ -5,7 +5,6 @@
  * it writes the first.
  */
 import * as Either from "effect/Either"
-import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import { ok, one, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -54,7 +53,7 @@ const parsePairs = (args: Args, command: string): ReadonlyArray<string> => {
 /** Stores all pairs; of a key that is named twice, the last value stays. */
 const setAll = (pairs: ReadonlyArray<string>, db: Database): void => {
   for (let n = 0; n < pairs.length; n += 2) {
-    db.set(pairs[n], stored(flat(pairs[n + 1])))
+    db.set(pairs[n], stored(pairs[n + 1]))
     db.changed(pairs[n], EventClass.string, "set")
   }
 }

@@ -5,7 +5,6 @@
  * `raw` encoding is too; reading a part copies that part only.
  */
 import * as Either from "effect/Either"
-import { flat } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import { type Answer, wrongType, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -36,7 +35,7 @@ const append = Command.make({
   run: ({ key, value }, { db, limits }) => {
     const old = db.write(key)
     if (old === undefined) {
-      db.put(key, stored(flat(value)))
+      db.put(key, stored(value))
       db.changed(key, EventClass.string, "append")
       return Either.right(Reply.int(value.length))
     }

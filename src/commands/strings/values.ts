@@ -101,7 +101,7 @@ const set = Command.make({
     ),
   ],
   keysOf: keysOfSet,
-  parse: (args) => ({ key: args.key(), value: stored(args.owned()), options: parseOptions(args, "set") }),
+  parse: (args) => ({ key: args.key(), value: stored(args.next()), options: parseOptions(args, "set") }),
   run: ({ key, value, options }, ctx) => {
     if (options !== none) return setWith(key, value, options, ctx)
     const { db } = ctx
@@ -122,7 +122,7 @@ const setnx = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW insert")],
   args: [Arg.key("key"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), value: stored(args.owned()) }),
+  parse: (args) => ({ key: args.key(), value: stored(args.next()) }),
   run: ({ key, value }, { db }) => {
     if (db.write(key) !== undefined) return zero
     db.put(key, value)
@@ -156,7 +156,7 @@ const setex = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW update")],
   args: [Arg.key("key"), Arg.integer("seconds"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.owned()) }),
+  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.next()) }),
   run: (ending, ctx) => setEnding(ending, "EX", "setex", ctx),
 })
 
@@ -171,7 +171,7 @@ const psetex = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW update")],
   args: [Arg.key("key"), Arg.integer("milliseconds"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.owned()) }),
+  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.next()) }),
   run: (ending, ctx) => setEnding(ending, "PX", "psetex", ctx),
 })
 
@@ -189,7 +189,7 @@ const getset = Command.make({
   acl: "string",
   keys: [Key.at(1, "RW access update")],
   args: [Arg.key("key"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), value: stored(args.owned()) }),
+  parse: (args) => ({ key: args.key(), value: stored(args.next()) }),
   run: ({ key, value }, { db, propagateAs }) => {
     const answer = bulk(db.read(key))
     if (Either.isLeft(answer)) return answer

@@ -8,7 +8,7 @@
  * The idea to hold: positions are as in `makeMap`, dense and filled up from the end, so scans and walks work and promise the same. What
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
-import { flat } from "../../bytes/Bytes.ts"
+import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
 import type { AccessClock, Footprint, Keyspace, Loader, Make, Walk } from "../Keyspace.ts"
 import type { Collection, Value } from "../Value.ts"
 import { BulkLoad } from "./BulkLoad.ts"
@@ -58,6 +58,9 @@ const deadlineBytes = 104
 const blocksAStep = 16
 
 export const makeBytes: Make = (clock, onUntidy = () => {}) => new ByteKeyspace(clock, onUntidy)
+
+/** A value as it may be kept in the heap: the longest strings are none that was cut out of another. */
+const kept = (value: Value): Value => (typeof value === "string" && value.length <= ownLengthMin ? flat(value) : value)
 
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
@@ -430,7 +433,7 @@ class ByteKeyspace implements Keyspace {
       kind = kindReference
       const isLongText = LongText.takes(value)
       if (isLongText) kind |= longTextBit
-      words[at] = this.references.add(isLongText ? new LongText(value) : value)
+      words[at] = this.references.add(isLongText ? new LongText(value) : kept(value))
     }
     words[word] = (words[word] & ~(kindMask | longTextBit)) | kind
     words[word + 2] = (words[word + 2] & ~valueLengthMask) | length
@@ -450,7 +453,7 @@ class ByteKeyspace implements Keyspace {
           this.references.set(words[at], new LongText(value))
           words[word] = flags | longTextBit
         } else {
-          this.references.set(words[at], value)
+          this.references.set(words[at], kept(value))
           words[word] = flags & ~longTextBit
         }
         return
