@@ -124,7 +124,7 @@ const write = (store: StoreService, format: Format, seed: number, changes: numbe
   const pieces: Array<Buffer> = []
   for (let more = true; more;) {
     more = capture.next()
-    if (below(100) < 10) pieces.push(format.take())
+    if (below(100) < 10) pieces.push(Buffer.from(format.take()))
     if (below(100) >= changes) continue
     const db = store.databases[below(2)]!
     if (below(20) === 0) {

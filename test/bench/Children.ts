@@ -222,7 +222,8 @@ export const startFloor = (): Promise<Measurable> =>
       "-e",
       `require("node:net").createServer({ noDelay: true }, (socket) => {
         // An inline PING is no reply: it is answered as one would be.
-        const answer = (chunk) => (chunk[0] === 80 ? "+PONG\\r\\n".repeat(chunk.length / 6) : chunk)
+        const isPing = (chunk) => chunk.subarray(0, 6).equals(Buffer.from("PING\\r\\n"))
+        const answer = (chunk) => (isPing(chunk) ? "+PONG\\r\\n".repeat(chunk.length / 6) : chunk)
         socket.on("data", (chunk) => socket.write(answer(chunk)))
         socket.on("error", () => {})
       }).listen(${port}, "127.0.0.1")`,

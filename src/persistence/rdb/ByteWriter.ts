@@ -15,8 +15,13 @@ const integerCharsMax = 11
 /** Shorter strings are never compressed. */
 const compressedLengthMin = 21
 
+/** Where a string stands while it is compressed: a buffer for each would be a collection now and then. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
 export class ByteWriter {
   bytes: Buffer
+  /** The buffer that was written before this one. */
+  private other: Buffer | undefined
   /** How many of `bytes` are written. */
   size = 0
   readonly compression: boolean
@@ -42,6 +47,15 @@ export class ByteWriter {
 
   clear(): void {
     this.size = 0
+  }
+
+  /** What is written so far, which stays until this is called again: what comes now is written into another buffer. */
+  swap(): Buffer {
+    const { written, bytes } = this
+    this.bytes = this.other ?? Buffer.allocUnsafeSlow(bytes.length)
+    this.other = bytes
+    this.size = 0
+    return written
   }
 
   byte(value: number): void {
@@ -90,7 +104,11 @@ export class ByteWriter {
   string(value: string): void {
     const length = value.length
     if (length <= integerCharsMax && this.integerString(value)) return
-    if (this.compression && length >= compressedLengthMin && this.compressedString(Buffer.from(value, "latin1"))) return
+    if (this.compression && length >= compressedLengthMin) {
+      const bytes = length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length)
+      bytes.latin1Write(value, 0, length)
+      if (this.compressedString(bytes, length)) return
+    }
     this.length(length)
     this.room(length)
     this.size += this.bytes.latin1Write(value, this.size, length)
@@ -98,7 +116,7 @@ export class ByteWriter {
 
   /** Bytes that are the inside of a value, as a string. */
   blob(value: Buffer): void {
-    if (this.compression && value.length >= compressedLengthMin && this.compressedString(value)) return
+    if (this.compression && value.length >= compressedLengthMin && this.compressedString(value, value.length)) return
     this.length(value.length)
     this.raw(value)
   }
@@ -134,17 +152,17 @@ export class ByteWriter {
   }
 
   /** False, with nothing written, if compression would not save at least four bytes. */
-  private compressedString(value: Buffer): boolean {
+  private compressedString(value: Buffer, length: number): boolean {
     const start = this.size
     // The compressed length stands in front and is known afterwards: compress behind the longest header, then close the gap.
     const headerMax = 1 + 9 + 9
-    this.room(headerMax + value.length)
+    this.room(headerMax + length)
     const from = start + headerMax
-    const end = compress(value, this.bytes, from, value.length - 4)
+    const end = compress(value, this.bytes, from, length - 4, length)
     if (end < 0) return false
     this.bytes[this.size++] = 0xc0 | StringEncoding.lzf
     this.length(end - from)
-    this.length(value.length)
+    this.length(length)
     this.bytes.copyWithin(this.size, from, end)
     this.size += end - from
     return true

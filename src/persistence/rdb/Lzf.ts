@@ -22,11 +22,16 @@ let base = 1
 export const expandedMax = (length: number): number => Math.ceil(length / 3) * matchMax + literalsMax
 
 /**
- * Compresses `input` into `output` from `start` on and returns the end, or -1 if the result would not fit `limit` bytes. The room is
+ * Compresses the first `length` bytes of `input` into `output` from `start` on and returns the end, or -1 if the result would not fit `limit` bytes. The room is
  * checked as redis-server checks it, so both give up on the same strings. `output` has room for `limit` and two bytes more.
  */
-export const compress = (input: Uint8Array, output: Uint8Array, start: number, limit: number): number => {
-  const length = input.length
+export const compress = (
+  input: Uint8Array,
+  output: Uint8Array,
+  start: number,
+  limit: number,
+  length = input.length,
+): number => {
   if (length < 4) return -1
   if (base > 0x7fffffff - length - 1) {
     table.fill(0)

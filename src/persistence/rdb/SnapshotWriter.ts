@@ -55,12 +55,13 @@ export class SnapshotWriter {
     return this.out.size
   }
 
-  /** The bytes so far, which are the caller's from now on. */
+  /**
+   * The bytes so far, which stay until the next call. Two buffers take turns: a new one for each piece made V8 collect its whole heap
+   * every 64 MiB, 4 to 8 ms in which nobody was answered.
+   */
   take(): Buffer {
     this.checksum?.update(this.out.bytes, 0, this.out.size)
-    const bytes = Buffer.from(this.out.written)
-    this.out.clear()
-    return bytes
+    return this.out.swap()
   }
 
   header(fields: ReadonlyArray<readonly [name: string, value: string]>): void {
