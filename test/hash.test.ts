@@ -119,6 +119,38 @@ describe("a hash agrees with a Map", () => {
   })
 })
 
+describe("a hash gives room back", () => {
+  const mebibyte = 1024 * 1024
+
+  it("when its fields are set again and again to values of all lengths", () => {
+    const draw = random(7)
+    const hash = new Hash()
+    const model = new Map<string, string>()
+    for (let i = 0; i < 3_000; i++) {
+      const field = `field:${i % 20}`
+      const value = String.fromCharCode(draw(256)).repeat(5_000 + draw(55_000))
+      hash.put(field, value, limits)
+      model.set(field, value)
+    }
+    // 20 values take 0.6 MiB, all that there ever were 90.
+    expect(hash.memoryUsage()).toBeLessThan(8 * mebibyte)
+    expect(new Map(entriesOf(hash))).toEqual(model)
+  })
+
+  it("when a large field comes and goes among many small ones", () => {
+    const hash = new Hash()
+    for (let i = 0; i < 20_000; i++) hash.put(`field:${i}`, "value", limits)
+    for (let i = 0; i < 500; i++) {
+      hash.put("large", "x".repeat(90_000 + i), limits)
+      hash.remove("large")
+    }
+    // The small ones take 2 MiB, all that there ever were of the large one 43.
+    expect(hash.memoryUsage()).toBeLessThan(12 * mebibyte)
+    expect(hash.size).toBe(20_000)
+    for (let i = 0; i < 20_000; i += 7) expect(hash.get(`field:${i}`)).toBe("value")
+  })
+})
+
 describe("a hash becomes a table and never a listpack again", () => {
   it.each([
     { why: "with one field too many", words: Array.from({ length: 129 }, (_, i) => [`f${i}`, "v"]).flat() },

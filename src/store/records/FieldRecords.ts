@@ -80,6 +80,8 @@ export class FieldRecords extends RecordTable {
     words[word + 2] = value.length
     words[word + 3] = units
     this.write(address, value, valueStart(words, word))
+    // Fields that are set again and again, to values of all lengths, leave as much behind as those that come and go.
+    this.tidy(units)
   }
 
   protected override unitsAt(address: number): number {

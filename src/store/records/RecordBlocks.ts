@@ -17,7 +17,7 @@ const blockUnits = 1 << offsetBits
 const blocksMax = 1 << (31 - offsetBits)
 const firstUnits = 64
 /** Records that take more have a block of their own. */
-const sharedMax = blockUnits / 2
+export const sharedMax = blockUnits / 2
 /** Freed records of more units are not used again one by one. */
 const reusedMax = 512
 /** Less than this cut in vain is not worth moving anything. */

@@ -18,10 +18,12 @@ import * as KeyBytes from "../bytes/KeyBytes.ts"
 import { PositionList } from "../bytes/PositionList.ts"
 import { SlotIndex } from "../bytes/SlotIndex.ts"
 import * as Batch from "./Batch.ts"
-import { blockOf, RecordBlocks, wordAt } from "./RecordBlocks.ts"
+import { blockOf, RecordBlocks, sharedMax, wordAt } from "./RecordBlocks.ts"
 
 /** Records looked at with each change, while they are moved: with a quarter left, moving ends long before it is due again. */
 const movedAStep = 4
+/** One more for so many units that a change cuts: records of 100 KiB must not pile up while a million small ones are moved. */
+const unitsAMove = 16
 
 /** Shorter text is written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 16
@@ -112,7 +114,8 @@ export class RecordTable {
     const hash = KeyBytes.loads === lastLoad && lastMember === member ? lastHash : KeyBytes.load(member)
     const { length } = member
     const memberWords = KeyBytes.wordsFor(length)
-    const address = this.blocks.take((this.headWords + memberWords + more + 1) >>> 1)
+    const units = (this.headWords + memberWords + more + 1) >>> 1
+    const address = this.blocks.take(units)
     const block = blockOf(address)
     const words = this.blocks.words[block]
     const word = wordAt(address)
@@ -127,7 +130,7 @@ export class RecordTable {
     this.positions.push(address)
     this.index.add(hash, address)
     lastMember = undefined
-    if (this.unmoved > 0) this.moveSome()
+    if (this.unmoved > 0) this.moveSome(units)
     return address
   }
 
@@ -136,19 +139,25 @@ export class RecordTable {
     const words = this.blocks.words[blockOf(address)]
     const word = wordAt(address)
     const position = words[word]
+    const units = this.unitsAt(address)
     this.index.remove(this.hashAt(address), address)
-    this.blocks.give(address, this.unitsAt(address))
+    this.blocks.give(address, units)
     const last = this.positions.pop()
     if (last !== address) {
       this.positions.set(position, last)
       this.blocks.words[blockOf(last)][wordAt(last)] = position
     }
-    if (this.unmoved > 0) this.moveSome()
-    else if (this.blocks.isWasteful) {
+    this.tidy(units)
+  }
+
+  /** To be called after a change that gave back the room of a record and took or will take so many units; it moves records. */
+  protected tidy(units: number): void {
+    if (this.unmoved === 0) {
+      if (!this.blocks.isWasteful) return
       this.blocks.leave()
       this.unmoved = this.positions.size
-      this.moveSome()
     }
+    this.moveSome(units)
   }
 
   /** Gives a record room for `more` words after its member, which is kept, and what follows it is not. Returns its new address. */
@@ -224,9 +233,9 @@ export class RecordTable {
   }
 
   /** Goes on to move records out of the blocks that are being left. */
-  private moveSome(): void {
+  private moveSome(unitsCut: number): void {
     let position = Math.min(this.unmoved, this.positions.size)
-    for (let left = movedAStep; left > 0 && position > 0; left--) {
+    for (let left = movedAStep + ((Math.min(unitsCut, sharedMax) / unitsAMove) | 0); left > 0 && position > 0; left--) {
       const address = this.positions.at(--position)
       if (!this.blocks.isLeaving(address)) continue
       const units = this.unitsAt(address)
