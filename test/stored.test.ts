@@ -4,7 +4,9 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { ownLengthMin } from "../src/bytes/Bytes.ts"
 import { encodeRequest } from "../src/codec/Encoder.ts"
+import { LogReader } from "../src/persistence/log/LogText.ts"
 import { heapBytes, settle } from "./support/Connections.ts"
 import { connect, withServer } from "./support/TestServer.ts"
 
@@ -88,4 +90,28 @@ describe("a large chunk does not stay for the little of it that is stored", () =
       { latencyTracking: true, slowlogLogSlowerThan: name === "a slow command" ? 0 : -1 },
     ),
   )
+})
+
+describe("a chunk of a log does not stay for a long string in it", () => {
+  it("that is as long as those the store takes as they are", () => {
+    const kept: Array<string | undefined> = []
+    const reader = new LogReader({ command: (argv) => kept.push(argv[2]), timestamp: () => true })
+    const value = "x".repeat(ownLengthMin + 1)
+    const chunk = Buffer.from(
+      encodeRequest(["SET", "k", value]) + encodeRequest(["SET", "k", "x".repeat(3 * 65_536)]),
+      "latin1",
+    )
+    reader.feed(chunk)
+    kept.length = 0
+    const run = Effect.gen(function* () {
+      const before = yield* heapBytes
+      for (let i = 0; i < 100; i++) {
+        reader.feed(chunk)
+        kept.pop()
+      }
+      expect((yield* heapBytes) - before).toBeLessThan(1.5 * 100 * value.length)
+    })
+    Effect.runSync(run)
+    expect(kept.length).toBe(100)
+  })
 })

@@ -5,6 +5,7 @@
  * The idea to hold: a reader hands out whole transactions only, so what a crash cut in the middle of one is as if it had not begun; the
  * offset it then names is that of the first byte to cut off.
  */
+import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
 import { Damaged } from "../rdb/Format.ts"
 
 /** Appends one request. Strings grow as ropes, which costs a third of writing each part into a buffer. */
@@ -136,7 +137,9 @@ export class LogReader {
       if (this.text.charCodeAt(end) !== crCode || this.text.charCodeAt(end + 1) !== lfCode) {
         this.fail(end, "argument does not end where its length says")
       }
-      argv.push(this.text.slice(at, end))
+      const arg = this.text.slice(at, end)
+      // As requests of clients are: the store takes it that long strings hold nothing else.
+      argv.push(this.value > ownLengthMin ? flat(arg) : arg)
       at = end + 2
     }
     this.deliver(argv, at)
