@@ -9,8 +9,11 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Reply from "../src/codec/Reply.ts"
+import type * as Command from "../src/command/Command.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
+import * as Running from "../src/commands/scripting/running.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
+import type { ScriptEngineService } from "../src/scripting/ScriptEngine.ts"
 import * as Server from "../src/Server.ts"
 import { connect, run, type TestClient, testSettings } from "./support/TestServer.ts"
 
@@ -127,6 +130,45 @@ it.live("that has written cannot be killed, and is logged and seen as a whole", 
       expect(logged(log).slice(0, 6)).toEqual(["MULTI", "set k 1", "rpush l x", "incr k", "EXEC", "LPOP l"])
     }),
   ),
+)
+
+it.live("loses no key to eviction that it may have seen", () =>
+  scene(({ slow, other }) =>
+    Effect.gen(function* () {
+      yield* run(other, "CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", "200000")
+      const fill = "for i=1,50 do redis.call('set','k'..i,string.rep('x',10000)) end"
+      slow.send("EVAL", `${fill} ${while10Pauses} return redis.call('dbsize')`, "0")
+      expect(yield* ask(other, "GET", "k1")).toBe(busy)
+      expect(yield* received(slow)).toEqual(Reply.int(50))
+      const left = yield* run(other, "DBSIZE")
+      expect(left._tag === "Int" ? Number(left.value) : 50).toBeLessThan(25)
+    }),
+  ),
+)
+
+it.live("leaves no server behind that is busy for ever, when a bug ends it", () =>
+  Effect.gen(function* () {
+    const engine = { slow: undefined } as unknown as ScriptEngineService
+    const store = { unfinished: false }
+    const fails = () => {
+      throw new Error("a bug")
+    }
+    const target: Running.Target = {
+      ...{ kind: "script", name: "sha", flags: undefined },
+      run: () => ({ _tag: "Paused", resume: fails, kill: fails }),
+    }
+    const ctx = {
+      ...{ argv: [], client: { protocol: 2 }, nested: false, now: 0, store },
+      propagateAs: () => {},
+      scriptCalls: () => ({ outOfMemory: false, wrote: () => false }),
+      unit: (_: number, body: () => unknown) => body(),
+    } as unknown as Command.Ctx
+    const services = { engine, busyAfterMs: () => 1, endsAfterMs: () => 1, log: () => {} }
+    const result = Running.run(services, target, { keys: [], argv: [], readOnly: false }, ctx)
+    expect([store.unfinished, engine.slow?.name]).toEqual([true, "sha"])
+    expect(Exit.isFailure(yield* Effect.exit(result))).toBe(true)
+    expect([store.unfinished, engine.slow]).toEqual([false, undefined])
+  }),
 )
 
 it.live("ends with its client", () =>

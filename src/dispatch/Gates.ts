@@ -52,7 +52,8 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
     if (arity < 0 ? argv.length < -arity : argv.length !== arity) return WrongArity.of(name)
     if (!client.authenticated && (mask & Flag.no_auth) === 0 && current.requirepass !== "") return NoAuth.error
     if (client.transaction !== undefined && mask & Flag.no_multi) return NotAllowed.inMulti
-    if (current.maxmemory !== 0 && outOfMemory(client, entry)) return OutOfMemory.error
+    // While a script has paused nothing goes that it may have seen.
+    if (current.maxmemory !== 0 && scripts.slow === undefined && outOfMemory(client, entry)) return OutOfMemory.error
     if (
       mask & Flag.write ||
       name === "ping" ||

@@ -130,12 +130,17 @@ const goOn = (
   }
   const advance = (): Reply.Reply | Paused =>
     ctx.unit(startedAtMs, () => {
-      const outcome = isKilled ? paused.kill(killed) : paused.resume(sliceMs)
-      if (outcome._tag === "Paused") return outcome
-      // Cleared before the unit ends, which logs what the script did and serves who waits for it.
-      engine.slow = undefined
-      store.unfinished = false
-      return outcome
+      let outcome: Reply.Reply | Paused | undefined
+      try {
+        outcome = isKilled ? paused.kill(killed) : paused.resume(sliceMs)
+        return outcome
+      } finally {
+        // Cleared before the unit ends, which logs what the script did and serves who waits for it. Also when a bug ended it.
+        if (outcome?._tag !== "Paused") {
+          engine.slow = undefined
+          store.unfinished = false
+        }
+      }
     })
   const slices: Effect.Effect<Reply.Reply> = Effect.suspend(() => {
     // The server ends without saving, and what the script did so far goes with it.
