@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { Clock, type ClockService } from "../src/clock/Clock.ts"
+import { encodeRequest } from "../src/codec/Encoder.ts"
 import * as Reply from "../src/codec/Reply.ts"
 import * as Server from "../src/Server.ts"
 import * as RealServer from "./support/RealServer.ts"
@@ -269,6 +270,56 @@ const rules: ReadonlyArray<Rule> = [
       await admin.run("RPUSH", "k", "1", "2")
       expect(await d!.receive()).toEqual(element("k", "1"))
       expect(await admin.run("LLEN", "k")).toEqual(Reply.one)
+    },
+  },
+  {
+    rule: "a killed client is gone for the next request",
+    play: async (admin, [a, b]) => {
+      const ids = await Promise.all([a!, b!].map(async (client) => `${numberOf(await client.run("CLIENT", "ID"))}`))
+      await b!.run("SUBSCRIBE", "news")
+      await wait(admin, [[a!, "BLPOP k 0"]])
+      const requests = [
+        ...[`CLIENT KILL ID ${ids[0]}`, "RPUSH k 1", "LLEN k", `CLIENT KILL ID ${ids[0]}`],
+        ...[`CLIENT KILL ID ${ids[1]}`, "PUBLISH news x", "PUBSUB NUMSUB news", `CLIENT LIST ID ${ids[0]} ${ids[1]}`],
+      ].map((request) => request.split(" "))
+      admin.sendRaw(requests.map(encodeRequest).join(""))
+      const replies = []
+      while (replies.length < requests.length) replies.push(await admin.receive())
+      expect(replies).toEqual([
+        ...[Reply.one, Reply.one, Reply.one, Reply.zero],
+        ...[Reply.one, Reply.zero, Reply.array([Reply.bulk("news"), Reply.zero]), Reply.bulk("")],
+      ])
+      await Promise.all([a!.closed, b!.closed])
+    },
+  },
+  {
+    rule: "a client that is killed while CLIENT PAUSE holds it back does nothing more",
+    play: async (admin, [a]) => {
+      const id = numberOf(await a!.run("CLIENT", "ID"))
+      await admin.run("CLIENT", "PAUSE", "100000", "WRITE")
+      a!.send("SET", "s", "1")
+      await blocked(admin, 1)
+      const requests = [
+        ["CLIENT", "KILL", "ID", `${id}`],
+        ["CLIENT", "UNPAUSE"],
+      ]
+      admin.sendRaw(requests.map(encodeRequest).join(""))
+      expect([await admin.receive(), await admin.receive()]).toEqual([Reply.one, Reply.ok])
+      await a!.closed
+      expect(await admin.run("EXISTS", "s")).toEqual(Reply.zero)
+    },
+  },
+  {
+    rule: "what a waiting client has got comes before messages that are sent to it later",
+    play: async (admin, [a]) => {
+      await a!.run("HELLO", "3")
+      await a!.run("SUBSCRIBE", "news")
+      await wait(admin, [[a!, "BLPOP k 0"]])
+      admin.sendRaw(encodeRequest(["RPUSH", "k", "1"]) + encodeRequest(["PUBLISH", "news", "x"]))
+      expect([await a!.receive(), await a!.receive()]).toEqual([
+        element("k", "1"),
+        Reply.push(["message", "news", "x"].map(Reply.bulk)),
+      ])
     },
   },
   {

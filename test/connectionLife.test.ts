@@ -90,6 +90,43 @@ describe("timeout", () => {
       { timeout: 10 },
     ),
   )
+
+  it.effect("neither ends who is held back by CLIENT PAUSE, or subscribes to a shard channel", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const [held, subscribed] = [yield* connect, yield* connect]
+          yield* run(subscribed, "SSUBSCRIBE", "news")
+          yield* run(client, "CLIENT", "PAUSE", "3600000", "WRITE")
+          held.send("SET", "k", "v")
+          yield* settle
+          yield* TestClock.adjust("1 minute")
+          expect([client, held, subscribed].map((each) => each.isClosed())).toEqual([true, false, false])
+        }),
+      { timeout: 10 },
+    ),
+  )
+
+  it.effect("begins anew when what a client waited for has come", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const waiting = yield* connect
+          waiting.send("BLPOP", "list", "0")
+          yield* settle
+          yield* TestClock.adjust("9 seconds")
+          yield* run(client, "PING")
+          yield* TestClock.adjust("5 seconds")
+          yield* run(client, "RPUSH", "list", "x")
+          yield* receive(waiting, 1)
+          yield* TestClock.adjust("9 seconds")
+          expect(waiting.isClosed()).toBe(false)
+          yield* TestClock.adjust("2 seconds")
+          expect(waiting.isClosed()).toBe(true)
+        }),
+      { timeout: 10 },
+    ),
+  )
 })
 
 describe("CLIENT", () => {
@@ -331,6 +368,26 @@ describe("over TCP", () => {
       await waiting.closed
       await other.run("RPUSH", "list", "a")
       expect(await other.run("LLEN", "list")).toEqual(Reply.one)
+      other.destroy()
+    }),
+  )
+
+  it.live("a client that is killed while CLIENT PAUSE holds it back does nothing more", () =>
+    served(async (port) => {
+      const [held, other] = [await connectTcp(port), await connectTcp(port)]
+      const id = await held.run("CLIENT", "ID")
+      await other.run("CLIENT", "PAUSE", "100000", "WRITE")
+      held.send("SET", "k", "v")
+      const isHeld = async () => {
+        const reply = await other.run("INFO", "clients")
+        return reply._tag === "Bulk" && reply.value.includes("blocked_clients:1\r\n")
+      }
+      while (!(await isHeld()));
+      const kill = encodeRequest(["CLIENT", "KILL", "ID", `${id._tag === "Int" ? id.value : ""}`])
+      other.sendRaw(kill + encodeRequest(["CLIENT", "UNPAUSE"]))
+      expect([await other.receive(), await other.receive()]).toEqual([Reply.one, Reply.ok])
+      await held.closed
+      expect(await other.run("EXISTS", "k")).toEqual(Reply.zero)
       other.destroy()
     }),
   )

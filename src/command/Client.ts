@@ -126,6 +126,8 @@ export class Client {
   parked: Parked | undefined
   /** Its request is held back by CLIENT PAUSE. */
   postponed = false
+  /** What it waited for has come, and its fiber has yet to answer: until then messages go to `afterReply`. */
+  answerDue = false
   /** Messages to this client that its own command caused; they leave after the reply to it. */
   readonly afterReply: Array<Reply> = []
   /** While a script that it runs calls a command. */

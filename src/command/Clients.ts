@@ -17,7 +17,7 @@ export interface ClientsService {
   readonly byId: ReadonlyMap<number, Client>
   readonly nextId: () => number
   readonly add: (client: Client) => void
-  /** Called once when a connection has ended. */
+  /** Called when a connection has ended or is given up: it waits for nothing any more, and nobody finds it. */
   readonly remove: (client: Client) => void
   /** Runs the `onForget` listeners. */
   readonly forget: (client: Client) => void
@@ -55,7 +55,9 @@ const make = (clock: ClockService): ClientsService => {
     nextId: () => ++lastId,
     add: (client) => byId.set(client.id, client),
     remove: (client) => {
-      if (byId.delete(client.id)) clients.forget(client)
+      if (!byId.delete(client.id)) return
+      client.parked?.unblock("closed")
+      clients.forget(client)
     },
     forget: (client) => {
       for (const listener of clients.onForget) listener(client)

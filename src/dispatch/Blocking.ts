@@ -144,6 +144,7 @@ export const make = (
       ended: false,
       end: (answer) => {
         leave(waiter)
+        client.answerDue = true
         ended = answer
         resume?.(answer)
       },

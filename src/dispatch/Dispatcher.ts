@@ -376,6 +376,8 @@ const make = Effect.gen(function* () {
     _tag: "Suspended",
     waits: true,
     effect: Effect.flatMap(held(client), () => {
+      // Killed while it was held back; its fiber ends with the connection.
+      if (client.closing) return Effect.never
       tick()
       const reply = dispatch(client, argv)
       return reply._tag === "Suspended" ? reply.effect : Effect.succeed(reply)

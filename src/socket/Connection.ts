@@ -99,6 +99,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const outbox: Outbox = {
     push: (message) => {
       if (closed) return
+      if (client.answerDue) return void client.afterReply.push(message)
       append(message, encodePush)
       if (!busy) scheduleFlush()
       limitClients()
@@ -325,6 +326,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       Effect.flatMap((reply) => {
         busy = true
         wake = undefined
+        client.answerDue = false
+        // It was not idle while it waited.
+        client.lastCommandAtMs = clock.now()
         if (reply === undefined) {
           client.closing = true
           return Effect.void
@@ -465,9 +469,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const finish = Effect.sync(() => {
     flush()
     closed = true
-    // Parked, but the connection ended before its fiber came to wait: nobody would take what is served.
-    client.parked?.unblock("closed")
     transport.end()
+    // Maybe it is parked still, where the connection ended before its fiber came to wait.
     clients.remove(client)
   })
 

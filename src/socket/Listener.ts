@@ -72,7 +72,9 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         onDue: (client, now) => {
           const { timeout } = config.current
           if (timeout === 0 || clients.byId.get(client.id) !== client) return
-          const exempt = client.parked !== undefined || client.subscriptions > 0 || client.monitor
+          // Whose script has paused, or whose request is held back, is not idle.
+          const waits = client.parked !== undefined || client.postponed || services.store.unfinished
+          const exempt = waits || client.isSubscriber || client.monitor
           if (!exempt && now - client.lastCommandAtMs >= timeout * 1000) return client.outbox.close("now")
           idle.add((exempt ? now : client.lastCommandAtMs) + timeout * 1000, client)
         },

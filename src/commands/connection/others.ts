@@ -112,9 +112,14 @@ export const subcommandsForOthers = Effect.map(Clients, (clients): ReadonlyArray
       let killed = 0
       for (const client of [...clients.byId.values()]) {
         if (!matches(client, filter) || (skipMe && client === self)) continue
-        // The caller still gets its answer.
-        client.outbox.close(client === self ? "afterReplies" : "now")
         killed++
+        // The caller still gets its answer.
+        if (client === self) client.outbox.close("afterReplies")
+        else {
+          client.outbox.close("now")
+          // The end of the connection comes later, and what is sent behind this must not find it any more.
+          clients.remove(client)
+        }
       }
       if (old) return killed > 0 ? Either.right(Reply.ok) : Either.left(ClientError.noSuchClient)
       return Either.right(Reply.int(killed))
