@@ -27,7 +27,7 @@ export interface ScoreInterval {
 
 const longitudeMax = 180
 /** Where the Mercator projection becomes a square. */
-export const latitudeMax = 85.05112878
+const latitudeMax = 85.05112878
 const stepMax = 26
 const earthRadiusMeters = 6372797.560856
 const mercatorMaxMeters = 20037726.37

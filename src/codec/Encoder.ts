@@ -3,7 +3,8 @@
  * or a bulk string for a client that speaks RESP2.
  *
  * The idea to hold: the result is a byte string put together with `+`, which V8 keeps as a tree of pieces until the socket
- * copies them out, so that nothing is copied twice. Short headers and small numbers are made once.
+ * copies them out, so that nothing is copied twice; only arrays of short strings are cheaper copied (BulkRun.ts). Short headers and
+ * small numbers are made once.
  */
 import * as BulkRun from "./BulkRun.ts"
 import { formatDouble } from "../bytes/Numbers.ts"
@@ -118,6 +119,3 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
       return all("", reply.replies, protocol)
   }
 }
-
-/** A request as clients, the append log and replicas send it: an array of bulk strings. */
-export const encodeRequest = (args: ReadonlyArray<string>): string => bulks(args, 2)

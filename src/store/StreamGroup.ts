@@ -151,7 +151,7 @@ export interface History {
 }
 
 /** Whether XDEL has made holes between entries at or after `id`; what it removed before the first entry is no hole. */
-export const hasDeletedAfter = (stream: History, id: StreamId): boolean =>
+const hasDeletedAfter = (stream: History, id: StreamId): boolean =>
   stream.length > 0 &&
   !Id.isZero(stream.maxDeletedId) &&
   Id.compare(stream.firstId, stream.maxDeletedId) <= 0 &&

@@ -88,7 +88,7 @@ export const parseOptions = (args: Args): { when: number; countChanged: boolean;
   return options
 }
 
-export const checkOptions = (args: Args, when: number): void => {
+const checkOptions = (args: Args, when: number): void => {
   if (when & When.absent && when & When.present) args.fail(IncompatibleOptions.existence)
   const comparisons = when & (When.absent | When.greater | When.less)
   // At most one of the three may be set: clearing the lowest bit leaves nothing.

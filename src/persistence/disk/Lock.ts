@@ -11,7 +11,7 @@ import { DirectoryInUse, DiskFailure } from "../../errors/PersistenceErrors.ts"
 import { reasonOf } from "./Disk.ts"
 import type { FileSystem } from "./FileSystem.ts"
 
-export const lockName = "tiny-redis.lock"
+const lockName = "tiny-redis.lock"
 
 /** Locks held by this process. */
 const held = new Set<string>()

@@ -17,13 +17,6 @@ export const writeStrings = (out: ByteWriter, count: number, values: Iterable<st
   for (const value of values) out.string(value)
 }
 
-/** `Type.setListpack` and `Type.hashListpack`. */
-export const writeListpack = (out: ByteWriter, pack: ListpackWriter, values: Iterable<string>): void => {
-  pack.clear()
-  for (const value of values) pack.string(value)
-  pack.writeTo(out)
-}
-
 /** `Type.setIntset`: every member is an integer. */
 export const writeIntegers = (out: ByteWriter, members: Iterable<string>): void => {
   const integers: Array<number | bigint> = []

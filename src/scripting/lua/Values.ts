@@ -141,7 +141,7 @@ const pushVerbatim = (vm: Vm, L: State, reply: Reply.Verbatim): void =>
     wasm.lua.lua_rawset(L, -3)
   })
 
-export const errorText = (code: string, message: string): string => (message === "" ? code : `${code} ${message}`)
+const errorText = (code: string, message: string): string => (message === "" ? code : `${code} ${message}`)
 
 /** An error reply of a text that begins with its code. */
 export const errorReply = (text: string): Reply.Reply => {
