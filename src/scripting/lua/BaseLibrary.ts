@@ -3,7 +3,8 @@
  * past its metatable, the loaders (no binary chunks), `pcall` (an error table with a text becomes that text), and what
  * would show that a script runs as a coroutine.
  */
-import type { Library, Vm } from "./Vm.ts"
+import type { Library } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import { registryIndex, type State, Status, Type } from "./Wasm.ts"
 
 const escape = 27

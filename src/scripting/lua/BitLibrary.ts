@@ -1,5 +1,6 @@
 /** The library `bit`: operations on numbers taken as 32 bits, answering signed ones. */
-import type { Library, Vm } from "./Vm.ts"
+import type { Library } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import type { State } from "./Wasm.ts"
 
 /** Adding 1.5 * 2^52 moves the whole part of a double into its lowest bits, rounded to even as the processor rounds. */

@@ -1,5 +1,6 @@
 /** math.random and math.randomseed over the generator of Redis. */
-import type { Library, Vm } from "./Vm.ts"
+import type { Library } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import type { State } from "./Wasm.ts"
 
 export const math = (vm: Vm): Library => {

@@ -8,7 +8,8 @@ import type * as Reply from "../../codec/Reply.ts"
 import { argument, toInt32 } from "./Format.ts"
 import { cText, type Protocol, pushError, pushReply } from "./Values.ts"
 import type { Random } from "./Random.ts"
-import type { Fields, Vm } from "./Vm.ts"
+import type { Fields } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
 /** What scripts reach outside of Lua. The engine fills it in anew for every run. */

@@ -5,7 +5,8 @@
  */
 import { toInt64, toWord } from "./Format.ts"
 import { Matcher } from "./Matcher.ts"
-import type { Library, Vm } from "./Vm.ts"
+import type { Library } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import { globalsIndex, type State, Type } from "./Wasm.ts"
 
 const percent = 37

@@ -4,7 +4,8 @@
  */
 import { ByteWriter } from "./ByteWriter.ts"
 import { toInt64, toWord } from "./Format.ts"
-import type { Library, Vm } from "./Vm.ts"
+import type { Library } from "./Tables.ts"
+import type { Vm } from "./Vm.ts"
 import { type State, Type } from "./Wasm.ts"
 
 const integerSizeMax = 32

@@ -1,10 +1,7 @@
 /**
- * One Lua state made into what a Redis script sees: the libraries, the tables no script may change, and the clock that ends
- * a script which does not end by itself.
+ * One Lua state made into what a Redis script sees: the libraries, the globals, and the clock that ends a script which does not
+ * end by itself. The tables that no script may change are in Tables.ts.
  *
- * Lua 5.1 has no read-only tables. A protected table is therefore two: the real one, hidden, and an empty one in front of it
- * that reads through and refuses writes by its metatable; the base functions that go past metatables (`next`, `rawset`, ...)
- * are replaced by ones that know the pairs (see BaseLibrary).
  * Scripts run as a coroutine, because only a coroutine can be left in the middle and continued: that is how a slow script
  * lets other clients be told BUSY.
  * Differs: Redis's own Lua hashes strings of 32 and more bytes in another way, so `pairs` may give such keys in another order;
@@ -17,16 +14,12 @@ import { bit } from "./BitLibrary.ts"
 import { cjson } from "./CjsonLibrary.ts"
 import { cmsgpack } from "./CmsgpackLibrary.ts"
 import { math } from "./MathLibrary.ts"
+import type { Random } from "./Random.ts"
 import { libraryRedis, redis, type RedisHost } from "./RedisLibrary.ts"
 import { string } from "./StringLibrary.ts"
 import { struct } from "./StructLibrary.ts"
-import { cText } from "./Values.ts"
-import type { Random } from "./Random.ts"
-import { globalsIndex, registryIndex, type State, Status, VmBroken, Wasm } from "./Wasm.ts"
-
-export type Library = Readonly<Record<string, (L: State) => number>>
-/** What a table of ours contains: JavaScript functions, numbers and texts. */
-export type Fields = Readonly<Record<string, ((L: State) => number) | number | string>>
+import { Tables } from "./Tables.ts"
+import { globalsIndex, registryIndex, type State, Status } from "./Wasm.ts"
 
 export interface VmLimits {
   readonly memoryBytesMax: number
@@ -66,7 +59,7 @@ export interface Position {
 
 /** The hook runs after so many instructions (about 10 us). */
 const hookInstructions = 2000
-/** Offsets in `lua_State` as wasm32 lays it out; `pausable` checks them before they are believed. */
+/** Offsets in `lua_State` as wasm32 lays it out; `checkPausable` tries them before they are believed. */
 const callDepthOffset = 52
 const baseCallDepthOffset = 54
 const hookMaskOffset = 56
@@ -78,22 +71,14 @@ const sourceOffset = 16
 const lineOffset = 20
 const recordBytes = 128
 
-export class Vm {
-  readonly wasm: Wasm
+export class Vm extends Tables {
   readonly random: Random
-  /** The main state; scripts run in `stack`. */
-  readonly L: State
   /** The state to push a function and its arguments on before `start`; its results lie there afterwards. */
   stack: State = 0
   private stackRef = 0
   /** Registry reference of the protected table that scripts have as globals. */
   private readonly front: number
-  /** Hidden tables by the pointer of the protected table in front of them. */
-  private readonly hidden = new Map<number, number>()
-  /** Registry reference of the hidden global table. */
-  readonly globals: number
-  /** Pointers of the protected global tables, and references of what `getmetatable` shows for them and for strings. */
-  readonly globalTables = new Set<number>()
+  /** References of what `getmetatable` shows for the protected global tables and for strings. */
   globalsMetatable = 0
   stringMetatable = 0
   /** Registry references of the names under which scripts find their words. */
@@ -117,28 +102,15 @@ export class Vm {
   private canPause = false
   /** Where the thread was when it paused last. */
   pausedAt: Position | undefined
-  private readonly readonlyError: number
-  /** The C function that complains about a global that is not there. */
-  private readonly missing: number
 
   constructor(mode: Mode, host: RedisHost, limits: VmLimits, now: () => number) {
+    super(limits.memoryBytesMax)
     this.random = host.random
     this.now = now
-    const wasm = (this.wasm = new Wasm({ memoryBytesMax: limits.memoryBytesMax }))
+    const { wasm, L } = this
     const { lua } = wasm
-    const L = (this.L = lua.luaL_newstate())
-    if (L === 0) throw new VmBroken("no memory for a Lua state")
-    wasm.checkLayout(L)
     this.record = wasm.allocate(recordBytes)
     this.hook = wasm.addHook((state, record) => this.onHook(state, record))
-    this.readonlyError = wasm.addFunctions([(state) => wasm.raise(state, readonlyMessage)])
-    lua.luaopen_base(L)
-    lua.luaopen_table(L)
-    lua.luaopen_string(L)
-    lua.luaopen_math(L)
-    lua.lua_settop(L, 0)
-    lua.lua_pushvalue(L, globalsIndex)
-    this.globals = lua.luaL_ref(L, registryIndex)
     for (const name of withheld) this.setGlobal(name, () => lua.lua_pushnil(L))
     base(this)
     this.extend("string", string(this))
@@ -149,9 +121,6 @@ export class Vm {
     cjson(this)
     redis(this, host)
     for (const name of protectedLibraries) this.protectLibrary(name)
-    this.missing = wasm.addFunctions([
-      (state) => wasm.raise(state, unknownGlobal(cText(wasm.toString(state, 2) ?? "(null)"))),
-    ])
     lua.lua_sethook(L, this.hook, countMask, hookInstructions)
     this.front = mode === "script" ? this.protectGlobals() : this.makeLibraryGlobals(host)
     this.showMetatables()
@@ -166,125 +135,11 @@ export class Vm {
     return this.wasm.lua.luaL_ref(this.L, registryIndex)
   }
 
-  /** Sets a field of the hidden global table to what `push` pushes. */
-  setGlobal(name: string, push: () => void): void {
-    const { lua } = this.wasm
-    lua.lua_rawgeti(this.L, registryIndex, this.globals)
-    this.setField(name, push)
-    lua.lua_settop(this.L, -2)
-  }
-
-  /** Sets a field of the table on top of the stack, past metatables. */
-  setField(name: string, push: () => void): void {
-    this.wasm.pushString(this.L, name)
-    push()
-    this.wasm.lua.lua_rawset(this.L, -3)
-  }
-
-  /** Adds fields to the table on top of the stack; in their order, which decides the order that `pairs` finds. */
-  setFields(fields: Fields): void {
-    const { wasm, L } = this
-    const functions = Object.values(fields).filter((value) => typeof value === "function")
-    let next = functions.length === 0 ? 0 : wasm.addFunctions(functions)
-    for (const [name, value] of Object.entries(fields)) {
-      this.setField(name, () => {
-        if (typeof value === "function") wasm.lua.lua_pushcclosure(L, next++, 0)
-        else if (typeof value === "number") wasm.lua.lua_pushnumber(L, value)
-        else wasm.pushString(L, value)
-      })
-    }
-  }
-
-  /** Adds to, or replaces in, a library that Lua brought. */
-  extend(name: string, library: Library): void {
-    this.pushGlobal(name)
-    this.setFields(library)
-    this.wasm.lua.lua_settop(this.L, -2)
-  }
-
-  /** A new global library. `more` may add fields that are no functions. */
-  addTable(name: string, fields: Fields, more?: () => void): void {
-    this.setGlobal(name, () => {
-      this.wasm.lua.lua_createtable(this.L, 0, 0)
-      this.setFields(fields)
-      more?.()
-    })
-  }
-
-  /** Pushes a field of the hidden global table. */
-  pushGlobal(name: string): void {
-    const { lua } = this.wasm
-    lua.lua_rawgeti(this.L, registryIndex, this.globals)
-    this.wasm.pushString(this.L, name)
-    lua.lua_rawget(this.L, -2)
-    lua.lua_remove(this.L, -2)
-  }
-
-  /** The C function behind a field of a library that Lua brought. */
-  original(library: string | undefined, name: string): (L: State) => number {
-    const { lua } = this.wasm
-    if (library === undefined) this.pushGlobal(name)
-    else {
-      this.pushGlobal(library)
-      this.wasm.pushString(this.L, name)
-      lua.lua_rawget(this.L, -2)
-      lua.lua_remove(this.L, -2)
-    }
-    const pointer = lua.lua_tocfunction(this.L, -1)
-    lua.lua_settop(this.L, -2)
-    return this.wasm.cFunction(pointer)
-  }
-
-  /** Replaces the table on top of the stack with a protected one in front of it. */
-  protect(): void {
-    const { lua } = this.wasm
-    const L = this.L
-    lua.lua_createtable(L, 0, 0)
-    this.hidden.set(lua.lua_topointer(L, -1), 0)
-    lua.lua_createtable(L, 0, 2)
-    this.setField("__index", () => lua.lua_pushvalue(L, -4))
-    this.setField("__newindex", () => lua.lua_pushcclosure(L, this.readonlyError, 0))
-    lua.lua_setmetatable(L, -2)
-    const pointer = lua.lua_topointer(L, -1)
-    // Anchored for good, so that the pointer keeps its meaning.
-    lua.lua_pushvalue(L, -1)
-    lua.luaL_ref(L, registryIndex)
-    lua.lua_insert(L, -2)
-    this.hidden.set(pointer, lua.luaL_ref(L, registryIndex))
-  }
-
-  /** The registry reference of the hidden table, when the value at `index` is a protected one. */
-  hiddenOf(L: State, index: number): number | undefined {
-    return this.hidden.get(this.wasm.lua.lua_topointer(L, index))
-  }
-
-  /** Complains of a change, without a position, as the functions that go past metatables do. */
-  refuseProtected(L: State): never {
-    this.wasm.pushString(L, readonlyMessage)
-    return this.wasm.throwTop(L)
-  }
-
   private protectLibrary(name: string): void {
     this.pushGlobal(name)
     this.protect()
     const ref = this.wasm.lua.luaL_ref(this.L, registryIndex)
     this.setGlobal(name, () => this.wasm.lua.lua_rawgeti(this.L, registryIndex, ref))
-  }
-
-  /** Pushes a metatable whose `__index` complains. */
-  private pushComplaining(): void {
-    this.wasm.lua.lua_createtable(this.L, 0, 1)
-    this.setField("__index", () => this.wasm.lua.lua_pushcclosure(this.L, this.missing, 0))
-  }
-
-  /** Protects the table on top of the stack as a table of globals; gives the reference of what stands in front of it. */
-  private protectAsGlobals(): number {
-    const { lua } = this.wasm
-    this.pushComplaining()
-    lua.lua_setmetatable(this.L, -2)
-    this.protect()
-    this.globalTables.add(lua.lua_topointer(this.L, -1))
-    return lua.luaL_ref(this.L, registryIndex)
   }
 
   private protectGlobals(): number {
@@ -428,8 +283,12 @@ export class Vm {
   }
 
   private positionOf(L: State, record: number): Position {
-    const { lua, words } = this.wasm
-    lua.lua_getinfo(L, this.wasm.literal("Sl"), record)
+    this.wasm.lua.lua_getinfo(L, this.wasm.literal("Sl"), record)
+    return this.positionIn(record)
+  }
+
+  private positionIn(record: number): Position {
+    const { words } = this.wasm
     return {
       source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
       line: words[(record + lineOffset) >> 2]! | 0,
@@ -445,10 +304,7 @@ export class Vm {
       lua.lua_getinfo(L, this.wasm.literal("nSl"), record)
       const what = this.wasm.cString(words[(record + whatOffset) >> 2]!, 4)
       if (what === "C" && level === 0) continue
-      return {
-        source: this.wasm.cString(words[(record + sourceOffset) >> 2]!, 200),
-        line: words[(record + lineOffset) >> 2]! | 0,
-      }
+      return this.positionIn(record)
     }
     return undefined
   }
@@ -486,9 +342,6 @@ export class Vm {
     this.wasm.lua.luaL_unref(this.L, registryIndex, ref)
   }
 }
-
-const readonlyMessage = "Attempt to modify a readonly table"
-const unknownGlobal = (name: string) => `Script attempted to access nonexistent global variable '${name}'`
 
 /** What Lua brings and scripts do not get: everything that reads files, and what would reach another function's globals. */
 const withheld = ["dofile", "loadfile", "print", "newproxy", "getfenv", "setfenv", "module", "require", "package"]

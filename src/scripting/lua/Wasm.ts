@@ -1,119 +1,22 @@
 /**
- * One instance of the Lua 5.1 WebAssembly module: its memory as bytes, its C functions with types, and the way back from
+ * One instance of the Lua 5.1 WebAssembly module (LuaModule.ts): its memory as bytes, its C functions, and the way back from
  * Lua into JavaScript. What Redis makes of Lua (libraries, protected tables, limits) is built on top of it.
  *
- * The module is the file that `wasmoon-lua5.1` ships; its JavaScript glue is left aside, because ours owns the growth of the
- * memory (a limit in bytes), hands over byte strings without a UTF-8 detour and knows no file system.
+ * The JavaScript glue that comes with the module is left aside, because ours owns the growth of the memory (a limit in bytes),
+ * hands over byte strings without a UTF-8 detour and knows no file system.
  *
  * The idea to hold: a Lua error is a `longjmp`, and a `longjmp` is a JavaScript exception (`longJump`) that `invoke_vii`
  * catches at the `setjmp`. Any other exception passes through all Lua frames and leaves the state unusable: that is how a
  * script is ended for good (see `Vm`), even inside its own `pcall`.
  */
-import * as fs from "node:fs"
-import { createRequire } from "node:module"
 import { flat } from "../../bytes/Bytes.ts"
+import { asWasm, type CFunction, type Exports, type FunctionTable, instantiate, type Needed } from "./LuaModule.ts"
+import type { Pointer, State } from "./LuaModule.ts"
 
-/** A pointer to a `lua_State`, and pointers in general: offsets into the memory. */
-export type State = number
-type Pointer = number
-
-/** The C functions used here, as the module exports them. */
-interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
-  readonly __indirect_function_table: FunctionTable
-  readonly __wasm_call_ctors: () => void
-  readonly emscripten_stack_init: () => void
-  readonly stackSave: () => Pointer
-  readonly stackRestore: (stack: Pointer) => void
-  readonly setThrew: (threw: number, value: number) => void
-  readonly malloc: (bytes: number) => Pointer
-  readonly free: (pointer: Pointer) => void
-  readonly luaL_newstate: () => State
-  readonly luaopen_base: (L: State) => number
-  readonly luaopen_table: (L: State) => number
-  readonly luaopen_string: (L: State) => number
-  readonly luaopen_math: (L: State) => number
-  readonly luaL_loadbuffer: (L: State, bytes: Pointer, length: number, name: Pointer) => number
-  readonly luaL_where: (L: State, level: number) => void
-  readonly luaL_argerror: (L: State, argument: number, message: Pointer) => number
-  readonly luaL_checktype: (L: State, argument: number, type: number) => void
-  readonly luaL_checkany: (L: State, argument: number) => void
-  readonly luaL_checknumber: (L: State, argument: number) => number
-  readonly luaL_checklstring: (L: State, argument: number, length: Pointer) => Pointer
-  readonly luaL_checkstack: (L: State, size: number, message: Pointer) => void
-  readonly luaL_typerror: (L: State, argument: number, name: Pointer) => number
-  readonly luaL_ref: (L: State, table: number) => number
-  readonly luaL_unref: (L: State, table: number, ref: number) => void
-  readonly lua_call: (L: State, argumentCount: number, resultCount: number) => void
-  readonly lua_pcall: (L: State, argumentCount: number, resultCount: number, handler: number) => number
-  readonly lua_resume: (L: State, argumentCount: number) => number
-  readonly lua_yield: (L: State, resultCount: number) => number
-  readonly lua_status: (L: State) => number
-  readonly lua_newthread: (L: State) => State
-  readonly lua_error: (L: State) => number
-  readonly lua_gc: (L: State, what: number, data: number) => number
-  readonly lua_sethook: (L: State, hook: Pointer, mask: number, count: number) => number
-  readonly lua_getstack: (L: State, level: number, record: Pointer) => number
-  readonly lua_getinfo: (L: State, what: Pointer, record: Pointer) => number
-  readonly lua_checkstack: (L: State, size: number) => number
-  readonly lua_gettop: (L: State) => number
-  readonly lua_settop: (L: State, index: number) => void
-  readonly lua_pushvalue: (L: State, index: number) => void
-  readonly lua_remove: (L: State, index: number) => void
-  readonly lua_insert: (L: State, index: number) => void
-  readonly lua_replace: (L: State, index: number) => void
-  readonly lua_xmove: (from: State, to: State, count: number) => void
-  readonly lua_type: (L: State, index: number) => number
-  readonly lua_isnumber: (L: State, index: number) => number
-  readonly lua_isstring: (L: State, index: number) => number
-  readonly lua_rawequal: (L: State, left: number, right: number) => number
-  readonly lua_tonumber: (L: State, index: number) => number
-  readonly lua_toboolean: (L: State, index: number) => number
-  readonly lua_tolstring: (L: State, index: number, length: Pointer) => Pointer
-  readonly lua_tocfunction: (L: State, index: number) => number
-  readonly lua_touserdata: (L: State, index: number) => Pointer
-  readonly lua_topointer: (L: State, index: number) => Pointer
-  readonly lua_objlen: (L: State, index: number) => number
-  readonly lua_pushnil: (L: State) => void
-  readonly lua_pushnumber: (L: State, value: number) => void
-  readonly lua_pushboolean: (L: State, value: number) => void
-  readonly lua_pushlstring: (L: State, bytes: Pointer, length: number) => void
-  readonly lua_pushcclosure: (L: State, func: number, upvalues: number) => void
-  readonly lua_pushlightuserdata: (L: State, pointer: Pointer) => void
-  readonly lua_createtable: (L: State, arraySize: number, recordSize: number) => void
-  readonly lua_gettable: (L: State, index: number) => void
-  readonly lua_settable: (L: State, index: number) => void
-  readonly lua_rawget: (L: State, index: number) => void
-  readonly lua_rawgeti: (L: State, index: number, n: number) => void
-  readonly lua_rawset: (L: State, index: number) => void
-  readonly lua_rawseti: (L: State, index: number, n: number) => void
-  readonly lua_next: (L: State, index: number) => number
-  readonly lua_getmetatable: (L: State, index: number) => number
-  readonly lua_setmetatable: (L: State, index: number) => number
-  readonly lua_setfenv: (L: State, index: number) => number
-  readonly lua_concat: (L: State, count: number) => void
-}
-
-type CFunction = (L: State) => number
-interface FunctionTable {
-  readonly length: number
-  readonly grow: (delta: number) => number
-  readonly get: (index: number) => (...values: ReadonlyArray<number>) => number
-  readonly set: (index: number, value: unknown) => void
-}
-
-// The library types that come with Node leave WebAssembly out; these are the parts used.
-interface WebAssemblyNamespace {
-  readonly Module: (new (bytes: Uint8Array) => object) & {
-    readonly imports: (module: object) => ReadonlyArray<{ readonly module: string; readonly name: string }>
-  }
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
-}
-const { Instance, Module } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyNamespace }).WebAssembly
+export type { State } from "./LuaModule.ts"
 
 export const registryIndex = -10000
 export const globalsIndex = -10002
-export const multipleResults = -1
 export const Type = {
   none: -1,
   nil: 0,
@@ -159,16 +62,6 @@ interface RecentWord {
   readonly text: string
 }
 
-let compiled: object | undefined
-/** Compiled once for the process (about 5 ms), when the first script arrives. */
-const compiledModule = (): object => {
-  if (compiled === undefined) {
-    const entry = createRequire(import.meta.url).resolve("wasmoon-lua5.1")
-    compiled = new Module(fs.readFileSync(entry.replace(/index\.js$/, "liblua5.1.wasm")))
-  }
-  return compiled
-}
-
 export interface WasmOptions {
   /** The memory never grows beyond; Lua sees "not enough memory". */
   readonly memoryBytesMax: number
@@ -192,9 +85,7 @@ export class Wasm {
 
   constructor(options: WasmOptions) {
     this.memoryBytesMax = options.memoryBytesMax
-    const module = compiledModule()
-    const instance = new Instance(module, this.imports(module))
-    this.lua = instance.exports as Exports
+    this.lua = instantiate((needed) => this.imports(needed))
     this.table = this.lua.__indirect_function_table
     this.bytes = new Uint8Array(this.lua.memory.buffer)
     this.words = new Uint32Array(this.lua.memory.buffer)
@@ -287,7 +178,7 @@ export class Wasm {
     return 1
   }
 
-  private imports(module: object): object {
+  private imports(needed: ReadonlyArray<Needed>): object {
     const provided: Record<string, (...values: ReadonlyArray<number>) => number | void> = {
       invoke_vii: (index, first, second) => {
         const stack = this.lua.stackSave()
@@ -317,7 +208,7 @@ export class Wasm {
       environ_get: () => 0,
     }
     const imports: Record<string, Record<string, unknown>> = {}
-    for (const { module: space, name } of Module.imports(module)) {
+    for (const { module: space, name } of needed) {
       // Files, clocks and processes belong to libraries that are never opened.
       const stub = (): never => {
         throw new VmBroken(`no ${name} for scripts`)
@@ -337,11 +228,8 @@ export class Wasm {
   }
 
   private addToTable(functions: ReadonlyArray<unknown>, kind: "function" | "hook"): number {
-    const imports = Object.fromEntries(functions.map((f, index) => [String(index), f]))
-    const instance = new Instance(new Module(trampoline(functions.length, kind)), { f: imports })
-    const exported = instance.exports as Record<string, unknown>
     const first = this.table.grow(functions.length)
-    functions.forEach((_, index) => this.table.set(first + index, exported[String(index)]))
+    asWasm(functions, kind).forEach((f, index) => this.table.set(first + index, f))
     return first
   }
 
@@ -481,23 +369,4 @@ export class Wasm {
     this.lua.lua_error(L)
     throw new VmBroken("lua_error returned")
   }
-}
-
-/**
- * A WebAssembly module that exports what it imports. A table accepts WebAssembly functions only, and passing a JavaScript
- * function through an import and an export makes it one. `function` is `(i32) -> i32`, `hook` is `(i32, i32) -> ()`.
- */
-const trampoline = (count: number, kind: "function" | "hook"): Uint8Array => {
-  const name = (text: string): Array<number> => [text.length, ...Buffer.from(text, "latin1")]
-  const size = (value: number): Array<number> => (value < 128 ? [value] : [(value & 127) | 128, ...size(value >> 7)])
-  const section = (id: number, body: Array<number>): Array<number> => [id, ...size(body.length), ...body]
-  const indexes = Array.from({ length: count }, (_, index) => index)
-  const i32 = 0x7f
-  const type = kind === "function" ? [0x60, 1, i32, 1, i32] : [0x60, 2, i32, i32, 0]
-  return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, ...type]),
-    ...section(2, [...size(count), ...indexes.flatMap((index) => [...name("f"), ...name(String(index)), 0, 0])]),
-    ...section(7, [...size(count), ...indexes.flatMap((index) => [...name(String(index)), 0, ...size(index)])]),
-  ])
 }
