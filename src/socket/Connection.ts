@@ -10,34 +10,25 @@
  */
 import { constants } from "node:buffer"
 import * as Effect from "effect/Effect"
-import type { ClockService } from "../clock/Clock.ts"
 import type { CodecService } from "../codec/Codec.ts"
 import * as Reply from "../codec/Reply.ts"
 import { Client, type Outbox } from "../command/Client.ts"
-import type { ClientsService } from "../command/Clients.ts"
-import type { StatsService } from "../command/Stats.ts"
-import type { ConfigService, OutputLimit } from "../config/Config.ts"
 import type { DispatcherService, Suspended } from "../dispatch/Dispatcher.ts"
 import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { ChunkScheduler } from "./ChunkScheduler.ts"
+import { OutputLimits, type OutputLimitServices } from "./OutputLimits.ts"
 import type { Transport } from "./Transport.ts"
 
-export interface ConnectionServices {
-  readonly clients: ClientsService
-  readonly clock: ClockService
+export interface ConnectionServices extends OutputLimitServices {
   readonly codec: CodecService
   /** As `codec.encode`; a message that goes to many is encoded once a protocol version. */
   readonly encodePush: CodecService["encode"]
-  readonly config: ConfigService
   readonly dispatcher: DispatcherService
   readonly persistence: PersistenceService
   readonly scheduler: ChunkScheduler
-  readonly stats: StatsService
   readonly store: StoreService
-  /** Calls `check` at `atMs`. */
-  readonly later: (atMs: number, check: () => void) => void
 }
 
 /** Queued output beyond this pauses reading: no more requests are served until the peer has read some. */
@@ -88,9 +79,6 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   let inputEnded = false
   let readPaused = false
   let inboxBytes = 0
-  let softLimitSince: number | undefined
-  /** Whether `later` is going to look at the soft limit. */
-  let softLimitWatched = false
   /** Resumes the fiber where it waits for anything but input; nothing when it does not. */
   let wake: (() => void) | undefined
   /** Resumes the fiber where it waits for input, to go on with `next`; nothing when it does not. */
@@ -102,8 +90,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       if (client.answerDue) return void client.afterReply.push(message)
       append(message, encodePush)
       if (!busy) scheduleFlush()
-      limitClients()
-      checkOutputLimit()
+      limits.checkAll()
+      limits.check()
     },
     queuedBytes: () => out.length + transport.queuedBytes(),
     close: (how) => {
@@ -149,53 +137,14 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     })
   }
 
-  const outputLimit = (): OutputLimit => {
-    const limits = config.current.clientOutputBufferLimit
-    return client.isSubscriber ? limits.pubsub : limits.normal
-  }
-
-  /** maxmemory-clients in bytes; 0 for none. */
-  const clientsLimit = (): number => {
-    const { maxmemory, maxmemoryClients } = config.current
-    return typeof maxmemoryClients === "number"
-      ? maxmemoryClients
-      : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
-  }
-
-  /** Ends the clients that hold most, if output that has not left brings all of them beyond maxmemory-clients. */
-  const limitClients = () => {
-    const clientsMax = clientsLimit()
-    if (clientsMax > 0 && out.length + transport.queuedBytes() > 0) stats.clientsEvicted += clients.reclaim(clientsMax)
-  }
-
-  /** Cuts off a peer that leaves too much unread. Asked before output leaves as well as after, as redis-server does. */
-  const checkOutputLimit = () => {
-    const limit = outputLimit()
-    if (limit.hardBytes === 0 && limit.softBytes === 0) return
-    const queued = outbox.queuedBytes()
-    if (limit.hardBytes > 0 && queued > limit.hardBytes) return cutOff()
-    if (limit.softBytes === 0 || queued <= limit.softBytes) {
-      softLimitSince = undefined
-      return
-    }
-    softLimitSince ??= clock.now()
-    const endsAtMs = softLimitSince + Math.max(1, limit.softSeconds) * 1000
-    if (clock.now() >= endsAtMs) return cutOff()
-    // It may be that nothing is sent any more, so nobody would ask again.
-    if (softLimitWatched) return
-    softLimitWatched = true
-    services.later(endsAtMs, () => {
-      softLimitWatched = false
-      if (!closed) checkOutputLimit()
-    })
-  }
-
   const cutOff = () => {
     stats.outputLimitDisconnections++
     out = ""
     client.closing = true
     transport.destroy()
   }
+
+  const limits = new OutputLimits(client, services, { cutOff, isGone: () => closed })
 
   /**
    * Differs: redis-server sends replies of any length, and here one has to fit into a string. MGET of values that together are longer
@@ -252,9 +201,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       answer(reply)
       if (out.length > batchBytesMax) {
         if (persistence.mustCommit()) return "output"
-        checkOutputLimit()
+        limits.check()
         flush()
-        limitClients()
+        limits.checkAll()
         if (transport.queuedBytes() > outputHighWater) return "output"
       }
     }
@@ -343,7 +292,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
    * batch is acknowledged: each of its requests is answered with the reason.
    */
   const send = Effect.suspend(() => {
-    checkOutputLimit()
+    limits.check()
     if (!persistence.mustCommit()) {
       flush()
       return Effect.void
@@ -380,10 +329,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   /** Sends the answers that `serve` left. Gives what the fiber has to do next, if it is more than waiting for input. */
   const settle = (): Effect.Effect<void> | undefined => {
-    checkOutputLimit()
+    limits.check()
     flush()
-    limitClients()
-    if (softLimitSince !== undefined) checkOutputLimit()
+    limits.checkAll()
+    if (limits.isExceeded) limits.check()
     if (client.closing) return step
     return transport.queuedBytes() > outputHighWater ? Effect.zipRight(waitForPeer, waitForInput) : undefined
   }
