@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Clock, type ClockService } from "../clock/Clock.ts"
-import type { Client } from "./Client.ts"
+import { type Client, memoryOf } from "./Client.ts"
 
 export interface Pause {
   readonly untilMs: number
@@ -21,6 +21,8 @@ export interface ClientsService {
   readonly remove: (client: Client) => void
   /** Runs the `onForget` listeners. */
   readonly forget: (client: Client) => void
+  /** What all connections take together, in bytes. */
+  readonly memoryBytes: () => number
   /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
   readonly onForget: Array<(client: Client) => void>
   /** Ends the clients whose buffers are largest until those of all take no more than `limitBytes`; returns how many. */
@@ -61,6 +63,11 @@ const make = (clock: ClockService): ClientsService => {
     },
     forget: (client) => {
       for (const listener of clients.onForget) listener(client)
+    },
+    memoryBytes: () => {
+      let bytes = 0
+      for (const client of byId.values()) bytes += memoryOf(client).total
+      return bytes
     },
     onForget: [],
     reclaim: (limitBytes) => {

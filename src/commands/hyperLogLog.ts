@@ -6,6 +6,7 @@
  */
 import * as Either from "effect/Either"
 import * as Reply from "../codec/Reply.ts"
+import { type Answer, ok, one, zero } from "../command/Answers.ts"
 import * as Arg from "../command/Arg.ts"
 import { keyword } from "../command/Args.ts"
 import * as Command from "../command/Command.ts"
@@ -18,11 +19,6 @@ import * as HyperLogLog from "../store/HyperLogLog.ts"
 import { growable, type StringBuffer } from "../store/StringBuffer.ts"
 import { asString, type Limits, type Value } from "../store/Value.ts"
 
-type Answer = Either.Either<Reply.Reply, CommandError>
-
-const answerOk: Answer = Either.right(Reply.ok)
-const answerZero: Answer = Either.right(Reply.zero)
-const answerOne: Answer = Either.right(Reply.one)
 const notHyperLogLog = Either.left(NotHyperLogLog.error)
 const corrupt: Answer = Either.left(CorruptHyperLogLog.error)
 const absent = Either.right(undefined)
@@ -75,10 +71,10 @@ const pfadd = Command.make({
       if (changed < 0) return corrupt
       changes += changed
     }
-    if (changes === 0) return answerZero
+    if (changes === 0) return zero
     HyperLogLog.invalidate(value)
     db.changed(key, EventClass.string, "pfadd", changes)
-    return answerOne
+    return one
   },
 })
 
@@ -104,7 +100,7 @@ const countOne = (db: Database, key: string): Answer => {
   const found = changeable(db, key, db.read(key))
   if (Either.isLeft(found)) return Either.left(found.left)
   const value = found.right
-  if (value === undefined) return answerZero
+  if (value === undefined) return zero
   const cached = HyperLogLog.cached(value)
   if (cached !== undefined) return Either.right(Reply.int(cached))
   const count = HyperLogLog.count(value)
@@ -163,7 +159,7 @@ const pfmerge = Command.make({
     if (dense.right && !HyperLogLog.toDense(value)) return corrupt
     HyperLogLog.mergeFrom(value, union, limits.hllSparseMaxBytes)
     db.changed(destination, EventClass.string, "pfadd")
-    return answerOk
+    return ok
   },
 })
 
@@ -186,10 +182,10 @@ const debug = (subcommand: string, value: StringBuffer, promoted: () => void): A
     case "ENCODING":
       return Either.right(Reply.simple(HyperLogLog.encoding(value)))
     case "TODENSE":
-      if (!sparse) return answerZero
+      if (!sparse) return zero
       if (!HyperLogLog.toDense(value)) return corrupt
       promoted()
-      return answerOne
+      return one
     default:
       return Either.left(HyperLogLogDebug.unknown(subcommand))
   }
@@ -257,7 +253,7 @@ const pfselftest = Command.make({
   parse: () => undefined,
   run: (_, { limits }) => {
     const fault = selfTest(limits)
-    return fault === undefined ? answerOk : Either.left(new SelfTestFailed(fault))
+    return fault === undefined ? ok : Either.left(new SelfTestFailed(fault))
   },
 })
 

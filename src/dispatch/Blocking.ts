@@ -12,14 +12,13 @@ import * as Either from "effect/Either"
 import type { ClockService } from "../clock/Clock.ts"
 import * as Deadlines from "../clock/Deadlines.ts"
 import type { Reply } from "../codec/Reply.ts"
+import type { Answer } from "../command/Answers.ts"
 import type { Client } from "../command/Client.ts"
 import type { Waiting } from "../command/Command.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { Unblocked } from "../errors/DispatchErrors.ts"
 import type { Database } from "../store/Database.ts"
 import type { StoreService } from "../store/Store.ts"
-
-type Answer = Either.Either<Reply, CommandError>
 
 /** Runs a try as a unit of its own: instant, propagation, counting. */
 export type RunUnit = (

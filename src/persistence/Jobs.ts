@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { ClockService } from "../clock/Clock.ts"
 import type { Values } from "../config/Config.ts"
+import { redisVersion } from "../config/Version.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import {
   type DirectoryInUse,
@@ -28,8 +29,6 @@ import { SnapshotWriter } from "./rdb/SnapshotWriter.ts"
 import type { Capture } from "./snapshot/Capture.ts"
 import { CaptureLost, type Format, write } from "./snapshot/SnapshotFile.ts"
 
-/** What the version field of snapshots says: the version whose answers we give. */
-const versionText = "7.4.0"
 /** After a snapshot or a rewrite failed, the next one by itself comes no sooner. */
 const retrySeconds = 5
 const rewriteRetrySeconds = 60
@@ -76,7 +75,7 @@ export const make = (services: JobServices): Jobs => {
       now: clock.now,
     })
     writer.header([
-      ["redis-ver", versionText],
+      ["redis-ver", redisVersion],
       ["redis-bits", "64"],
       ["ctime", String(seconds())],
       ["used-mem", String(usedMemory())],

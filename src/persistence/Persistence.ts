@@ -75,6 +75,10 @@ export interface PersistenceService {
   readonly saveBeforeEnd: (choice: "always" | "never" | "as configured") => Effect.Effect<void, CommandError>
 }
 
+/** What waits to be written to the log, as INFO tells it. */
+export const logBufferBytes = (persistence: PersistenceService): number =>
+  Number(persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0)
+
 /** For layers that keep no files. */
 const withoutFiles = {
   start: () => Effect.void,

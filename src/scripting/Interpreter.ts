@@ -47,6 +47,7 @@ const timeout = "Script ran longer than this server allows"
 const unregistered = "redis.register_function can only be called on FUNCTION LOAD command"
 
 export class Interpreter implements RedisHost {
+  /** Of the Lua interface, which is that of the oracle, not of the commands (config/Version.ts). */
   readonly version = "7.0.15"
   readonly versionNumber = 0x07000f
   readonly random: Random

@@ -9,6 +9,7 @@
  */
 import { flat } from "../bytes/Bytes.ts"
 import { type Block, blockMax, BlockRing } from "./BlockRing.ts"
+import { stringBytes } from "./HeapBytes.ts"
 import * as Packed from "./PackedStrings.ts"
 
 /** An open end with this many elements seals half of them. */
@@ -330,9 +331,8 @@ export const without = (
   return kept.reverse()
 }
 
-/** Heap bytes of an array without its elements, and of a string. */
+/** Heap bytes of an array without its elements. */
 const arrayBytes = 48
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
 
 const blockBytes = (block: Block): number =>
   typeof block === "string"

@@ -3,6 +3,7 @@
  * arrays: comparing them all is as fast as an index.
  */
 import { flat } from "../bytes/Bytes.ts"
+import { elementBytes } from "./HeapBytes.ts"
 import { FieldRecords } from "./records/FieldRecords.ts"
 
 const fewMax = 16
@@ -116,7 +117,7 @@ export class FieldTable {
     if (this.#records !== undefined) return this.#records.memoryBytes
     let bytes = 0
     for (let i = 0; i < this.#fields.length; i++) {
-      bytes += 2 * stringBytes + this.#fields[i].length + this.#values[i].length
+      bytes += elementBytes(this.#fields[i].length) + elementBytes(this.#values[i].length)
     }
     return bytes
   }
@@ -130,6 +131,3 @@ export class FieldTable {
     return records
   }
 }
-
-/** Heap bytes of a string without its text, on average, and of the reference to it. */
-const stringBytes = 28

@@ -11,6 +11,7 @@
 import { flat } from "../bytes/Bytes.ts"
 import { FieldDeadlines } from "./FieldDeadlines.ts"
 import { FieldTable } from "./FieldTable.ts"
+import { stringBytes } from "./HeapBytes.ts"
 import * as Packed from "./PackedFields.ts"
 import type { Collection, Limits } from "./Value.ts"
 
@@ -230,10 +231,8 @@ export class Hash implements Collection {
 const isLong = (field: string, value: string, { hashMaxListpackValue }: HashLimits): boolean =>
   field.length > hashMaxListpackValue || value.length > hashMaxListpackValue
 
-/** Heap bytes of the object itself, and of a string of `length` bytes. */
+/** Heap bytes of the object itself, and of an empty table. */
 const objectBytes = 48
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
-/** Heap bytes of an empty table. */
 const tableBytes = 200
 /** Heap bytes of a deadline: in the map and in the heap. */
 const deadlineBytes = 72

@@ -7,6 +7,7 @@
  * lower position, so a key present from start to end is met, and new keys land behind the scan.
  */
 import { flat } from "../bytes/Bytes.ts"
+import { stringBytes } from "./HeapBytes.ts"
 import { LastingMap } from "./LastingMap.ts"
 import type { Collection, Value } from "./Value.ts"
 
@@ -141,8 +142,6 @@ export interface AccessClock {
 
 const firstCapacity = 16
 
-/** A string's header in V8, and the rounding of its bytes to words. */
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
 /** Position, key and value slots and access stamp, and on average the spare room of the tables they stand in. */
 const entryBytes = 68
 /** A deadline in its map and in the expiry queue. */

@@ -3,6 +3,7 @@
  * comparing them all is as fast as an index.
  */
 import { flat } from "../bytes/Bytes.ts"
+import { elementBytes } from "./HeapBytes.ts"
 import { RecordTable } from "./records/RecordTable.ts"
 
 const fewMax = 16
@@ -90,7 +91,7 @@ export class MemberTable {
   get memoryBytes(): number {
     if (this.#records !== undefined) return this.#records.memoryBytes
     let bytes = 0
-    for (const member of this.#few) bytes += stringBytes + member.length
+    for (const member of this.#few) bytes += elementBytes(member.length)
     return bytes
   }
 
@@ -107,6 +108,3 @@ export class MemberTable {
     return records
   }
 }
-
-/** Heap bytes of a string without its text, on average, and of the reference to it. */
-const stringBytes = 28

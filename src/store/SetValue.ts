@@ -6,6 +6,7 @@
  * (`intset`) into the other (`hashtable`), and nothing turns it back.
  */
 import { parseInteger } from "../bytes/Numbers.ts"
+import { stringBytes } from "./HeapBytes.ts"
 import { MemberTable } from "./MemberTable.ts"
 import * as Integers from "./PackedIntegers.ts"
 import type { Collection, Limits } from "./Value.ts"
@@ -136,7 +137,6 @@ export class SetValue implements Collection {
   }
 }
 
-/** Heap bytes of the object itself, of an empty table, and of a string of `length` bytes. */
+/** Heap bytes of the object itself, and of an empty table. */
 const objectBytes = 32
 const tableBytes = 200
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)

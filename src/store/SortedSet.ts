@@ -6,6 +6,7 @@
  * small set is one byte string (`PackedScores`), any other an `IndexedScores`; neither choice shows. What OBJECT ENCODING
  * reports is a flag of its own, because Redis turns a listpack into a skiplist at the configured limits and never back.
  */
+import { stringBytes } from "./HeapBytes.ts"
 import { IndexedScores } from "./IndexedScores.ts"
 import * as Packed from "./PackedScores.ts"
 import type { Collection, Limits } from "./Value.ts"
@@ -312,9 +313,8 @@ export class SortedSet implements Collection {
   }
 }
 
-/** Heap bytes of the object itself, and of a string of `length` bytes. */
+/** Heap bytes of the object itself. */
 const objectBytes = 48
-const stringBytes = (length: number): number => 16 + ((length + 7) & ~7)
 /** The tables of the records and the tree, empty. */
 const tableBytes = 2000
 /** Bytes a member in the tree, whose nodes are three quarters full on average. */

@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { pause } from "../clock/EventLoop.ts"
 import { listen } from "./Events.ts"
 import { Store } from "./Store.ts"
 
@@ -14,12 +15,6 @@ import { Store } from "./Store.ts"
 const delay = Duration.millis(100)
 /** Calls of `tidy` in a slice: each moves some 16 records, so a slice takes about 0.2 ms. */
 const stepsASlice = 50
-
-/** Lets the event loop turn once: automatic yields of fibers are microtasks, which starve sockets and timers. */
-const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
 
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {

@@ -8,6 +8,7 @@
 import * as Either from "effect/Either"
 import { parseInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
+import { type Answer, one, zero } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import { keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
@@ -22,11 +23,7 @@ import { asString, type StringValue } from "../../store/Value.ts"
 import { bitfield, bitfieldRo } from "./bitField.ts"
 import { bitOffset, fromStart } from "./offset.ts"
 
-type Answer = Either.Either<Reply.Reply, CommandError>
-
-const answerZero: Answer = Either.right(Reply.zero)
-const answerOne: Answer = Either.right(Reply.one)
-const answerMinusOne: Answer = Either.right(Reply.int(-1))
+const minusOne: Answer = Either.right(Reply.int(-1))
 const notInteger: Answer = Either.left(NotInteger.error)
 const syntaxError: Answer = Either.left(SyntaxError.error)
 
@@ -54,7 +51,7 @@ const setbit = Command.make({
     const old = value.setBit(offset, bit === 1)
     if (value !== found.right) db.put(key, value)
     if (old !== bit || value.length !== before) db.changed(key, EventClass.string, "setbit")
-    return old === 1 ? answerOne : answerZero
+    return old === 1 ? one : zero
   },
 })
 
@@ -74,11 +71,11 @@ const getbit = Command.make({
     const found = db.readString(key)
     if (Either.isLeft(found)) return Either.left(found.left)
     const value = found.right
-    if (value === undefined) return answerZero
-    if (value instanceof StringBuffer) return value.getBit(offset) === 1 ? answerOne : answerZero
+    if (value === undefined) return zero
+    if (value instanceof StringBuffer) return value.getBit(offset) === 1 ? one : zero
     // Beyond the end this reads NaN, which has no bits.
     const byte = String(value).charCodeAt(Math.floor(offset / 8))
-    return (byte >> (7 - (offset & 7))) & 1 ? answerOne : answerZero
+    return (byte >> (7 - (offset & 7))) & 1 ? one : zero
   },
 })
 
@@ -130,18 +127,18 @@ const bitcount = Command.make({
     const found = db.readString(key)
     if (Either.isLeft(found)) return Either.left(found.left)
     const value = found.right
-    if (value === undefined) return answerZero
+    if (value === undefined) return zero
     const length = Bits.lengthOf(value)
     if (words.length === 0) return Either.right(Reply.int(Bits.countBytes(Bits.readable(value), 0, length)))
     if (words.length !== 2 && words.length !== 3) return syntaxError
     const start = parseInteger(words[0])
     const end = parseInteger(words[1])
     if (start === undefined || end === undefined) return notInteger
-    if (start < 0 && end < 0 && start > end) return answerZero
+    if (start < 0 && end < 0 && start > end) return zero
     const isBit = isBitUnit(words[2])
     if (isBit === undefined) return syntaxError
     const { first, last } = bitRange(start, end, isBit, length)
-    return first > last ? answerZero : Either.right(Reply.int(Bits.countBits(Bits.readable(value), first, last)))
+    return first > last ? zero : Either.right(Reply.int(Bits.countBits(Bits.readable(value), first, last)))
   },
 })
 
@@ -186,7 +183,7 @@ const bitpos = Command.make({
     if (Either.isLeft(found)) return Either.left(found.left)
     const value = found.right
     // A missing key is an endless row of zeros, whatever the range.
-    if (value === undefined) return bit === 1 ? answerMinusOne : answerZero
+    if (value === undefined) return bit === 1 ? minusOne : zero
     if (words.length > 3) return syntaxError
     const start = words.length > 0 ? parseInteger(words[0]) : 0
     if (start === undefined) return notInteger
@@ -196,7 +193,7 @@ const bitpos = Command.make({
     if (end === undefined) return notInteger
     const length = Bits.lengthOf(value)
     const { first, last } = bitRange(start, end, isBit, length)
-    if (first > last) return answerMinusOne
+    if (first > last) return minusOne
     const position = Bits.findBit(Bits.readable(value), bit, first, last)
     // Without an end, the string goes on with zeros.
     if (position < 0 && bit === 0 && words.length < 2) return Either.right(Reply.int(length * 8))

@@ -11,6 +11,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { pause } from "../../clock/EventLoop.ts"
 import type * as Reply from "../../codec/Reply.ts"
 import type * as Command from "../../command/Command.ts"
 import { OutOfMemory } from "../../errors/DispatchErrors.ts"
@@ -148,7 +149,7 @@ const goOn = (
     const outcome = advance()
     if (outcome._tag !== "Paused") return Effect.succeed(outcome)
     paused = outcome
-    return Effect.zipRight(othersFirst, slices)
+    return Effect.zipRight(pause, slices)
   })
   /**
    * Differs: the client's end ends its script too, if it has not written. One that has goes on for its writes' sake, though
@@ -162,15 +163,9 @@ const goOn = (
       const outcome = advance()
       if (outcome._tag !== "Paused") return Effect.void
       paused = outcome
-      return Effect.zipRight(othersFirst, lastSlices)
+      return Effect.zipRight(pause, lastSlices)
     })
     return lastSlices
   })
-  return Effect.zipRight(othersFirst, slices).pipe(Effect.onInterrupt(() => withoutClient))
+  return Effect.zipRight(pause, slices).pipe(Effect.onInterrupt(() => withoutClient))
 }
-
-/** Lets everything that has arrived be handled. */
-const othersFirst = Effect.async<void>((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})

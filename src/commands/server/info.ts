@@ -13,18 +13,17 @@ import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { type Entry, Registry } from "../../command/Registry.ts"
 import { Stats } from "../../command/Stats.ts"
-import { redisVersion, serverName } from "../../command/Version.ts"
+import { Watches } from "../../command/Watches.ts"
 import { Config } from "../../config/Config.ts"
-import { Persistence } from "../../persistence/Persistence.ts"
+import { redisVersion, serverName } from "../../config/Version.ts"
+import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
 import { PubSub } from "../../pubsub/PubSub.ts"
 import { Tracking } from "../../pubsub/Tracking.ts"
+import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { lruStamp } from "../../store/Access.ts"
 import type { Database } from "../../store/Database.ts"
-import { Store } from "../../store/Store.ts"
 import { Memory } from "../../store/Memory.ts"
-import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
-import { Watches } from "../../command/Watches.ts"
-import { memoryOf } from "../../command/Client.ts"
+import { Store } from "../../store/Store.ts"
 
 type Fields = ReadonlyArray<readonly [name: string, value: string | number]>
 
@@ -178,9 +177,9 @@ export const infoCommands = Effect.gen(function* () {
       ["mem_replication_backlog", 0],
       ["mem_total_replication_buffers", 0],
       ["mem_clients_slaves", 0],
-      ["mem_clients_normal", [...clients.byId.values()].reduce((sum, client) => sum + memoryOf(client).total, 0)],
+      ["mem_clients_normal", clients.memoryBytes()],
       ["mem_cluster_links", 0],
-      ["mem_aof_buffer", persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0],
+      ["mem_aof_buffer", logBufferBytes(persistence)],
       ["mem_allocator", "v8"],
       ["active_defrag_running", 0],
       ["lazyfree_pending_objects", 0],

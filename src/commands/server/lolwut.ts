@@ -11,7 +11,7 @@ import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
-import { redisVersion } from "../../command/Version.ts"
+import { redisVersion } from "../../config/Version.ts"
 
 /** A whole number below a bound, by chance. */
 type Below = (bound: number) => number

@@ -8,13 +8,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
 import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
-import { memoryOf } from "../../command/Client.ts"
-import { Clients } from "../../command/Clients.ts"
-import { Persistence } from "../../persistence/Persistence.ts"
+import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { Memory, sizeOf } from "../../store/Memory.ts"
 import { Store } from "../../store/Store.ts"
@@ -29,14 +28,11 @@ export const memoryCommands = Effect.gen(function* () {
   const store = yield* Store
   const persistence = yield* Persistence
   const scripts = yield* ScriptEngine
-  /** What waits to be written to the log. */
-  const logBuffer = () => Number(persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0)
 
   const stats = (): Reply.Reply => {
     const { used, peak, startup, active, resident } = memory.process()
     const dataset = memory.used()
     const keys = store.databases.reduce((sum, db) => sum + db.size, 0)
-    const connections = [...clients.byId.values()].reduce((sum, client) => sum + memoryOf(client).total, 0)
     const perDatabase = store.databases
       .filter((db) => db.size > 0)
       .map((db) => [
@@ -52,9 +48,9 @@ export const memoryCommands = Effect.gen(function* () {
       "startup.allocated": Reply.int(startup),
       "replication.backlog": Reply.zero,
       "clients.slaves": Reply.zero,
-      "clients.normal": Reply.int(connections),
+      "clients.normal": Reply.int(clients.memoryBytes()),
       "cluster.links": Reply.zero,
-      "aof.buffer": Reply.int(logBuffer()),
+      "aof.buffer": Reply.int(logBufferBytes(persistence)),
       "lua.caches": Reply.int(scripts.scriptBytes()),
       "functions.caches": Reply.int(scripts.installed.bytes),
       ...Object.fromEntries(perDatabase),

@@ -6,6 +6,7 @@
  * turns. A file that could not be finished is removed; it never had the name of the real one.
  */
 import * as Effect from "effect/Effect"
+import { pause } from "../../clock/EventLoop.ts"
 import type { DiskFailure } from "../../errors/PersistenceErrors.ts"
 import type { StoreService } from "../../store/Store.ts"
 import type { Disk } from "../disk/Disk.ts"
@@ -50,12 +51,6 @@ const stepsALook = 8
 const syncedBytes = 4 * 1024 * 1024
 /** Bytes that are written at once. */
 const pieceBytes = 256 * 1024
-
-/** Lets the event loop turn once: automatic yields of fibers are microtasks, which starve sockets and timers. */
-export const pause: Effect.Effect<void> = Effect.async<void>((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
 
 /** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
 const slice = (capture: Capture, format: Format, micros: () => number): boolean => {

@@ -1,3 +1,0 @@
-/** Who the server says it is, in HELLO and INFO: the version of Redis whose commands it knows. */
-export const serverName = "tiny-redis"
-export const redisVersion = "7.4.0"
