@@ -6,15 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
-import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
-import * as LogLevel from "effect/LogLevel"
+import type * as Layer from "effect/Layer"
 import { Config, type ConfigService, type Values } from "../src/config/Config.ts"
 import { rewriteText } from "../src/config/ConfigFile.ts"
-import * as Logging from "../src/config/Logging.ts"
 import * as Markdown from "../src/config/Markdown.ts"
 import { type Directive, parse } from "../src/config/Directive.ts"
 import { entries, find, names, type SettingName, settings } from "../src/config/Settings.ts"
@@ -544,36 +541,6 @@ describe("the environment", () => {
       TINY_REDIS_SAVE: "2 2",
     })
     expect(current).toMatchObject({ port: 3, timeout: 2, maxclients: 5, save: [{ seconds: 2, changes: 2 }] })
-  })
-})
-
-describe("the log", () => {
-  const write = (config: Config["Type"], path: string, log: Effect.Effect<void>): ReadonlyArray<string> => {
-    Effect.runSync(Effect.provide(log, Layer.provide(Logging.layer, Layer.succeed(Config, config))))
-    return readFileSync(path, "utf8").split("\n").slice(0, -1)
-  }
-
-  it("has a line a message, as redis-server writes them", () => {
-    const date = new Date(2026, 10, 2, 3, 4, 5, 6)
-    const line = { date, logLevel: LogLevel.Info, message: ["Ready to accept", "connections"], cause: Cause.empty }
-    expect(Logging.format(line)).toBe(`${process.pid}:M 02 Nov 2026 03:04:05.006 * Ready to accept connections`)
-    expect(Logging.format({ ...line, cause: Cause.die(new Error("a bug")) })).toContain(
-      "connections\nError: a bug\n    at ",
-    )
-  })
-
-  it("goes to logfile, from loglevel on, which may change", () => {
-    const logfile = join(folder, "log")
-    const config = build(Config.layer({ logfile }))
-    const all = Effect.all([Effect.logTrace("a"), Effect.logDebug("b"), Effect.logInfo("c"), Effect.logWarning("d")], {
-      discard: true,
-    })
-    const marks = (lines: ReadonlyArray<string>) => lines.map((line) => line.slice(-3)).join(" ")
-    expect(marks(write(config, logfile, all))).toBe("* c # d")
-    set(config, "loglevel", "warning")
-    expect(marks(write(config, logfile, all))).toBe("* c # d # d")
-    set(config, "loglevel", "debug")
-    expect(marks(write(config, logfile, all))).toBe("* c # d # d . a - b * c # d")
   })
 })
 
