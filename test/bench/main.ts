@@ -6,12 +6,17 @@
  *   npm run bench -- --tests get --pipelines 16 --clients 1000 --size 1024 --rounds 3
  *   npm run bench -- --json FILE           writes the figures; compare OLD [NEW] shows what changed since
  *   npm run bench -- --also HOST:PORT      one more server that speaks RESP
- *   npm run bench -- --ours FILE           another build of ours; --node FLAG adds a flag of node's (latency)
+ *   npm run bench -- --ours FILE           another build of ours
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
  *   npm run bench -- scripts               EVALSHA and FCALL of one GET and one SET, likewise
  *   npm run bench -- memory --keyspace map
  *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | blocked | start
  *   npm run bench -- eviction | fanout | profile TEST | plots
+ *
+ * `--keys`, `--requests` and `--rounds` say how much of it; in the modes that have a size, `--keys` is that (elements, connections,
+ * clients). `--only NAME` takes the cases of that name (complexity, memory, load, deletion, eviction), `--rate N` and `--node FLAG` set
+ * the rate and a flag of node's (latency), `--limit N` the seconds after which the default mode ends, or that a run lasts (latency).
+ * `--short` is for CI.
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.

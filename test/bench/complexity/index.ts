@@ -1,4 +1,4 @@
-/** All cases. Every command on data is in one of them; test/bench.test.ts holds that. */
+/** All cases. Every command on data is in one of them; test/complexity.test.ts holds that. */
 import type { Family } from "./Case.ts"
 import { hashFamilies } from "./hashes.ts"
 import { keyFamilies } from "./keys.ts"
