@@ -3,7 +3,7 @@
  * strings put together with `+` takes 42. Both protocol versions send the same bytes.
  *
  * The idea to hold: one scratch buffer, used by one command at a time: `begin`, `add` for each element, `end`. What gets too long is given
- * up, and the elements have to be answered as strings, which are not copied before the socket does.
+ * up, and its elements are then answered as strings, which nobody copies before the socket does.
  */
 import type * as Reply from "./Reply.ts"
 

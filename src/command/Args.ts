@@ -41,18 +41,18 @@ export class Args {
     return this.position < this.argv.length
   }
 
-  /** The next argument, only to compare or to look up: it may keep a whole received chunk alive. */
+  /** The next argument, to compare, to look up, or for the store, which copies what it keeps: it may hold a whole received chunk. */
   next(): string {
     if (this.position >= this.argv.length) throw SyntaxError.error
     return this.argv[this.position++]!
   }
 
-  /** The next argument as a key. The store makes its own copy of a new key. */
+  /** The next argument as a key. */
   key(): string {
     return this.next()
   }
 
-  /** The next argument as a copy that may be kept. The store makes its own copies of keys and of string values. */
+  /** The next argument as a copy that may be kept outside of the store: a name, a setting. */
   owned(): string {
     const argument = this.next()
     return argument.length > ownLengthMin ? argument : flat(argument)

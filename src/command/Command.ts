@@ -41,7 +41,10 @@ export interface Ctx {
   readonly propagateAs: (...requests: ReadonlyArray<ReadonlyArray<string>>) => void
   /** As `propagateAs`, for any number of requests: JavaScript takes about a hundred thousand arguments, not a million. */
   readonly propagateAll: (requests: ReadonlyArray<ReadonlyArray<string>>) => void
-  /** Runs another command as this client (scripts, EXEC): gates, counts and propagation included, waiting excluded. */
+  /**
+   * Runs another command as this client, as EXEC does: it is counted and what it changes is logged, but it passes no gate (its
+   * number of arguments is the caller's business) and cannot wait.
+   */
   readonly call: (argv: ReadonlyArray<string>) => Reply
   /** How a script that this client runs calls commands. */
   readonly scriptCalls: (rules: ScriptRules) => ScriptCalls

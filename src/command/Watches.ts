@@ -16,9 +16,9 @@ export interface WatchesService {
   readonly watch: (client: Client, key: string) => void
   /** Forgets what the client watches, and that it changed. */
   readonly unwatch: (client: Client) => void
-  /** True when EXEC must not run: a watched key changed, or has expired since. */
   /** How many keys are watched, by anybody. */
   readonly count: () => number
+  /** True when EXEC must not run: a watched key changed, or has expired since. */
   readonly isBroken: (client: Client) => boolean
 }
 

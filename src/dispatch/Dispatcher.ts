@@ -21,7 +21,6 @@ import type { Client } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../command/Command.ts"
 import { Histogram } from "../command/Histogram.ts"
-import { Memory } from "../store/Memory.ts"
 import { Observers } from "../command/Observers.ts"
 import { Entry, Registry } from "../command/Registry.ts"
 import { Stats } from "../command/Stats.ts"
@@ -32,6 +31,7 @@ import { ExecAbort, InternalError, UnknownCommand } from "../errors/DispatchErro
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { Persistence } from "../persistence/Persistence.ts"
 import { ScriptEngine } from "../scripting/ScriptEngine.ts"
+import { Memory } from "../store/Memory.ts"
 import { Store } from "../store/Store.ts"
 import * as Blocking from "./Blocking.ts"
 import * as Gates from "./Gates.ts"
@@ -105,7 +105,7 @@ const make = Effect.gen(function* () {
 
   yield* Effect.forkScoped(blocking.run)
 
-  class Context implements Ctx {
+  class CommandContext implements Ctx {
     readonly client: Client
     readonly argv: ReadonlyArray<string>
     constructor(client: Client, argv: ReadonlyArray<string>) {
@@ -244,7 +244,7 @@ const make = Effect.gen(function* () {
     depth++
     let result: Result
     try {
-      result = entry.execute(args.reset(argv, entry.firstArgument), new Context(client, argv))
+      result = entry.execute(args.reset(argv, entry.firstArgument), new CommandContext(client, argv))
     } catch (defect) {
       result = internalError(entry.name, defect)
     }
@@ -403,7 +403,7 @@ const make = Effect.gen(function* () {
     depth += 2
     let result: Result
     try {
-      result = entry.execute(args.reset(argv, entry.firstArgument), new Context(client, argv))
+      result = entry.execute(args.reset(argv, entry.firstArgument), new CommandContext(client, argv))
     } catch (defect) {
       result = internalError(entry.name, defect)
     }

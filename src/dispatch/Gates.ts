@@ -5,15 +5,15 @@
  * The idea to hold: each line is a gate. One whose refusal spoils a transaction that is being queued needs no care of its own: the
  * dispatcher marks it as aborted for any refusal.
  */
+import type { Client } from "../command/Client.ts"
+import { Flag } from "../command/Command.ts"
+import type { Entry } from "../command/Registry.ts"
 import type { ConfigService } from "../config/Config.ts"
 import { type CommandError, WrongArity } from "../errors/CommandError.ts"
 import { Loading, NoAuth, NotAllowed, OutOfMemory } from "../errors/DispatchErrors.ts"
-import { Flag } from "../command/Command.ts"
-import type { Client } from "../command/Client.ts"
-import type { MemoryService } from "../store/Memory.ts"
-import type { Entry } from "../command/Registry.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { ScriptEngineService } from "../scripting/ScriptEngine.ts"
+import type { MemoryService } from "../store/Memory.ts"
 
 export interface GateServices {
   readonly config: ConfigService

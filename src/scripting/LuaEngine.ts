@@ -59,7 +59,6 @@ const libraryWatch = {
   pauseAtMs: Infinity,
 }
 
-/** Hashes differ in their last bytes: comparing with the script that ran last is cheaper than hashing the hash. */
 export const make = (limits: () => LuaLimits, now: () => number): ScriptEngineService => {
   const sha1 = (bytes: string): string => createHash("sha1").update(bytes, "latin1").digest("hex")
   const services = { limits, now, sha1, random: new Random() }
@@ -68,6 +67,7 @@ export const make = (limits: () => LuaLimits, now: () => number): ScriptEngineSe
   const bySource = new Map<string, CachedScript>()
   const bySha = new Map<string, CachedScript>()
   const functionsOf = new WeakMap<Library, ReadonlyMap<string, CachedFunction>>()
+  /** The script that was found last: most often it comes again, and comparing its SHA1 is cheaper than hashing it. */
   let lastFound: CachedScript | undefined
 
   const load = (source: string): Either.Either<Script, CommandError> => {

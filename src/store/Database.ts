@@ -15,7 +15,7 @@ import { as, asString, type Collection, type StringValue, type Value } from "./V
 
 /** What all databases of a store share. */
 export interface Shared {
-  /** The instant every look-up sees, Unix ms: set once per command. */
+  /** The instant every look-up sees, Unix ms: set between commands only. */
   now: number
   /** Off while a log is replayed: deadlines then pass only by what the log says. */
   expire: boolean

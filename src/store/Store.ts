@@ -2,8 +2,8 @@
  * The numbered databases and what they share: the instant of the running command, counters, and the events that the layers
  * above subscribe to. In memory; what survives the process is persistence's business.
  *
- * The invariant: a command sees one instant. `at(now)` is called once per command, and by any fiber that touches the store
- * in the one `Effect.sync` in which it does so.
+ * The invariant: a command sees one instant. `at(now)` is called between commands, not before each of a batch, and by any fiber that
+ * touches the store in the one `Effect.sync` in which it does so.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ export interface StoreService extends Shared {
 }
 
 export class Store extends Context.Tag("tiny-redis/Store")<Store, StoreService>() {
-  /** Databases in maps. `databases` is their number; `keyspace` the inside of one (`Keyspace.makeMap` unless given). */
+  /** Databases in memory. `databases` is their number; `keyspace` the inside of one (`Keyspace.makeMap` unless given). */
   static readonly layerMemory = (options: { readonly databases: number; readonly keyspace?: Make }) =>
     Layer.effect(
       this,

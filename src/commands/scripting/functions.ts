@@ -157,7 +157,7 @@ export const functionCommand = (
     parse: (args) => {
       const replace = args.left > 1 && args.option("REPLACE")
       if (args.left > 1) throw new ScriptRefused(`Unknown option given: ${args.next()}`)
-      return { replace, source: args.owned() }
+      return { replace, source: args.next() }
     },
     run: ({ replace, source }, { db }) =>
       Either.map(libraries.load(source, replace), (name) => {

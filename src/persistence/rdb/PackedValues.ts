@@ -1,7 +1,7 @@
 /**
  * Small collections of a snapshot as the store keeps them, straight from the listpack in the file: both are byte strings with lengths
- * between the elements, so one is rewritten into the other and no element becomes a string of its own. Half of the time that loading
- * small collections took.
+ * between the elements, so one is rewritten into the other and no element becomes a string of its own: small collections load in half
+ * of the time.
  *
  * The idea to hold: only what is plainly small and in order is done here. Everything else, damage included, answers `undefined`, and is
  * read again the long way, which knows all cases and their errors.

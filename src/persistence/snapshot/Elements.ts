@@ -3,8 +3,8 @@
  * second to everybody else.
  *
  * The idea to hold: between two pieces the collection may be about to change. Then, before it does, `freeze` keeps what has not been
- * given out as it is now: references to strings that never change, some 20 ms for a million of them, where writing them out would take
- * several hundred. So what is given out is the collection as it was when it began, whatever happens.
+ * given out as it is now, in strings: 150 ms of CPU for a million members of a set, 350 for as many fields with their values, nothing for
+ * a list. So what is given out is the collection as it was when it began, whatever happens.
  */
 import { Hash } from "../../store/Hash.ts"
 import { List } from "../../store/List.ts"

@@ -1,9 +1,8 @@
 /**
  * The inside of a database that is made for many keys: keys and string values are bytes outside the heap, so the collector has nothing to
- * walk, and 16 + 32 bytes take 64 and some 20 of index. See DESIGN D4 for the measurements behind it; `Keyspace.makeMap` is the readable
- * one.
+ * walk, and 16 + 32 bytes take 64 and some 20 of index. `Keyspace.makeMap` is the readable one.
  *
- * What a record looks like is in `RecordLayout.ts`.
+ * What a record looks like is in `RecordLayout.ts`; which strings are in the heap nevertheless, in `LongText.ts`.
  *
  * The idea to hold: positions are as in `makeMap`, dense and filled up from the end, so scans and walks work and promise the same. What
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.

@@ -2,7 +2,8 @@
  * A string value of 16 to 128 KiB, too long for a block of a segment: bytes of its own outside the heap.
  *
  * V8 keeps a string up to 128 KiB among its young objects, so one that is stored is copied by two collections before it counts as old.
- * Longer strings are never copied, and stay in the heap: reading them costs nothing, which STRLEN of a large one relies on.
+ * Longer strings are never copied, and stay in the heap: reading them costs nothing, which STRLEN of a large one relies on. Strings
+ * of 4 to 16 KiB are there too.
  */
 import type { Value } from "../Value.ts"
 
