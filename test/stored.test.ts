@@ -5,8 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { ownLengthMin } from "../src/bytes/Bytes.ts"
-import { encodeRequest } from "../src/codec/Encoder.ts"
-import { LogReader } from "../src/persistence/log/LogText.ts"
+import { LogReader, request as encodeRequest } from "../src/persistence/log/LogText.ts"
 import { heapBytes, settle } from "./support/Connections.ts"
 import { connect, withServer } from "./support/TestServer.ts"
 

@@ -17,7 +17,7 @@ declare global {
 const slicedLengthMin = 13
 const scratch = Buffer.allocUnsafeSlow(128 * 1024)
 
-/** Requests hold longer arguments as strings of their own already: see `Decoder`. */
+/** Requests of clients and of a log hold longer arguments as strings of their own: see `Decoder` and `LogReader`. */
 export const ownLengthMin = 64 * 1024
 
 /** A copy of `bytes` that keeps nothing else alive. Costs about 150 ns at 32 bytes; short strings are returned as they are. */

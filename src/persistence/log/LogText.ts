@@ -8,7 +8,7 @@
 import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
 import { Damaged } from "../rdb/Format.ts"
 
-/** Appends one request. Strings grow as ropes, which costs a third of writing each part into a buffer. */
+/** One request, as clients send it too. Strings grow as ropes, which costs a third of writing each part into a buffer. */
 export const request = (argv: ReadonlyArray<string>): string => {
   let text = `*${argv.length}\r\n`
   for (const arg of argv) text += `$${arg.length}\r\n` + arg + "\r\n"
