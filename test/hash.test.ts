@@ -137,6 +137,24 @@ describe("a hash gives room back", () => {
     expect(new Map(entriesOf(hash))).toEqual(model)
   })
 
+  it("to other values of about the same length, so that it is not much larger than they are", () => {
+    const draw = random(11)
+    const hash = new Hash()
+    const model = new Map<string, string>()
+    let used = 0
+    let most = 0
+    for (let i = 0; i < 6_000; i++) {
+      const field = `field:${draw(300)}`
+      const value = String.fromCharCode(draw(256)).repeat(5_000 + draw(15_000))
+      used += value.length - (model.get(field)?.length ?? 0)
+      hash.put(field, value, limits)
+      model.set(field, value)
+      if (i > 2_000) most = Math.max(most, hash.memoryUsage() / used)
+    }
+    expect(most).toBeLessThan(2)
+    for (const [field, value] of model) expect(hash.get(field)).toBe(value)
+  })
+
   it("when a large field comes and goes among many small ones", () => {
     const hash = new Hash()
     for (let i = 0; i < 20_000; i++) hash.put(`field:${i}`, "value", limits)

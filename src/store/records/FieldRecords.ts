@@ -4,7 +4,7 @@
  *
  *     position    bytes of the field    bytes of the value    units of the record    field    value
  */
-import { blockOf, wordAt } from "./RecordBlocks.ts"
+import { blockOf, unitsFor, wordAt } from "./RecordBlocks.ts"
 import * as KeyBytes from "../bytes/KeyBytes.ts"
 import * as Batch from "./Batch.ts"
 import { RecordTable } from "./RecordTable.ts"
@@ -55,7 +55,7 @@ export class FieldRecords extends RecordTable {
     const words = this.blocks.words[blockOf(address)]
     const word = wordAt(address)
     words[word + 2] = value.length
-    words[word + 3] = (headWords + KeyBytes.wordsFor(field.length) + more + 1) >>> 1
+    words[word + 3] = unitsFor(headWords + KeyBytes.wordsFor(field.length) + more)
     this.write(address, value, valueStart(words, word))
   }
 
@@ -65,15 +65,22 @@ export class FieldRecords extends RecordTable {
     const word = wordAt(address)
     const start = valueStart(words, word)
     const room = (word << 2) + (words[word + 3] << 3) - start
-    // A record much larger than needed is given back too.
-    if (length > room || room > length + roomSpared) return this.replaceValue(address, value)
+    // A record much larger than needed is given back too, where there is a smaller one.
+    if (length > room || (room > length + roomSpared && this.isShorter(words, word, length))) {
+      return this.replaceValue(address, value)
+    }
     words[word + 2] = length
     this.write(address, value, start)
   }
 
+  /** Whether a value of `length` bytes would get a smaller record. */
+  private isShorter(words: Int32Array, word: number, length: number): boolean {
+    return unitsFor(headWords + KeyBytes.wordsFor(words[word + 1]) + KeyBytes.wordsFor(length)) < words[word + 3]
+  }
+
   private replaceValue(from: number, value: string): void {
     const more = KeyBytes.wordsFor(value.length)
-    const units = (headWords + KeyBytes.wordsFor(this.memberLength(from)) + more + 1) >>> 1
+    const units = unitsFor(headWords + KeyBytes.wordsFor(this.memberLength(from)) + more)
     const address = this.resize(from, more)
     const words = this.blocks.words[blockOf(address)]
     const word = wordAt(address)

@@ -18,8 +18,10 @@ const blocksMax = 1 << (31 - offsetBits)
 const firstUnits = 64
 /** Records that take more have a block of their own. */
 export const sharedMax = blockUnits / 2
-/** Freed records of more units are not used again one by one. */
-const reusedMax = 512
+/** Larger records are rounded up to one of eight sizes a doubling, so that the room of one is of use to others. */
+const exactMax = 512
+/** Lists of free records: of each exact size, and of each rounded one of the five doublings up to `sharedMax`. */
+const freeLists = exactMax + 8 * 5 + 1
 /** Less than this cut in vain is not worth moving anything. */
 const leftUnitsMin = 8 * 1024
 
@@ -29,6 +31,26 @@ const noBytes = Buffer.alloc(0)
 /** The index of a record's first word in its block. */
 export const wordAt = (address: number): number => (address & offsetMask) << 1
 export const blockOf = (address: number): number => address >>> offsetBits
+
+/** The sizes that records of `units`, more than `exactMax`, are rounded up to are 2 to this power apart. */
+const stepBits = (units: number): number => 28 - Math.clz32(units - 1)
+const stepBitsMin = stepBits(exactMax + 1)
+
+/** The units that a record of so many words gets. */
+export const unitsFor = (words: number): number => {
+  const units = (words + 1) >>> 1
+  if (units <= exactMax || units > sharedMax) return units
+  const bits = stepBits(units)
+  return ((units + (1 << bits) - 1) >>> bits) << bits
+}
+
+/** The list of free records of `units`, which `unitsFor` gave. */
+const freeList = (units: number): number => {
+  if (units <= exactMax) return units
+  const bits = stepBits(units)
+  // From the ninth to the sixteenth step.
+  return exactMax + ((bits - stepBitsMin) << 3) + (units >>> bits) - 8
+}
 
 export class RecordBlocks {
   /** By block number. */
@@ -42,7 +64,7 @@ export class RecordBlocks {
   /** The block that records are cut from, and the next word of it. */
   private current = -1
   private top = 0
-  /** The first free record of each size. A free record's first word is the next one. */
+  /** The first free record of each list. A free record's first word is the next one. */
   private free: Int32Array = noWords
   /** Units in use, in all blocks but those of single records, and cut, in blocks that are not being left. */
   private used = 0
@@ -50,14 +72,15 @@ export class RecordBlocks {
   /** Bytes taken from the system. */
   allocated = 0
 
-  /** Room for a record of `units`. */
+  /** Room for a record of `units`, which `unitsFor` gave. */
   take(units: number): number {
     if (units > sharedMax) return this.takeAlone(units)
     this.used += units
-    if (units < this.free.length) {
-      const address = this.free[units]
+    const list = freeList(units)
+    if (list < this.free.length) {
+      const address = this.free[list]
       if (address !== 0) {
-        this.free[units] = this.words[blockOf(address)][wordAt(address)]
+        this.free[list] = this.words[blockOf(address)][wordAt(address)]
         return address
       }
     }
@@ -79,14 +102,15 @@ export class RecordBlocks {
     const block = blockOf(address)
     if (units > sharedMax) return this.dropBlock(block)
     this.used -= units
-    if (units > reusedMax || this.leaving.has(block)) return
-    if (units >= this.free.length) {
-      const more = new Int32Array(Math.min(reusedMax + 1, units * 2))
+    if (this.leaving.has(block)) return
+    const list = freeList(units)
+    if (list >= this.free.length) {
+      const more = new Int32Array(Math.min(freeLists, list * 2))
       more.set(this.free)
       this.free = more
     }
-    this.words[block][wordAt(address)] = this.free[units]
-    this.free[units] = address
+    this.words[block][wordAt(address)] = this.free[list]
+    this.free[list] = address
   }
 
   /** Whether most of what was cut is not used any more, so that records should be moved. */

@@ -18,7 +18,7 @@ import * as KeyBytes from "../bytes/KeyBytes.ts"
 import { PositionList } from "../bytes/PositionList.ts"
 import { SlotIndex } from "../bytes/SlotIndex.ts"
 import * as Batch from "./Batch.ts"
-import { blockOf, RecordBlocks, sharedMax, wordAt } from "./RecordBlocks.ts"
+import { blockOf, RecordBlocks, sharedMax, unitsFor, wordAt } from "./RecordBlocks.ts"
 
 /** Records looked at with each change, while they are moved: with a quarter left, moving ends long before it is due again. */
 const movedAStep = 4
@@ -114,7 +114,7 @@ export class RecordTable {
     const hash = KeyBytes.loads === lastLoad && lastMember === member ? lastHash : KeyBytes.load(member)
     const { length } = member
     const memberWords = KeyBytes.wordsFor(length)
-    const units = (this.headWords + memberWords + more + 1) >>> 1
+    const units = unitsFor(this.headWords + memberWords + more)
     const address = this.blocks.take(units)
     const block = blockOf(address)
     const words = this.blocks.words[block]
@@ -164,12 +164,12 @@ export class RecordTable {
   protected resize(address: number, more: number): number {
     const memberWords = KeyBytes.wordsFor(this.memberLength(address))
     const kept = this.headWords + memberWords
-    return this.moveTo(address, this.blocks.take((kept + more + 1) >>> 1), kept)
+    return this.moveTo(address, this.blocks.take(unitsFor(kept + more)), kept)
   }
 
   /** How many units a record takes: what it was inserted with. */
   protected unitsAt(address: number): number {
-    return (this.headWords + KeyBytes.wordsFor(this.memberLength(address)) + 1) >>> 1
+    return unitsFor(this.headWords + KeyBytes.wordsFor(this.memberLength(address)))
   }
 
   /** A record has been moved. */
