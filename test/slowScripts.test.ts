@@ -7,14 +7,18 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Reply from "../src/codec/Reply.ts"
 import type * as Command from "../src/command/Command.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
 import * as Running from "../src/commands/scripting/running.ts"
+import * as Files from "../src/persistence/Files.ts"
+import { request as encodeRequest } from "../src/persistence/log/LogText.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import type { ScriptEngineService } from "../src/scripting/ScriptEngine.ts"
 import * as Server from "../src/Server.ts"
+import { FailingDisk } from "./support/FailingDisk.ts"
 import { connect, run, type TestClient, testSettings } from "./support/TestServer.ts"
 
 const text = (reply: Reply.Reply) => (reply._tag === "Failure" ? `${reply.code} ${reply.message}` : reply)
@@ -234,5 +238,25 @@ it.live("goes with the server on SHUTDOWN NOSAVE, and nothing of it is kept", ()
     }).pipe(Effect.provide(context))
     yield* Scope.close(scope, Exit.void)
     expect(log).toEqual([])
+  })
+})
+
+it.live("holds back no SHUTDOWN NOSAVE of a server whose log is about to begin", () => {
+  const disk = new FailingDisk(1)
+  return Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const server = Server.layerTest({ ...settings, dir: "/tmp" }, { persistence: Files.layer() })
+    const context = yield* Layer.buildWithScope(Layer.provide(server, disk.layer), scope)
+    yield* Effect.gen(function* () {
+      const [slow, other] = [yield* connect, yield* connect]
+      const endless = ["EVAL", "redis.call('incr','k') while true do end", "0"]
+      slow.sendRaw(encodeRequest(["CONFIG", "SET", "appendonly", "yes"]) + encodeRequest(endless))
+      expect(yield* ask(other, "PING")).toBe(busy)
+      other.send("SHUTDOWN", "NOSAVE")
+      yield* Effect.flatMap(Shutdown, ({ requested }) => requested)
+    }).pipe(Effect.provide(context))
+    expect(
+      Option.isSome(yield* Effect.timeoutOption(Effect.disconnect(Scope.close(scope, Exit.void)), "2 seconds")),
+    ).toBe(true)
   })
 })

@@ -250,7 +250,9 @@ const make = (options: FilesOptions) =>
         // the failure is logged and the server ends; SHUTDOWN is refused as there.
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)
         if (wanted && loading === undefined && state.job === undefined) yield* Effect.ignore(jobs.snapshot)
-        if (state.needsBase && current.appendonly && loading === undefined) yield* Effect.ignore(jobs.rewrite)
+        // A script that was given up leaves no whole state to keep.
+        const isWhole = loading === undefined && !store.unfinished
+        if (state.needsBase && current.appendonly && isWhole) yield* Effect.ignore(jobs.rewrite)
         yield* log.close
         yield* Scope.close(lockScope, Exit.void)
       }),
