@@ -230,7 +230,7 @@ const transportOf = (accepted: net.Socket, unixPath: string, turn: Turn.Turn): T
 
 /**
  * What all connections read into, one after the other: a chunk is turned into requests before the next one is read. With 256 KiB a SET of
- * 64 KiB costs 63 us of CPU, with 64 KiB 67.
+ * 64 KiB costs 6 % less CPU than with 64 KiB.
  */
 const receiveBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 
