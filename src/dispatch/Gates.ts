@@ -54,11 +54,7 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
     if (client.transaction !== undefined && mask & Flag.no_multi) return NotAllowed.inMulti
     // While a script has paused nothing goes that it may have seen.
     if (current.maxmemory !== 0 && scripts.slow === undefined && outOfMemory(client, entry)) return OutOfMemory.error
-    if (
-      mask & Flag.write ||
-      name === "ping" ||
-      (client.transaction !== undefined && maskOf(client, entry) & Flag.write)
-    ) {
+    if (maskOf(client, entry) & Flag.write || name === "ping") {
       const refusal = persistence.refusal()
       if (refusal !== undefined) return refusal
     }
