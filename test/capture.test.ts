@@ -18,8 +18,11 @@ import { Hash } from "../src/store/Hash.ts"
 import { List } from "../src/store/List.ts"
 import { SetValue } from "../src/store/SetValue.ts"
 import { SortedSet } from "../src/store/SortedSet.ts"
+import type { Database } from "../src/store/Database.ts"
 import { Store, type StoreService } from "../src/store/Store.ts"
 import { Stream } from "../src/store/Stream.ts"
+import { Group, Pending } from "../src/store/StreamGroup.ts"
+import * as Id from "../src/store/StreamId.ts"
 import type { Limits, Value } from "../src/store/Value.ts"
 import { random } from "./support/StoreSuite.ts"
 
@@ -53,7 +56,20 @@ const contents = (value: Value): string => {
     const walk = value.walk({ ms: 0, seq: 0 }, { ms: 1e12, seq: 0 }, false)
     for (let entry = walk.next(); entry !== undefined; entry = walk.next())
       found.push(`${entry.ms} ${entry.pairs().join()}`)
-    return `stream ${value.length} ${value.lastId.ms} ${value.entriesAdded} ${found.join(" ")}`
+    const groups = value
+      .state(false)
+      .groups.map(({ name, lastId, entriesRead, pending, consumers }) => [
+        `${name} ${Id.format(lastId)} ${entriesRead}`,
+        Array.from(pending, ({ ms, consumer, deliveredMs, deliveries }) => [
+          ms,
+          consumer.name,
+          deliveredMs,
+          deliveries,
+        ]),
+        consumers.map((consumer) => [consumer.name, consumer.pending.size]),
+      ])
+    const past = `${value.length} ${value.lastId.ms} ${value.maxDeletedId.ms} ${value.entriesAdded}`
+    return `stream ${past} ${found.join(" ")} ${JSON.stringify(groups)}`
   }
   return String(value)
 }
@@ -78,7 +94,14 @@ const add = (value: Value, i: number): void => {
     value.put(`f${i}`, `v${i}`, limits)
     if (i % 7 === 0) value.setDeadline(`f${i}`, 2_000_000_000_000 + i)
   } else if (value instanceof SortedSet) value.put(`m${i}`, i % 50, limits)
-  else if (value instanceof Stream) value.append({ ms: i + 1, seq: 0 }, ["f", String(i)], limits)
+  else if (value instanceof Stream) {
+    value.append({ ms: i + 1, seq: 0 }, ["f", String(i)], limits)
+    if (!value.groups.has("g")) value.groups.set("g", new Group("g", { ms: 0, seq: 0 }, 0))
+    const group = value.groups.get("g")!
+    const name = `c${i % 3}`
+    const consumer = group.consumers.get(name) ?? group.addConsumer(name, 0)
+    if (i % 2 === 0) group.deliver({ ms: i + 1, seq: 0 }, consumer, 1000 + i)
+  }
 }
 
 /** Changes a value of any kind, of at least two elements, somehow. */
@@ -92,13 +115,32 @@ const change = (value: Value, below: (bound: number) => number): void => {
     else if (below(2) === 0) value.set(below(value.size), "changed")
     else value.removeFirst(1 + below(value.size >> 2))
   } else if (value instanceof Hash) {
-    if (grows) value.put(`f${below(1500)}`, "changed", limits)
-    else value.remove(value.fieldAt(below(value.size)))
+    const field = value.fieldAt(below(value.size))
+    const kind = below(6)
+    if (kind < 2) value.put(`f${below(1500)}`, "changed", limits)
+    else if (kind === 2) value.put(field, "longer than it was, so that its record moves", limits)
+    else if (kind === 3) value.setDeadline(field, below(2) === 0 ? undefined : 1_900_000_000_000 + below(1000))
+    else if (kind === 4) value.expireElements(value.nextDeadline + 3)
+    else value.remove(field)
   } else if (value instanceof SortedSet) {
+    const kind = below(5)
     if (grows) value.put(`m${below(1500)}`, below(1e6), limits)
+    else if (kind === 0) value.removeRanks({ start: 0, end: 1 + below(value.size >> 3) })
+    else if (kind === 1) value.takeEnd(below(2) === 0, () => {})
     else value.remove(value.memberAt(below(value.size)))
   } else if (value instanceof Stream) {
-    value.append({ ms: Number(value.lastId.ms) + 1, seq: 0 }, ["f", "new"], limits)
+    const kind = below(6)
+    const id = { ms: 1 + below(Number(value.lastId.ms)), seq: 0 }
+    const group = value.groups.get("g")
+    const pending = group?.pending.atMost(id)
+    if (kind === 0) value.delete([id])
+    else if (kind === 1)
+      value.trim({ to: { _tag: "MaxLength", length: value.length - below(30) }, approximate: false, limit: 0 })
+    else if (kind === 2 && pending !== undefined) group!.acknowledge(pending)
+    else if (kind === 3 && pending !== undefined)
+      group!.renew(pending, [...group!.consumers.values()][below(3)]!, 5000, 2)
+    else if (kind === 4) value.lastId = { ms: Number(value.lastId.ms) + 5, seq: 0 }
+    else value.append({ ms: Number(value.lastId.ms) + 1, seq: 0 }, ["f", "new"], limits)
   }
 }
 
@@ -181,12 +223,34 @@ it("a snapshot holds the instant at which it began, whatever changes between its
   )
 })
 
+/** Runs what a rewritten log holds of a stream. */
+const replayStream = (db: Database, [name, ...words]: ReadonlyArray<string>): void => {
+  const idOf = (text: string) => Id.make(Number(text.split("-")[0]), Number(text.split("-")[1] ?? 0))
+  const key = name === "XGROUP" ? words[1]! : words[0]!
+  if (db.peek(key) === undefined) db.set(key, new Stream())
+  const stream = db.peek(key) as Stream
+  if (name === "XADD") stream.append(idOf(words[1]!), words.slice(2), limits)
+  else if (name === "XSETID") {
+    stream.lastId = idOf(words[1]!)
+    stream.entriesAdded = Number(words[3])
+    stream.maxDeletedId = idOf(words[5]!)
+  } else if (name === "XGROUP" && words[0] === "CREATE") {
+    stream.groups.set(
+      words[2]!,
+      new Group(words[2]!, idOf(words[3]!), words[5] === "-1" ? undefined : Number(words[5])),
+    )
+  } else if (name === "XGROUP") stream.groups.get(words[2]!)!.addConsumer(words[3]!, 0)
+  else {
+    const group = stream.groups.get(words[1]!)!
+    group.addPending(new Pending(idOf(words[4]!), group.consumers.get(words[2]!)!, Number(words[6]), Number(words[8])))
+  }
+}
+
 it("so does the base of a log that is written as commands", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1 }), fc.constantFrom(5, 60), (seed, changes) => {
       const store = newStore()
       fill(store)
-      for (const db of store.databases) for (let n = 0; n < 3; n++) db.remove(`Stream:${n}`)
       const before = state(store)
       const bytes = write(store, new CommandWriter([]), seed, changes)
       const read = newStore()
@@ -195,6 +259,7 @@ it("so does the base of a log that is written as commands", () => {
         timestamp: () => true,
         command: ([name, key, ...words]) => {
           if (name === "SELECT") return void (db = read.databases[Number(key)]!)
+          if (name!.startsWith("X")) return replayStream(db, [name!, key!, ...words])
           if (name === "PEXPIREAT") return db.setDeadline(key!, Number(words[0]))
           const Kind = { SADD: SetValue, RPUSH: List, HSET: Hash, HPEXPIREAT: Hash, ZADD: SortedSet }[name!]
           if (Kind === undefined) return db.set(key!, words[0]!)

@@ -8,7 +8,7 @@ import { describe, expect } from "vitest"
 import { RadixCount } from "../src/store/RadixCount.ts"
 import { SortedById } from "../src/store/SortedById.ts"
 import { Stream } from "../src/store/Stream.ts"
-import { Group } from "../src/store/StreamGroup.ts"
+import { Group, type GroupState } from "../src/store/StreamGroup.ts"
 import type { StreamId } from "../src/store/StreamId.ts"
 import * as Id from "../src/store/StreamId.ts"
 import { Entry, StreamNode } from "../src/store/StreamNode.ts"
@@ -275,21 +275,29 @@ describe("RadixCount", () => {
   )
 })
 
+const contentsOf = ({ pending, consumers }: GroupState): string =>
+  JSON.stringify([
+    Array.from(pending, ({ ms, consumer, deliveredMs, deliveries }) => [ms, consumer.name, deliveredMs, deliveries]),
+    consumers.map(({ name, pending: own }) => [name, Array.from(own, ({ ms }) => ms)]),
+  ])
+
 describe("Group", () => {
   it.prop(
     "keeps every pending entry with its group and its owner",
     [
       fc.array(
         fc.tuple(
-          fc.constantFrom("deliver", "assign", "acknowledge", "remove"),
+          fc.constantFrom("deliver", "renew", "acknowledge", "remove", "freeze"),
           fc.constantFrom("a", "b", "c"),
-          fc.nat({ max: 30 }),
+          fc.nat({ max: 300 }),
         ),
+        { maxLength: 400, size: "max" },
       ),
     ],
     ([steps]) => {
       const group = new Group("g", Id.zero, 0)
       const owners = new Map<number, string>()
+      const frozen: Array<readonly [state: GroupState, then: string]> = []
       for (const [action, name, at] of steps) {
         const consumer = group.consumers.get(name) ?? group.addConsumer(name, 0)
         const id = Id.make(at, 0)
@@ -297,11 +305,13 @@ describe("Group", () => {
         if (action === "deliver") {
           group.deliver(id, consumer, 1)
           owners.set(at, name)
-        } else if (action === "assign" && pending !== undefined) {
-          group.assign(pending, consumer)
+        } else if (action === "renew" && pending !== undefined) {
+          group.renew(pending, consumer, 2, 3)
           owners.set(at, name)
         } else if (action === "acknowledge") {
           expect(group.acknowledge(id)).toBe(owners.delete(at))
+        } else if (action === "freeze") {
+          frozen.push([group.state(true), contentsOf(group.state(false))])
         } else if (action === "remove") {
           group.removeConsumer(consumer)
           for (const [key, owner] of owners) if (owner === name) owners.delete(key)
@@ -313,6 +323,7 @@ describe("Group", () => {
         const own = expected.filter(([, owner]) => owner === consumer.name).map(([ms]) => ms)
         expect([...consumer.pending].map(({ ms }) => ms)).toEqual(own)
       }
+      for (const [state, then] of frozen) expect(contentsOf(state)).toBe(then)
     },
   )
 })

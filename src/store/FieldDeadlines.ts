@@ -42,11 +42,12 @@ export class FieldDeadlines {
     return true
   }
 
-  /** Takes out the fields whose deadline is `now` or earlier, in order of their deadlines. */
-  takeDue(now: number): Array<string> {
+  /** Takes out the fields whose deadline is `now` or earlier, in order of their deadlines. `before` is told of each before it goes. */
+  takeDue(now: number, before: (field: string) => void): Array<string> {
     const due: Array<string> = []
     while (this.next <= now) {
       const field = this.#fields[0]
+      before(field)
       due.push(field)
       this.#deadlines.delete(field)
       this.#settle()

@@ -5,6 +5,7 @@
 import { flat } from "../bytes/Bytes.ts"
 import { elementBytes } from "./HeapBytes.ts"
 import { FieldRecords } from "./records/FieldRecords.ts"
+import { RecordWalk, type ElementWalk } from "./records/RecordWalk.ts"
 
 const fewMax = 16
 const visitedAtOnce = 64
@@ -62,6 +63,21 @@ export class FieldTable {
       records.pairsAt(from, Math.min(left, visitedAtOnce), pairs)
       for (let i = 0; i < pairs.length; i += 2) visitor(pairs[i], pairs[i + 1])
     }
+  }
+
+  /** Begins to give out the fields that there are, which may change meanwhile. Absent where there are few. */
+  walk(give: (field: string, value: string) => void): ElementWalk | undefined {
+    const records = this.#records
+    if (records === undefined) return undefined
+    return new RecordWalk(records, (address) => give(records.member(address), records.value(address)))
+  }
+
+  /** To be called before something changes that belongs to `field` and is not kept here. */
+  changing(field: string): void {
+    const records = this.#records
+    if (records === undefined || records.walks.length === 0) return
+    const address = records.find(field)
+    if (address !== 0) records.changing(address)
   }
 
   /** Sets the value of `field`; answers whether the field is new. The strings need not be flat. */

@@ -13,6 +13,7 @@ import { FieldDeadlines } from "./FieldDeadlines.ts"
 import { FieldTable } from "./FieldTable.ts"
 import { stringBytes } from "./HeapBytes.ts"
 import * as Packed from "./PackedFields.ts"
+import type { ElementWalk } from "./records/RecordWalk.ts"
 import type { Collection, Limits } from "./Value.ts"
 
 /** The thresholds of the two settings. */
@@ -163,6 +164,13 @@ export class Hash implements Collection {
     return start
   }
 
+  /** Begins to give out the fields that there are, which may change meanwhile. Absent where they are no records. */
+  walkAll(give: (field: string, value: string, deadline: number | undefined) => void): ElementWalk | undefined {
+    const inside = this.#inside
+    if (typeof inside === "string") return undefined
+    return inside.walk((field, value) => give(field, value, this.deadline(field)))
+  }
+
   /** Unix ms at which `field` goes; absent when it stays or is not there. */
   deadline(field: string): number | undefined {
     return this.#deadlines?.get(field)
@@ -170,6 +178,7 @@ export class Hash implements Collection {
 
   /** `field` must be there; `undefined` takes its deadline away. Answers whether it had one. */
   setDeadline(field: string, atMs: number | undefined): boolean {
+    if (typeof this.#inside !== "string") this.#inside.changing(field)
     if (atMs === undefined) {
       if (this.#deadlines === undefined) return false
       const had = this.#deadlines.delete(field)
@@ -189,7 +198,10 @@ export class Hash implements Collection {
   expireElements(now: number): ReadonlyArray<string> {
     const deadlines = this.#deadlines
     if (deadlines === undefined) return none
-    const due = deadlines.takeDue(now)
+    const inside = this.#inside
+    const due = deadlines.takeDue(now, (field) => {
+      if (typeof inside !== "string") inside.changing(field)
+    })
     // Their deadlines are gone already, so that removing them need not look for any.
     this.#deadlines = undefined
     for (const field of due) this.remove(field)

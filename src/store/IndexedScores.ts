@@ -3,6 +3,8 @@
  * step; this file is the only place that does. A member takes 135 bytes resident with all that belongs to it.
  */
 import { RankTree } from "./RankTree.ts"
+import { RankedWalk } from "./records/RankedWalk.ts"
+import type { ElementWalk } from "./records/RecordWalk.ts"
 import { ScoreRecords } from "./records/ScoreRecords.ts"
 
 export class IndexedScores {
@@ -45,6 +47,11 @@ export class IndexedScores {
     const address = this.tree.takeEnd(last)
     visitor(records.member(address), records.score(address))
     records.remove(address)
+  }
+
+  /** Begins to give out the members that there are, in descending order; they may change meanwhile. */
+  walk(give: (member: string, score: number) => void): ElementWalk {
+    return new RankedWalk(this.records, this.tree, give)
   }
 
   visit(rank: number, count: number, reverse: boolean, visitor: (member: string, score: number) => void): void {

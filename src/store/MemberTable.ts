@@ -5,6 +5,7 @@
 import { flat } from "../bytes/Bytes.ts"
 import { elementBytes } from "./HeapBytes.ts"
 import { RecordTable } from "./records/RecordTable.ts"
+import { RecordWalk, type ElementWalk } from "./records/RecordWalk.ts"
 
 const fewMax = 16
 const headWords = 2
@@ -37,6 +38,12 @@ export class MemberTable {
       records.membersAt(from, Math.min(left, slicedAtOnce), members)
     }
     return members
+  }
+
+  /** Begins to give out the members that there are, which may change meanwhile. Absent where there are few. */
+  walk(give: (member: string) => void): ElementWalk | undefined {
+    const records = this.#records
+    return records === undefined ? undefined : new RecordWalk(records, (address) => give(records.member(address)))
   }
 
   /** Adds a copy of `member` unless it is there; answers whether it was added. */

@@ -229,6 +229,14 @@ export class RankTree {
     return this.count((other) => (inclusive ? other <= score : other < score))
   }
 
+  /** How many records come before a score with a member, which need not be there. */
+  countBefore(score: number, member: string): number {
+    const { records } = this
+    return this.count(
+      (other, bound, address) => other < score || (other === score && (bound ?? records.member(address)) < member),
+    )
+  }
+
   /** How many members satisfy `precedes`, which must hold for a leading part of the order and for nothing after it. */
   countWhile(precedes: (member: string) => boolean): number {
     const { records } = this

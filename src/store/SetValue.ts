@@ -9,6 +9,7 @@ import { parseInteger } from "../bytes/Numbers.ts"
 import { stringBytes } from "./HeapBytes.ts"
 import { MemberTable } from "./MemberTable.ts"
 import * as Integers from "./PackedIntegers.ts"
+import type { ElementWalk } from "./records/RecordWalk.ts"
 import type { Collection, Limits } from "./Value.ts"
 
 /** The threshold of the setting. */
@@ -113,6 +114,12 @@ export class SetValue implements Collection {
     const start = Math.max(0, end - count)
     for (const member of inside.slice(start, end - start)) visitor(member)
     return start
+  }
+
+  /** Begins to give out the members that there are, which may change meanwhile. Absent where they are no records. */
+  walkAll(give: (member: string) => void): ElementWalk | undefined {
+    const inside = this.#inside
+    return typeof inside === "string" ? undefined : inside.walk(give)
   }
 
   copy(): SetValue {

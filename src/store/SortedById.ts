@@ -5,10 +5,16 @@
  * adding at the end (what streams do all day) is a push, adding or removing elsewhere moves at most 128 pointers, and of
  * the outer array 1/128th. No block is ever empty.
  *
- * There is no long-lived iterator: walking asks for the thing after the last one seen, so the walker may remove as it goes.
+ * There is no long-lived iterator: walking asks for the thing after the last one seen, so the walker may remove as it goes. Who needs all
+ * of them as they are now takes them `frozen`: blocks are then copied when they change.
  */
 import type { StreamId } from "./StreamId.ts"
 import * as Id from "./StreamId.ts"
+
+/** Things in order that stay what they are. */
+export interface Sequence<A> extends Iterable<A> {
+  readonly size: number
+}
 
 const blockSizeMax = 128
 /** A block that shrank below this is joined to a neighbour when both fit in half a block. */
@@ -17,6 +23,8 @@ const blockSizeMin = 16
 export class SortedById<A extends StreamId> {
   private blocks: Array<Array<A>> = []
   size = 0
+  /** Blocks that something frozen may hold too. */
+  private shared: Set<Array<A>> | undefined = undefined
 
   first(): A | undefined {
     return this.blocks[0]?.[0]
@@ -78,7 +86,7 @@ export class SortedById<A extends StreamId> {
       this.size++
       return undefined
     }
-    const block = blocks[index]!
+    const block = this.own(index)
     const at = indexAfter(block, item)
     if (Id.equals(block[at - 1]!, item)) {
       const replaced = block[at - 1]!
@@ -100,16 +108,31 @@ export class SortedById<A extends StreamId> {
     const found = block[at]!
     if (!Id.equals(found, id)) return undefined
     this.size--
-    if (at === block.length - 1) block.pop()
-    else if (at === 0) block.shift()
-    else block.splice(at, 1)
-    if (block.length < blockSizeMin) this.join(index)
+    const own = this.own(index)
+    if (at === own.length - 1) own.pop()
+    else if (at === 0) own.shift()
+    else own.splice(at, 1)
+    if (own.length < blockSizeMin) this.join(index)
     return found
   }
 
   clear(): void {
     this.blocks = []
+    this.shared = undefined
     this.size = 0
+  }
+
+  /** The things as they are now, whatever is added and removed later, at the cost of a pointer for 128 of them. They must not change themselves. */
+  frozen(): Sequence<A> {
+    const { size } = this
+    const blocks = this.blocks.slice()
+    this.shared = new Set(blocks)
+    return {
+      size,
+      *[Symbol.iterator]() {
+        for (const block of blocks) yield* block
+      },
+    }
   }
 
   /** In order. Nothing may be added or removed meanwhile. */
@@ -131,8 +154,15 @@ export class SortedById<A extends StreamId> {
     return low - 1
   }
 
-  private insert(index: number, at: number, item: A): void {
+  /** A block that may be changed. */
+  private own(index: number): Array<A> {
     const block = this.blocks[index]!
+    if (this.shared === undefined || !this.shared.delete(block)) return block
+    return (this.blocks[index] = block.slice())
+  }
+
+  private insert(index: number, at: number, item: A): void {
+    const block = this.own(index)
     block.splice(at, 0, item)
     if (block.length > blockSizeMax) this.blocks.splice(index + 1, 0, block.splice(blockSizeMax >> 1))
   }
@@ -149,7 +179,8 @@ export class SortedById<A extends StreamId> {
       const first = blocks[left]
       const second = blocks[left + 1]
       if (first === undefined || second === undefined || first.length + second.length > blockSizeMax >> 1) continue
-      for (const item of second) first.push(item)
+      const joined = this.own(left)
+      for (const item of second) joined.push(item)
       blocks.splice(left + 1, 1)
       return
     }

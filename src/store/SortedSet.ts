@@ -9,6 +9,7 @@
 import { stringBytes } from "./HeapBytes.ts"
 import { IndexedScores } from "./IndexedScores.ts"
 import * as Packed from "./PackedScores.ts"
+import type { ElementWalk } from "./records/RecordWalk.ts"
 import type { Collection, Limits } from "./Value.ts"
 
 /** An interval of scores. */
@@ -240,6 +241,12 @@ export class SortedSet implements Collection {
       visitor(inside.records.member(address), inside.records.score(address))
     }
     return next
+  }
+
+  /** Begins to give out the members that there are, in descending order; they may change meanwhile. Absent where they are no records. */
+  walkAll(give: (member: string, score: number) => void): ElementWalk | undefined {
+    const inside = this.#inside
+    return typeof inside === "string" ? undefined : inside.walk(give)
   }
 
   copy(): SortedSet {

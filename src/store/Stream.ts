@@ -6,7 +6,7 @@
  * Adding is O(1), finding a node O(log n), and within a node at most `stream-node-max-entries` entries are walked.
  * Node boundaries are those of Redis 7.0 (t_stream.c streamAppendItem), so that XTRIM ~ trims the same entries.
  */
-import { type Group } from "./StreamGroup.ts"
+import type { GroupState, Group } from "./StreamGroup.ts"
 import { RadixCount } from "./RadixCount.ts"
 import { SortedById } from "./SortedById.ts"
 import type { StreamId, U64 } from "./StreamId.ts"
@@ -30,6 +30,17 @@ export interface Trim {
   readonly limit: number
 }
 
+/** What a stream is at one instant, but for its nodes. */
+export interface StreamState {
+  readonly length: number
+  readonly firstId: StreamId
+  readonly lastId: StreamId
+  readonly maxDeletedId: StreamId
+  readonly entriesAdded: U64
+  /** In the order of their names. */
+  readonly groups: ReadonlyArray<GroupState>
+}
+
 export class Stream implements Collection {
   readonly nodes = new SortedById<StreamNode>()
   length = 0
@@ -44,6 +55,8 @@ export class Stream implements Collection {
   // Made when first needed: most streams are small and have neither groups nor a second node.
   private groupsMade: Map<string, Group> | undefined = undefined
   private radix: RadixCount | undefined = undefined
+  /** Told before a node changes. */
+  private watchers: Array<(node: StreamNode) => void> | undefined = undefined
 
   get type(): "stream" {
     return "stream"
@@ -70,6 +83,7 @@ export class Stream implements Collection {
       this.addNode(node)
       node.append(id, pairs, true)
     } else {
+      this.changing(node)
       node.append(id, pairs, node.hasFields(pairs))
     }
     if (this.length === 0) this.firstId = id
@@ -111,7 +125,10 @@ export class Stream implements Collection {
       this.length--
       if (Id.equals(id, this.firstId)) first = true
       if (entry.node.entries === 1) this.removeNode(entry.node)
-      else entry.node.markDeleted(entry)
+      else {
+        this.changing(entry.node)
+        entry.node.markDeleted(entry)
+      }
       if (Id.compare(id, this.maxDeletedId) > 0) this.maxDeletedId = id
     }
     if (first) this.firstId = this.edgeId(false)
@@ -160,6 +177,20 @@ export class Stream implements Collection {
     return (this.radix ??= RadixCount.unknown()).of(this.nodes)
   }
 
+  /** Has `watcher` told of each node before its bytes change, until the returned function is called. */
+  watch(watcher: (node: StreamNode) => void): () => void {
+    const watchers = (this.watchers ??= [])
+    watchers.push(watcher)
+    return () => void watchers.splice(watchers.indexOf(watcher), 1)
+  }
+
+  /** The stream as it is now, but for its nodes; with `frozen`, whatever becomes of it, and without only until it changes. */
+  state(frozen: boolean): StreamState {
+    const { length, firstId, lastId, maxDeletedId, entriesAdded } = this
+    const groups = this.groupsMade === undefined ? [] : this.sortedGroups().map((group) => group.state(frozen))
+    return { length, firstId, lastId, maxDeletedId, entriesAdded, groups }
+  }
+
   copy(): Stream {
     const copy = new Stream()
     for (const node of this.nodes) copy.addNode(node.copy())
@@ -194,11 +225,16 @@ export class Stream implements Collection {
     while (entry.forward()) {
       if (to._tag === "MaxLength" ? this.length <= to.length : Id.compare(entry, to.id) >= 0) break
       if (entry.isDeleted) continue
+      this.changing(node)
       node.markDeleted(entry)
       this.length--
       trimmed++
     }
     return trimmed
+  }
+
+  private changing(node: StreamNode): void {
+    if (this.watchers !== undefined) for (const watcher of this.watchers) watcher(node)
   }
 
   private removeNode(node: StreamNode): void {

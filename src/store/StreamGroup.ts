@@ -1,11 +1,11 @@
 /**
  * Consumer groups of a stream: how far a group has read, and what its consumers were given and have not acknowledged.
  *
- * The idea to hold: one `Pending` is in two ordered collections, its group's and its owner's, always in both or in neither.
- * Giving an entry to another consumer moves it between the owners' collections; the group's keeps it.
+ * The idea to hold: one `Pending` is in two ordered collections, its group's and its owner's, always in both or in neither. It never
+ * changes: what is delivered again is a new one in the place of the old, so that a snapshot can hold on to those of an instant.
  * Names are flat byte strings. Who refuses what, and what is logged, is decided in `commands/streams`.
  */
-import { SortedById } from "./SortedById.ts"
+import { type Sequence, SortedById } from "./SortedById.ts"
 import type { StreamId, U64 } from "./StreamId.ts"
 import * as Id from "./StreamId.ts"
 
@@ -13,11 +13,11 @@ import * as Id from "./StreamId.ts"
 export class Pending implements StreamId {
   readonly ms: U64
   readonly seq: U64
-  consumer: Consumer
+  readonly consumer: Consumer
   /** Unix ms of the last delivery. */
-  deliveredMs: number
+  readonly deliveredMs: number
   /** How often it was delivered. */
-  deliveries: U64
+  readonly deliveries: U64
 
   constructor(id: StreamId, consumer: Consumer, deliveredMs: number, deliveries: U64) {
     this.ms = id.ms
@@ -38,6 +38,20 @@ export class Consumer {
     this.name = name
     this.seenMs = seenMs
   }
+}
+
+/** What a group is at one instant. */
+export interface GroupState {
+  readonly name: string
+  readonly lastId: StreamId
+  readonly entriesRead: U64 | undefined
+  readonly pending: Sequence<Pending>
+  /** In the order of their names. */
+  readonly consumers: ReadonlyArray<{
+    readonly name: string
+    readonly seenMs: number
+    readonly pending: Sequence<Pending>
+  }>
 }
 
 export class Group {
@@ -74,7 +88,7 @@ export class Group {
     this.consumers.delete(consumer.name)
   }
 
-  /** Adds an entry that is pending nowhere. */
+  /** Adds an entry that is pending nowhere, or with its consumer. */
   addPending(pending: Pending): void {
     this.pending.put(pending)
     pending.consumer.pending.put(pending)
@@ -88,18 +102,15 @@ export class Group {
       this.addPending(pending)
       return pending
     }
-    this.assign(known, consumer)
-    known.deliveredMs = nowMs
-    known.deliveries = 1
-    return known
+    return this.renew(known, consumer, nowMs, 1)
   }
 
-  /** Makes `consumer` the owner. */
-  assign(pending: Pending, consumer: Consumer): void {
-    if (pending.consumer === consumer) return
-    pending.consumer.pending.remove(pending)
-    pending.consumer = consumer
-    consumer.pending.put(pending)
+  /** Records another delivery of an entry that is pending, possibly to another consumer; returns what now stands for it. */
+  renew(known: Pending, consumer: Consumer, deliveredMs: number, deliveries: U64): Pending {
+    const pending = new Pending(known, consumer, deliveredMs, deliveries)
+    if (known.consumer !== consumer) known.consumer.pending.remove(known)
+    this.addPending(pending)
+    return pending
   }
 
   /** Forgets a pending entry; returns whether there was one. */
@@ -108,6 +119,18 @@ export class Group {
     if (pending === undefined) return false
     pending.consumer.pending.remove(id)
     return true
+  }
+
+  /** The group as it is now; with `frozen`, whatever becomes of it, and without only until it changes. */
+  state(frozen: boolean): GroupState {
+    const all = (pending: SortedById<Pending>) => (frozen ? pending.frozen() : pending)
+    return {
+      name: this.name,
+      lastId: this.lastId,
+      entriesRead: this.entriesRead,
+      pending: all(this.pending),
+      consumers: this.sortedConsumers().map(({ name, seenMs, pending }) => ({ name, seenMs, pending: all(pending) })),
+    }
   }
 
   copy(): Group {

@@ -146,11 +146,9 @@ const xclaim = Command.make({
         group.addPending(pending)
       } else {
         if (claim.minIdleMs > 0 && ctx.now - pending.deliveredMs < claim.minIdleMs) continue
-        group.assign(pending, consumerOf(group, consumer, key, ctx))
       }
-      pending.deliveredMs = claim.deliveredMs
-      if (claim.deliveries !== undefined) pending.deliveries = claim.deliveries
-      else if (!claim.justId) pending.deliveries = Id.addU64(pending.deliveries, 1)
+      const deliveries = claim.deliveries ?? Id.addU64(pending.deliveries, claim.justId ? 0 : 1)
+      pending = group.renew(pending, consumerOf(group, consumer, key, ctx), claim.deliveredMs, deliveries)
       claimed.push(claim.justId ? Replies.id(id) : Replies.entry(entry))
       log.push(Log.claim(key, group, pending))
     }
@@ -233,11 +231,10 @@ const xautoclaim = Command.make({
         continue
       }
       if (minIdleMs > 0 && ctx.now - pending.deliveredMs < minIdleMs) continue
-      group.assign(pending, consumerOf(group, consumer, key, ctx))
-      pending.deliveredMs = ctx.now
-      if (!justId) pending.deliveries = Id.addU64(pending.deliveries, 1)
-      claimed.push(justId ? Replies.id(pending) : Replies.entry(entry))
-      log.push(Log.claim(key, group, pending))
+      const deliveries = Id.addU64(pending.deliveries, justId ? 0 : 1)
+      const given = group.renew(pending, consumerOf(group, consumer, key, ctx), ctx.now, deliveries)
+      claimed.push(justId ? Replies.id(given) : Replies.entry(entry))
+      log.push(Log.claim(key, group, given))
       count--
     }
     ctx.db.touched(log.length)

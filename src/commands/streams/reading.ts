@@ -152,9 +152,8 @@ const deliverHistory = (
       entries.push(Reply.array([Replies.id(next), Reply.nilArray]))
     } else {
       entries.push(Replies.entry(entry))
-      next.deliveredMs = ctx.now
-      next.deliveries = Id.addU64(next.deliveries, 1)
-      log.push(Log.claim(key, group, next))
+      const given = group.renew(next, consumer, ctx.now, Id.addU64(next.deliveries, 1))
+      log.push(Log.claim(key, group, given))
     }
     if (entries.length === count) break
   }

@@ -9,9 +9,10 @@ import { Hash } from "../../store/Hash.ts"
 import { List } from "../../store/List.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
-import { Stream } from "../../store/Stream.ts"
+import { Stream, type StreamState } from "../../store/Stream.ts"
 import { StringBuffer } from "../../store/StringBuffer.ts"
 import * as Id from "../../store/StreamId.ts"
+import { Entry, type StreamNode } from "../../store/StreamNode.ts"
 import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
 import { type Elements, isLarge, of as elementsOf } from "../snapshot/Elements.ts"
 import * as LogText from "./LogText.ts"
@@ -26,9 +27,6 @@ export class CommandWriter {
   private before: Array<Buffer> = []
   private beforeBytes = 0
   private selected = -1
-  /** A large collection is being written. */
-  private isOpen = false
-
   private readonly stringMax: number
 
   constructor(functionLibraries: ReadonlyArray<string>, stringMax = stringBytesMax) {
@@ -59,7 +57,7 @@ export class CommandWriter {
     const expire = () => {
       if (deadline !== undefined) this.request("PEXPIREAT", key, String(deadline))
     }
-    if (!this.isOpen && isLarge(value) && !(value instanceof Stream)) return this.pieces(db, key, value, expire)
+    if (isLarge(value)) return this.pieces(db, key, value, expire)
     this.value(key, value)
     expire()
     return undefined
@@ -72,45 +70,48 @@ export class CommandWriter {
   }
 
   private pieces(db: number, key: string, value: Value, end: () => void): Elements {
-    this.isOpen = true
+    const name =
+      value instanceof List ? "RPUSH" : value instanceof SetValue ? "SADD" : value instanceof Hash ? "HSET" : "ZADD"
     let words: Array<string> = []
-    const flush = (name: string, wordsEach: number) => {
-      if (words.length === 0) return
-      this.select(db)
-      this.elements(name, key, words, wordsEach)
+    let deadlines: Array<readonly [field: string, deadline: number]> = []
+    const flush = () => {
+      if (words.length > 0) this.request(name, key, ...words)
+      for (const [field, deadline] of deadlines) this.expireField(key, field, deadline)
       words = []
+      deadlines = []
     }
-    const collected = (name: string, wordsEach: number) => {
-      if (words.length >= elementsMax * wordsEach) flush(name, wordsEach)
+    const add = (wordsEach: number) => {
+      if (words.length < elementsMax * wordsEach) return
+      this.select(db)
+      flush()
     }
-    const deadlines: Array<readonly [field: string, deadline: number]> = []
     return elementsOf(value, {
       member: (member) => {
         words.push(member)
-        collected("SADD", 1)
+        add(1)
       },
       field: (field, content, deadline) => {
         words.push(field, content)
         if (deadline !== undefined) deadlines.push([field, deadline])
-        collected("HSET", 2)
+        add(2)
       },
       scored: (member, score) => {
         words.push(formatDouble(score), member)
-        collected("ZADD", 2)
+        add(2)
       },
       item: (item) => {
         words.push(item)
-        collected("RPUSH", 1)
+        add(1)
       },
-      node: () => {},
-      end: (whole) => {
-        if (whole instanceof List) flush("RPUSH", 1)
-        else if (whole instanceof SetValue) flush("SADD", 1)
-        else flush(whole instanceof Hash ? "HSET" : "ZADD", 2)
+      node: (node) => {
         this.select(db)
-        for (const [field, deadline] of deadlines) this.expireField(key, field, deadline)
+        this.entries(key, node)
+      },
+      rest: (stream) => this.restOf(db, key, stream),
+      end: () => {
+        this.select(db)
+        flush()
         end()
-        this.isOpen = false
       },
     })
   }
@@ -145,8 +146,10 @@ export class CommandWriter {
       const words: Array<string> = []
       value.forEach((member, score) => words.push(formatDouble(score), member))
       this.elements("ZADD", key, words, 2)
-    } else if (value instanceof Stream) this.stream(key, value)
-    else if (value instanceof StringBuffer && value.length > this.stringMax) this.long(key, value)
+    } else if (value instanceof Stream) {
+      for (const node of value.nodes) this.entries(key, node)
+      for (const rest = this.restOf(this.selected, key, value.state(false)); rest.next().done !== true;);
+    } else if (value instanceof StringBuffer && value.length > this.stringMax) this.long(key, value)
     else this.request("SET", key, bytesOf(value as StringValue))
   }
 
@@ -166,29 +169,40 @@ export class CommandWriter {
     }
   }
 
-  private stream(key: string, stream: Stream): void {
-    const walk = stream.walk(Id.zero, Id.max, false)
-    for (let entry = walk.next(); entry !== undefined; entry = walk.next()) {
+  private entries(key: string, node: StreamNode): void {
+    const entry = new Entry(node)
+    while (entry.forward()) {
+      if (entry.isDeleted) continue
       // Appended to an array, not spread: an entry may have more fields than a call takes arguments.
       this.text += LogText.request(["XADD", key, Id.format(entry)].concat(entry.pairs()))
     }
+  }
+
+  /** What comes behind the entries of a stream, some requests with each step. Between two of them requests for other databases may come. */
+  private *restOf(db: number, key: string, stream: StreamState): Generator<void> {
+    this.select(db)
     // An empty stream is made by adding an entry that is trimmed at once.
     if (stream.length === 0) this.request("XADD", key, "MAXLEN", "0", "0-1", "x", "y")
     this.request(
       ...["XSETID", key, Id.format(stream.lastId)],
       ...["ENTRIESADDED", String(stream.entriesAdded), "MAXDELETEDID", Id.format(stream.maxDeletedId)],
     )
-    for (const group of stream.sortedGroups()) {
+    let left = elementsMax
+    for (const group of stream.groups) {
       const { name, lastId, entriesRead } = group
       const read = entriesRead === undefined ? "-1" : String(entriesRead)
       this.request("XGROUP", "CREATE", key, name, Id.format(lastId), "ENTRIESREAD", read)
-      for (const consumer of group.sortedConsumers()) {
+      for (const consumer of group.consumers) {
         this.request("XGROUP", "CREATECONSUMER", key, name, consumer.name)
         for (const entry of consumer.pending) {
           this.request(
             ...["XCLAIM", key, name, consumer.name, "0", Id.format(entry)],
             ...["TIME", String(entry.deliveredMs), "RETRYCOUNT", String(entry.deliveries), "JUSTID", "FORCE"],
           )
+          if (--left > 0) continue
+          left = elementsMax
+          yield
+          this.select(db)
         }
       }
     }

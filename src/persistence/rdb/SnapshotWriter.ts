@@ -34,13 +34,16 @@ export class SnapshotWriter {
   /** Keys that come while a large one is being written, and go behind it. */
   private readonly beside: ByteWriter
   private readonly besideEncoder: StoreEncoder
-  private isOpen = false
+  /** Large keys that are being written or wait for it. */
+  private open = 0
+  private readonly limits: Limits
   private readonly checksum: Crc64 | undefined
   private readonly policy: string
   private readonly now: () => number
   private selected = -1
 
   constructor({ compression, checksum, limits, policy, now }: SnapshotOptions) {
+    this.limits = limits
     this.policy = policy
     this.now = now
     this.out = new ByteWriter(capacity, compression)
@@ -80,16 +83,56 @@ export class SnapshotWriter {
 
   /**
    * `access` is what the eviction policy keeps for the key (store/Access.ts), and is written where there is one. Of a large collection
-   * the elements that have yet to be written are returned, unless another one is being written: then it is written as a whole.
+   * the elements that have yet to be written are returned; they are taken in the order in which they were returned.
    */
   key(db: number, key: string, value: Value, deadline: number | undefined, access: number): Elements | undefined {
-    const out = this.isOpen ? this.beside : this.out
-    const encoder = this.isOpen ? this.besideEncoder : this.encoder
-    if (db !== this.selected) {
-      this.selected = db
-      out.byte(Opcode.selectDatabase)
-      out.length(db)
+    const isWaiting = this.open > 0
+    if (!isLarge(value)) {
+      const out = isWaiting ? this.beside : this.out
+      this.select(out, db)
+      this.attributes(out, deadline, access)
+      const encoder = isWaiting ? this.besideEncoder : this.encoder
+      encoder.type(value, false)
+      out.string(key)
+      encoder.value(value)
+      return undefined
     }
+    this.open++
+    // One that has to wait is written beside until its turn: only what is about to change of it.
+    const own = isWaiting ? new ByteWriter(besideCapacity, this.out.compression) : this.out
+    const encoder = isWaiting ? new StoreEncoder(own, this.limits) : this.encoder
+    if (isWaiting) this.selected = -1
+    this.select(own, db)
+    if (isWaiting) this.selected = -1
+    this.attributes(own, deadline, access)
+    encoder.type(value, true)
+    own.string(key)
+    const elements = encoder.pieces(value, () => {
+      if (own !== this.out) this.move(own)
+      this.move(this.beside)
+      this.open--
+      // What is written beside from now on comes behind the next large one.
+      if (this.open > 0) this.selected = -1
+    })
+    if (!isWaiting) return elements
+    return {
+      ...elements,
+      next: () => {
+        const more = elements.next()
+        if (more) this.move(own)
+        return more
+      },
+    }
+  }
+
+  private select(out: ByteWriter, db: number): void {
+    if (db === this.selected) return
+    this.selected = db
+    out.byte(Opcode.selectDatabase)
+    out.length(db)
+  }
+
+  private attributes(out: ByteWriter, deadline: number | undefined, access: number): void {
     if (deadline !== undefined) {
       out.byte(Opcode.expireMs)
       out.milliseconds(deadline)
@@ -101,19 +144,11 @@ export class SnapshotWriter {
       out.byte(Opcode.frequency)
       out.byte(access & 255)
     }
-    const inPieces = !this.isOpen && isLarge(value)
-    encoder.type(value, inPieces)
-    out.string(key)
-    if (!inPieces) {
-      encoder.value(value)
-      return undefined
-    }
-    this.isOpen = true
-    return encoder.pieces(value, () => {
-      this.isOpen = false
-      out.raw(this.beside.written)
-      this.beside.clear()
-    })
+  }
+
+  private move(from: ByteWriter): void {
+    this.out.raw(from.written)
+    from.clear()
   }
 
   /** Ends the file; what `take` gives after this are its last bytes. */

@@ -10,15 +10,14 @@ import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
 import { StringBuffer } from "../../store/StringBuffer.ts"
-import type { Group } from "../../store/StreamGroup.ts"
 import type { StreamNode } from "../../store/StreamNode.ts"
 import { bytesOf, type Collection, type Limits, type StringValue, type Value } from "../../store/Value.ts"
 import { type Elements, of as elementsOf } from "../snapshot/Elements.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
 import { ListpackWriter } from "./Listpack.ts"
-import type { ConsumerData, GroupData, StreamData, StreamNodeData } from "./Model.ts"
-import { writeStream, writeStreamEnd, writeStreamNode } from "./Streams.ts"
+import type { StreamNodeData } from "./Model.ts"
+import { writeStreamEnd, writeStreamNode } from "./Streams.ts"
 import * as Write from "./WriteValue.ts"
 
 /** Shorter strings may be numbers, which have a form of their own. */
@@ -64,10 +63,8 @@ export class StoreEncoder {
       },
       item: (item) => out.string(item),
       node: (node) => writeStreamNode(out, nodeData(node)),
-      end: (whole) => {
-        if (whole instanceof Stream) writeStreamEnd(out, streamData(whole, []))
-        end()
-      },
+      rest: (stream) => writeStreamEnd(out, stream),
+      end,
     })
   }
 
@@ -83,7 +80,7 @@ export class StoreEncoder {
       else Write.writeStrings(out, value.size, value)
     } else if (value instanceof Hash) this.hash(value)
     else if (value instanceof SortedSet) this.sortedSet(value)
-    else if (value instanceof Stream) writeStream(out, streamData(value, Array.from(value.nodes, nodeData)))
+    else if (value instanceof Stream) this.stream(value)
     // A large one stays bytes: the longest are longer than a string can be.
     else if (value instanceof StringBuffer && value.length > copiedLengthMax) {
       out.blob(value.bytes.subarray(0, value.length))
@@ -114,6 +111,13 @@ export class StoreEncoder {
         out.string(content)
       })
     }
+  }
+
+  private stream(value: Stream): void {
+    const { out } = this
+    out.length(value.nodes.size)
+    for (const node of value.nodes) writeStreamNode(out, nodeData(node))
+    for (const rest = writeStreamEnd(out, value.state(false)); rest.next().done !== true;);
   }
 
   private sortedSet(value: SortedSet): void {
@@ -148,35 +152,3 @@ const typeByte = (value: Value): number => {
 }
 
 const nodeData = (node: StreamNode): StreamNodeData => ({ ms: node.ms, seq: node.seq, listpack: node.toListpack() })
-
-const streamData = (stream: Stream, nodes: ReadonlyArray<StreamNodeData>): StreamData => {
-  return {
-    type: "stream" as const,
-    nodes,
-    length: stream.length,
-    firstId: stream.firstId,
-    lastId: stream.lastId,
-    maxDeletedId: stream.maxDeletedId,
-    entriesAdded: stream.entriesAdded,
-    groups: stream.sortedGroups().map(groupData),
-  }
-}
-
-const groupData = (group: Group): GroupData => ({
-  name: group.name,
-  ms: group.lastId.ms,
-  seq: group.lastId.seq,
-  entriesRead: group.entriesRead ?? -1,
-  pending: Array.from(group.pending, ({ ms, seq, deliveredMs, deliveries }) => ({
-    ms,
-    seq,
-    deliveredAtMs: deliveredMs,
-    deliveries,
-  })),
-  consumers: group.sortedConsumers().map((consumer): ConsumerData => ({
-    name: consumer.name,
-    seenAtMs: consumer.seenMs,
-    activeAtMs: -1,
-    pending: [...consumer.pending],
-  })),
-})

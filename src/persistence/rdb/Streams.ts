@@ -4,6 +4,8 @@
  * The idea to hold: the store keeps the entries in the same listpacks (store/StreamNode.ts), so here they are bytes that are passed on;
  * whoever builds the stream checks them.
  */
+import type { StreamState } from "../../store/Stream.ts"
+import type { GroupState } from "../../store/StreamGroup.ts"
 import type { ByteReader } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
@@ -83,12 +85,8 @@ const readGroup = (reader: ByteReader, type: number): GroupData => {
   return { name, ms, seq, entriesRead, pending, consumers }
 }
 
-/** Writes what follows the type byte of `Type.stream2`. */
-export const writeStream = (out: ByteWriter, stream: StreamData): void => {
-  out.length(stream.nodes.length)
-  for (const node of stream.nodes) writeStreamNode(out, node)
-  writeStreamEnd(out, stream)
-}
+/** Pending entries written between two yields: 0.1 ms and less. */
+const pieceEntries = 256
 
 export const writeStreamNode = (out: ByteWriter, node: StreamNodeData): void => {
   out.length(16)
@@ -96,15 +94,15 @@ export const writeStreamNode = (out: ByteWriter, node: StreamNodeData): void => 
   out.blob(node.listpack)
 }
 
-/** What stands behind the nodes. */
-export const writeStreamEnd = (out: ByteWriter, stream: StreamData): void => {
+/** Writes what stands behind the nodes of a `Type.stream2`, in pieces. */
+export function* writeStreamEnd(out: ByteWriter, stream: StreamState): Generator<void> {
   out.length(stream.length)
   writeIdNumbers(out, stream.lastId)
-  writeIdNumbers(out, stream.firstId ?? { ms: 0, seq: 0 })
+  writeIdNumbers(out, stream.firstId)
   writeIdNumbers(out, stream.maxDeletedId)
   out.length(stream.entriesAdded)
   out.length(stream.groups.length)
-  for (const group of stream.groups) writeGroup(out, group)
+  for (const group of stream.groups) yield* writeGroup(out, group)
 }
 
 const writeIdNumbers = (out: ByteWriter, id: StreamIdData): void => {
@@ -117,22 +115,32 @@ const writeRawId = (out: ByteWriter, id: StreamIdData): void => {
   out.bigEndian64(id.seq)
 }
 
-const writeGroup = (out: ByteWriter, group: GroupData): void => {
+function* writeGroup(out: ByteWriter, group: GroupState): Generator<void> {
   out.string(group.name)
-  writeIdNumbers(out, group)
-  const read = group.entriesRead ?? -1
-  out.length(read === -1 ? entriesReadUnknown : read)
-  out.length(group.pending.length)
+  writeIdNumbers(out, group.lastId)
+  out.length(group.entriesRead ?? entriesReadUnknown)
+  let left = pieceEntries
+  out.length(group.pending.size)
   for (const entry of group.pending) {
     writeRawId(out, entry)
-    out.milliseconds(entry.deliveredAtMs)
+    out.milliseconds(entry.deliveredMs)
     out.length(entry.deliveries)
+    if (--left === 0) {
+      left = pieceEntries
+      yield
+    }
   }
   out.length(group.consumers.length)
   for (const consumer of group.consumers) {
     out.string(consumer.name)
-    out.milliseconds(consumer.seenAtMs)
-    out.length(consumer.pending.length)
-    for (const id of consumer.pending) writeRawId(out, id)
+    out.milliseconds(consumer.seenMs)
+    out.length(consumer.pending.size)
+    for (const id of consumer.pending) {
+      writeRawId(out, id)
+      if (--left === 0) {
+        left = pieceEntries
+        yield
+      }
+    }
   }
 }

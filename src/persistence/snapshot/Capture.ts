@@ -2,8 +2,8 @@
  * The data of one instant, given out bit by bit while commands go on changing it.
  *
  * The idea to hold: the walk visits one key after the other, and a key that is about to change before the walk has come to it is given
- * out first, as it is then. A large collection is given out in pieces; if it is about to change meanwhile, the rest of it is frozen. So
- * what is given out is the state at the instant the capture began, and what it costs in memory is only what is given out early.
+ * out first, as it is then. A large collection is given out in pieces, and in the same way: an element that is about to change comes first.
+ * So what is given out is the state at the instant the capture began, and what it costs in memory is only what is given out early.
  */
 import type { Database } from "../../store/Database.ts"
 import { listen } from "../../store/Events.ts"
@@ -14,7 +14,7 @@ import type { Elements } from "./Elements.ts"
 
 /**
  * Takes one key; what it keeps of `value` it must copy, since the value changes after. It may return what it has yet to take of a large
- * collection, but not before it has taken all of the one before.
+ * collection. Of those that it has returned the first is taken to its end before the next one.
  */
 export type Sink = (
   db: number,
@@ -42,8 +42,8 @@ export class Capture {
   private readonly parts: Array<Part> = []
   private readonly ahead = new Map<Keyspace, Part>()
   private readonly unlisten: ReadonlyArray<() => void>
-  /** The large collection that is being given out. */
-  private open: { readonly keyspace: Keyspace; readonly key: string; readonly rest: Elements } | undefined
+  /** Large collections that have been begun; the first is being given out, the others wait for it. */
+  private readonly open: Array<{ readonly keyspace: Keyspace; readonly key: string; readonly rest: Elements }> = []
 
   /** Begins with the state of now. */
   constructor(store: StoreService, sink: Sink) {
@@ -72,8 +72,7 @@ export class Capture {
   }
 
   private beforeWrite(db: Database, key: string): void {
-    const { open } = this
-    if (open !== undefined && open.key === key && open.keyspace === db.keyspace) open.rest.freeze()
+    for (const { key: other, keyspace, rest } of this.open) if (other === key && keyspace === db.keyspace) rest.freeze()
     const part = this.ahead.get(db.keyspace)
     if (part === undefined || !part.walk.isAhead(key)) return
     part.walk.skip(key)
@@ -84,15 +83,16 @@ export class Capture {
     this.taken++
     const { keyspace } = part
     const rest = this.sink(part.index, key, value, keyspace.deadline(key), keyspace.access(key))
-    if (rest !== undefined) this.open = { keyspace, key, rest }
+    if (rest !== undefined) this.open.push({ keyspace, key, rest })
     return rest
   }
 
   /** Gives out one more key, or a piece of a large one. False when all have been. */
   next(): boolean {
-    if (this.open !== undefined) {
-      if (!this.open.rest.next()) this.open = undefined
-      return this.open !== undefined || this.parts.length > 0
+    const { open } = this
+    if (open.length > 0) {
+      if (!open[0].rest.next()) open.shift()
+      return open.length > 0 || this.parts.length > 0
     }
     const part = this.parts[0]
     if (part === undefined) return false
@@ -101,7 +101,7 @@ export class Capture {
       this.ahead.delete(part.keyspace)
       part.walk.end()
     }
-    return this.open !== undefined || this.parts.length > 0
+    return open.length > 0 || this.parts.length > 0
   }
 
   /** Must be called when the capture is no longer wanted. */
@@ -109,6 +109,6 @@ export class Capture {
     for (const stop of this.unlisten) stop()
     for (const { walk } of this.parts.splice(0)) walk.end()
     this.ahead.clear()
-    this.open = undefined
+    for (const { rest } of this.open.splice(0)) rest.end()
   }
 }

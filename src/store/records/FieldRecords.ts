@@ -60,6 +60,7 @@ export class FieldRecords extends RecordTable {
   }
 
   setValue(address: number, value: string): void {
+    this.changing(address)
     const { length } = value
     const words = this.blocks.words[blockOf(address)]
     const word = wordAt(address)

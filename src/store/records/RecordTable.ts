@@ -19,6 +19,7 @@ import { PositionList } from "../bytes/PositionList.ts"
 import { SlotIndex } from "../bytes/SlotIndex.ts"
 import * as Batch from "./Batch.ts"
 import { blockOf, RecordBlocks, sharedMax, unitsFor, wordAt } from "./RecordBlocks.ts"
+import type { RecordWalk } from "./RecordWalk.ts"
 
 /** Records looked at with each change, while they are moved: with a quarter left, moving ends long before it is due again. */
 const movedAStep = 4
@@ -38,6 +39,8 @@ export class RecordTable {
   private readonly index = new SlotIndex()
   private readonly positions = new PositionList()
   private readonly headWords: number
+  /** Told before a record changes or goes: see `RecordWalk`. */
+  readonly walks: Array<RecordWalk> = []
   /** The position below which records may still be in blocks that are being left; 0: none. */
   private unmoved = 0
 
@@ -140,14 +143,28 @@ export class RecordTable {
     const word = wordAt(address)
     const position = words[word]
     const units = this.unitsAt(address)
+    this.changing(address)
     this.index.remove(this.hashAt(address), address)
     this.blocks.give(address, units)
     const last = this.positions.pop()
     if (last !== address) {
       this.positions.set(position, last)
       this.blocks.words[blockOf(last)][wordAt(last)] = position
+      for (let i = 0; i < this.walks.length; i++) this.walks[i].moved(position, this.positions.size)
     }
     this.tidy(units)
+  }
+
+  /** To be called before anything of a record changes but its place. */
+  changing(address: number): void {
+    for (let i = 0; i < this.walks.length; i++) {
+      this.walks[i].changing(this.position(address))
+    }
+  }
+
+  /** The position of a record. */
+  position(address: number): number {
+    return this.blocks.words[blockOf(address)][wordAt(address)]
   }
 
   /** To be called after a change that gave back the room of a record and took or will take so many units; it moves records. */

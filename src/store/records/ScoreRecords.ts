@@ -22,13 +22,14 @@ export class ScoreRecords extends RecordTable {
   }
 
   setScore(address: number, score: number): void {
+    this.changing(address)
     writeDouble(this.blocks.words[blockOf(address)], wordAt(address) + 2, score)
   }
 
   /** Adds a member that is not there; returns the address of its record. */
   insertScored(member: string, score: number): number {
     const address = this.insert(member, 0)
-    this.setScore(address, score)
+    writeDouble(this.blocks.words[blockOf(address)], wordAt(address) + 2, score)
     return address
   }
 
