@@ -5,7 +5,6 @@
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { settings } from "../src/config/Settings.ts"
 import { Clock } from "../src/clock/Clock.ts"
 import { CommandWriter } from "../src/persistence/log/CommandWriter.ts"
 import { LogReader } from "../src/persistence/log/LogText.ts"
@@ -23,21 +22,9 @@ import { Store, type StoreService } from "../src/store/Store.ts"
 import { Stream } from "../src/store/Stream.ts"
 import { Group, Pending } from "../src/store/StreamGroup.ts"
 import * as Id from "../src/store/StreamId.ts"
-import type { Limits, Value } from "../src/store/Value.ts"
+import type { Value } from "../src/store/Value.ts"
 import { random } from "./support/StoreSuite.ts"
-
-const limits: Limits = {
-  listMaxListpackSize: settings["list-max-listpack-size"].default,
-  hashMaxListpackEntries: settings["hash-max-listpack-entries"].default,
-  hashMaxListpackValue: settings["hash-max-listpack-value"].default,
-  setMaxIntsetEntries: settings["set-max-intset-entries"].default,
-  zsetMaxListpackEntries: settings["zset-max-listpack-entries"].default,
-  zsetMaxListpackValue: settings["zset-max-listpack-value"].default,
-  hllSparseMaxBytes: settings["hll-sparse-max-bytes"].default,
-  protoMaxBulkLen: settings["proto-max-bulk-len"].default,
-  streamNodeMaxBytes: settings["stream-node-max-bytes"].default,
-  streamNodeMaxEntries: settings["stream-node-max-entries"].default,
-}
+import { defaultLimits as limits } from "./support/limits.ts"
 
 /** What a value holds, as text. */
 const contents = (value: Value): string => {

@@ -7,7 +7,6 @@ import * as fc from "fast-check"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Crc64 } from "../src/bytes/Crc64.ts"
-import { settings } from "../src/config/Settings.ts"
 import { ByteReader } from "../src/persistence/rdb/ByteReader.ts"
 import { ByteWriter } from "../src/persistence/rdb/ByteWriter.ts"
 import { Container, Damaged, Opcode, Type } from "../src/persistence/rdb/Format.ts"
@@ -22,20 +21,8 @@ import { limitsFor, readStored, toStore } from "../src/persistence/rdb/StoreDeco
 import { Hash } from "../src/store/Hash.ts"
 import { List } from "../src/store/List.ts"
 import { SortedSet } from "../src/store/SortedSet.ts"
-import type { Limits, Value } from "../src/store/Value.ts"
-
-const limits: Limits = {
-  listMaxListpackSize: settings["list-max-listpack-size"].default,
-  hashMaxListpackEntries: settings["hash-max-listpack-entries"].default,
-  hashMaxListpackValue: settings["hash-max-listpack-value"].default,
-  setMaxIntsetEntries: settings["set-max-intset-entries"].default,
-  zsetMaxListpackEntries: settings["zset-max-listpack-entries"].default,
-  zsetMaxListpackValue: settings["zset-max-listpack-value"].default,
-  hllSparseMaxBytes: settings["hll-sparse-max-bytes"].default,
-  protoMaxBulkLen: settings["proto-max-bulk-len"].default,
-  streamNodeMaxBytes: settings["stream-node-max-bytes"].default,
-  streamNodeMaxEntries: settings["stream-node-max-entries"].default,
-}
+import type { Value } from "../src/store/Value.ts"
+import { defaultLimits as limits } from "./support/limits.ts"
 
 type Part = number | string | Buffer
 

@@ -4,11 +4,21 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { Clock } from "../src/clock/Clock.ts"
+import { ByteReader } from "../src/persistence/rdb/ByteReader.ts"
+import { ByteWriter } from "../src/persistence/rdb/ByteWriter.ts"
+import { Container, Type } from "../src/persistence/rdb/Format.ts"
+import { ListpackWriter } from "../src/persistence/rdb/Listpack.ts"
+import * as PackedValues from "../src/persistence/rdb/PackedValues.ts"
 import { makeBytes } from "../src/store/bytes/ByteKeyspace.ts"
+import { Hash } from "../src/store/Hash.ts"
 import { makeMap } from "../src/store/Keyspace.ts"
+import { List } from "../src/store/List.ts"
 import { SetValue } from "../src/store/SetValue.ts"
+import { SortedSet } from "../src/store/SortedSet.ts"
 import { Store } from "../src/store/Store.ts"
 import * as Tidying from "../src/store/Tidying.ts"
+import type { Value } from "../src/store/Value.ts"
+import { defaultLimits } from "./support/limits.ts"
 import { random, suite } from "./support/StoreSuite.ts"
 
 suite("keys as objects in a map", Store.layerMemory({ databases: 2, keyspace: makeMap }))
@@ -124,6 +134,71 @@ describe("bytes outside the heap", () => {
       expect(loader.flush()).toBe("key:7")
       expect([loaded.peek("key:7"), loaded.size]).toEqual(["before", put.size])
     }
+  })
+
+  it("keep small collections of a file packed until they are used", () => {
+    const keyspace = make()
+    const loader = keyspace.loader!()
+    const contents = (value: Value | undefined) =>
+      value instanceof Hash
+        ? [value.size, value.get("a"), value.get("b")]
+        : value instanceof List
+          ? [value.size, ...value]
+          : value instanceof SortedSet
+            ? [value.size, value.rank("a"), value.score("b")]
+            : value
+    const whole = { hash: [2, "1", "text"], list: [4, "a", "1", "b", "text"], sortedSet: [2, 0, 2.5] }
+    for (let i = 0; i < 100; i++) {
+      for (const [kind, type, elements] of [
+        ["hash", Type.hashListpack, ["a", "1", "b", "text"]],
+        ["list", Type.listQuicklist2, ["a", "1", "b", "text"]],
+        ["sortedSet", Type.sortedSetListpack, ["a", "1", "b", "2.5"]],
+      ] as const) {
+        const pack = new ListpackWriter()
+        const out = new ByteWriter(100, false)
+        if (kind === "list") for (const head of [1, Container.packed]) out.length(head)
+        for (const element of elements) pack.string(element)
+        pack.writeTo(out)
+        const bytes = Buffer.from(`${kind}:${i}`)
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        const source = { bytes, view, keyStart: 0, keyLength: bytes.length, valueStart: 0, valueLength: 0 }
+        const packed = PackedValues.read(new ByteReader(Buffer.from(out.written)), type, defaultLimits)
+        expect(loader.add(source, packed, i % 2 === 0 ? 1000 + i : undefined, i)).toBe(true)
+      }
+    }
+    expect(loader.flush()).toBe(undefined)
+    keyspace.scan(0, keyspace.size, (key, value) =>
+      expect(contents(value)).toEqual(whole[key.slice(0, key.indexOf(":")) as keyof typeof whole]),
+    )
+    for (const [kind, all] of Object.entries(whole)) {
+      const key = `${kind}:12`
+      const { used } = keyspace.footprint()!
+      // To look is not to unpack.
+      expect(keyspace.peek(key)).not.toBe(keyspace.peek(key))
+      expect([keyspace.collection(key), keyspace.footprint()!.used]).toEqual([undefined, used])
+      const found = keyspace.find(key)
+      expect(contents(found)).toEqual(all)
+      for (const value of [keyspace.find(key), keyspace.peek(key), keyspace.collection(key)]) expect(value).toBe(found)
+      expect([keyspace.deadline(key), keyspace.deadline(`${kind}:13`)]).toEqual([1012, undefined])
+      // Another value in the place of a packed one, and a deadline for it.
+      keyspace.put(`${kind}:14`, "text")
+      keyspace.put(`${kind}:15`, 5)
+      keyspace.setDeadline(`${kind}:17`, 1017)
+      const moved = [14, 15, 16, 17].map((index) => keyspace.peek(`${kind}:${index}`))
+      expect(moved.map(contents)).toEqual(["text", 5, all, all])
+      expect([14, 15, 16, 17].map((index) => keyspace.deadline(`${kind}:${index}`))).toEqual([
+        1014,
+        undefined,
+        1016,
+        1017,
+      ])
+      expect(contents(keyspace.remove(`${kind}:18`))).toEqual(all)
+    }
+    ;(keyspace.find("list:20") as List).pushTail("more")
+    expect(contents(keyspace.peek("list:20"))).toEqual([5, "a", "1", "b", "text", "more"])
+    for (const kind of Object.keys(whole)) for (let i = 0; i < 100; i++) keyspace.remove(`${kind}:${i}`)
+    while (keyspace.tidy());
+    expect([keyspace.size, keyspace.footprint()!.used]).toEqual([0, 0])
   })
 
   it("hold nothing after the last key has gone", () => {

@@ -11,13 +11,14 @@ import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/Persiste
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Keyspace, Loader, Source } from "../store/Keyspace.ts"
-import { type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
+import { PackedCollection } from "../store/PackedCollection.ts"
+import { type Collection, type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { Replay } from "./Persistence.ts"
 import { LogReader, type LogVisitor } from "./log/LogText.ts"
 import { Damaged } from "./rdb/Format.ts"
 import { type KeyAttributes, SnapshotReader, type SnapshotVisitor } from "./rdb/SnapshotReader.ts"
-import { readStored } from "./rdb/StoreDecoder.ts"
+import { readPacked } from "./rdb/StoreDecoder.ts"
 
 /** What has been read, for INFO. */
 export interface Progress {
@@ -76,8 +77,11 @@ interface Target {
   readonly offset: () => number
 }
 
+/** What comes out of a snapshot: a value, packed where it is small, or absent where it would be empty. */
+type Read = Value | PackedCollection | undefined
+
 /** Puts the keys of a snapshot into the store. */
-const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor<Value | undefined> => {
+const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor<Read> => {
   const { store, limits, progress, replay } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
@@ -101,7 +105,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
     },
     // The file may say anything: no more is made than the rest of its keys could fill.
     resize: (keys) => db.keyspace.reserve?.(Math.min(keys, Math.floor(fileSize / bytesAKeyMin))),
-    value: (reader, type) => readStored(reader, type, limits),
+    value: (reader, type) => readPacked(reader, type, limits),
     entry: (source, isInBytes, value, attributes) => {
       if (db.keyspace !== loaded) {
         flush()
@@ -113,7 +117,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
       const { expiresAtMs } = attributes
       const access = accessOf(attributes, loading.policy, loading.now)
       if (!loader.add(source, value, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
-      if (typeof value === "object" && value.nextDeadline !== undefined) {
+      if (hasElementDeadlines(value)) {
         flush()
         db.scheduleElements(textOf(source), value)
       }
@@ -121,7 +125,8 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
       return true
     },
     pause: flush,
-    key: (key, value, attributes) => {
+    key: (key, read, attributes) => {
+      const value = read instanceof PackedCollection ? read.unpack() : read
       if (value === undefined) {
         warn(`key ${JSON.stringify(key)} of database ${db.index} was empty and has been passed over`)
         return
@@ -133,7 +138,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
       const access = accessOf(attributes, loading.policy, loading.now)
       if (access !== undefined) db.keyspace.setAccess(key, access)
-      if (typeof value === "object" && value.nextDeadline !== undefined) db.scheduleElements(key, value)
+      if (hasElementDeadlines(value)) db.scheduleElements(key, value)
       progress.keysLoaded++
     },
     functionLibrary: (source) => {
@@ -149,6 +154,10 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
     skipped: warn,
   }
 }
+
+/** What is packed has none. */
+const hasElementDeadlines = (value: Read): value is Collection =>
+  typeof value === "object" && "nextDeadline" in value && value.nextDeadline !== undefined
 
 /** What the eviction policy of now keeps for a key; absent where the file says nothing that it could use. */
 const accessOf = ({ idleSeconds, frequency }: KeyAttributes, policy: string, now: number): number | undefined => {
@@ -202,7 +211,7 @@ export const loadSnapshot = (
     loading.progress.totalBytes += size
     const warnings = collector(path)
     const offset = () => reader.offset
-    const reader: SnapshotReader<Value | undefined> = new SnapshotReader(
+    const reader: SnapshotReader<Read> = new SnapshotReader(
       visitor({ loading, fileSize: size, dropBefore: now, warn: warnings.add, offset }),
       loading.verify,
     )
@@ -242,7 +251,7 @@ export const loadLogFile = (
     const offset = () => snapshot?.offset ?? 0
     const keys = visitor({ loading, fileSize, dropBefore: -Infinity, warn: warnings.add, offset })
     let log: LogReader | undefined
-    let snapshot: SnapshotReader<Value | undefined> | undefined
+    let snapshot: SnapshotReader<Read> | undefined
     let size = 0
     let hasTimestamps = false
     const commands: LogVisitor = {

@@ -26,9 +26,8 @@ export class Hash implements Collection {
   #size = 0
   #deadlines: FieldDeadlines | undefined = undefined
 
-  /** A hash of `size` fields in the form of `PackedFields`, within the limits of one; absent where a field is there twice. */
-  static ofPacked(packed: string, size: number): Hash | undefined {
-    if (!Packed.isDistinct(packed, size)) return undefined
+  /** A hash of `size` fields in the form of `PackedFields`, within the limits of one. */
+  static ofPacked(packed: string, size: number): Hash {
     const hash = new Hash()
     hash.#inside = packed
     hash.#size = size

@@ -9,6 +9,7 @@
 import { flat } from "../bytes/Bytes.ts"
 import { stringBytes } from "./HeapBytes.ts"
 import { LastingMap } from "./LastingMap.ts"
+import type { PackedCollection } from "./PackedCollection.ts"
 import type { Collection, Value } from "./Value.ts"
 
 export interface Keyspace {
@@ -17,11 +18,11 @@ export interface Keyspace {
   readonly volatileSize: number
   /** The value, and marks the key as accessed with `stamp`. */
   readonly find: (key: string) => Value | undefined
-  /** The value; the access stamp stays. */
+  /** The value, for reading only: a change of it need not last. The access stamp stays. */
   readonly peek: (key: string) => Value | undefined
   /** Whether the key is there. */
   readonly has: (key: string) => boolean
-  /** The value when it is an object; costs less than `peek` where strings are not. */
+  /** The value when it is an object already, and not a string or packed; costs less than `peek` where these are not objects. */
   readonly collection: (key: string) => Collection | undefined
   /**
    * Inserts or replaces; a deadline stays. Returns whether the key is new. Keeps copies of strings, which may be cut out of something
@@ -66,7 +67,7 @@ export interface Loader {
   /** `value` absent: it is a string and stands in the bytes. False, having done nothing, where `put` has to do it. */
   readonly add: (
     source: Source,
-    value: Value | undefined,
+    value: Value | PackedCollection | undefined,
     deadline: number | undefined,
     access: number | undefined,
   ) => boolean

@@ -55,16 +55,30 @@ export const find = (packed: string, field: string): number => {
 /** Up to so many entries are compared with each other. */
 const comparedMax = 16
 
-/** Whether no field is there twice, among `count` entries. */
-export const isDistinct = (packed: string, count: number): boolean => {
+/**
+ * Whether no field is there twice, among `count` entries that stand in `bytes` from `start` up to `end`. All fields and values must be
+ * shorter than 255 bytes.
+ */
+export const isDistinct = (bytes: Buffer, start: number, end: number, count: number): boolean => {
   const fields = count > comparedMax ? new Set<string>() : undefined
-  for (let entry = 0; entry < packed.length; entry = skip(packed, skip(packed, entry))) {
-    const field = textAt(packed, entry)
-    if (fields === undefined) {
-      if (find(packed, field) !== entry) return false
-    } else fields.add(field)
+  for (let entry = start; entry < end; entry = skipBytes(bytes, skipBytes(bytes, entry))) {
+    if (fields !== undefined) fields.add(bytes.latin1Slice(entry + 1, skipBytes(bytes, entry)))
+    else {
+      for (let other = start; other < entry; other = skipBytes(bytes, skipBytes(bytes, other))) {
+        if (isSameText(bytes, entry, other)) return false
+      }
+    }
   }
   return fields === undefined || fields.size === count
+}
+
+const skipBytes = (bytes: Buffer, at: number): number => at + 1 + bytes[at]
+
+/** Whether two texts are the same, their lengths before them. */
+const isSameText = (bytes: Buffer, one: number, other: number): boolean => {
+  const length = bytes[one]
+  for (let i = 0; i <= length; i++) if (bytes[one + i] !== bytes[other + i]) return false
+  return true
 }
 
 /** The field of the entry at `entry`: a cut of `packed`, as `valueOf` is. Keep flat copies. */

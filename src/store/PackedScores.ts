@@ -52,16 +52,37 @@ export const find = (packed: string, member: string): number => {
   return -1
 }
 
-/** Whether the entries are in order, and no member is there twice. */
-export const isSound = (packed: string): boolean => {
-  let previous = 0
-  for (let entry = 0; entry < packed.length; previous = entry, entry = next(packed, entry)) {
-    if (find(packed, memberAt(packed, entry)) !== entry) return false
-    if (entry === 0) continue
-    const [before, score] = [scoreAt(packed, previous), scoreAt(packed, entry)]
-    if (!(before < score || (before === score && memberAt(packed, previous) < memberAt(packed, entry)))) return false
+/**
+ * Whether the entries that stand in `bytes` from `start` up to `end` are in order, and no member is there twice. `view` is of the
+ * same bytes.
+ */
+export const isSound = (bytes: Buffer, view: DataView, start: number, end: number): boolean => {
+  let before = NaN
+  let previous = start
+  for (let entry = start; entry < end; previous = entry, entry += headerLength + bytes[entry]) {
+    const score = view.getFloat64(entry + 1, isLittleEndian)
+    if (entry !== start && !(before < score || (before === score && isLess(bytes, previous, entry)))) return false
+    before = score
+    for (let other = start; other < entry; other += headerLength + bytes[other]) {
+      if (isSameMember(bytes, entry, other)) return false
+    }
   }
   return true
+}
+
+const isSameMember = (bytes: Buffer, one: number, other: number): boolean => {
+  const length = bytes[one]
+  if (bytes[other] !== length) return false
+  for (let i = headerLength; i < headerLength + length; i++) if (bytes[one + i] !== bytes[other + i]) return false
+  return true
+}
+
+const isLess = (bytes: Buffer, one: number, other: number): boolean => {
+  const shared = headerLength + Math.min(bytes[one], bytes[other])
+  for (let i = headerLength; i < shared; i++) {
+    if (bytes[one + i] !== bytes[other + i]) return bytes[one + i] < bytes[other + i]
+  }
+  return bytes[one] < bytes[other]
 }
 
 export const scoreOf = scoreAt

@@ -72,9 +72,8 @@ export class SortedSet implements Collection {
     return set
   }
 
-  /** A set of `size` members in the form of `PackedScores`, within the limits of one; absent where they are not in order. */
-  static ofPacked(packed: string, size: number): SortedSet | undefined {
-    if (!Packed.isSound(packed)) return undefined
+  /** A set of `size` members in the form of `PackedScores`, within the limits of one. */
+  static ofPacked(packed: string, size: number): SortedSet {
     const set = new SortedSet()
     set.#inside = packed
     set.#size = size

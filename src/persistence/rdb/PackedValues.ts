@@ -1,18 +1,17 @@
 /**
- * Small collections of a snapshot as the store keeps them, straight from the listpack in the file: both are byte strings with lengths
- * between the elements, so one is rewritten into the other and no element becomes a string of its own: small collections load in half
- * of the time.
+ * Small collections of a snapshot as the store keeps them, straight from the listpack in the file: both are bytes with lengths between
+ * the elements, so one is rewritten into the other and no element becomes a string of its own.
  *
  * The idea to hold: only what is plainly small and in order is done here. Everything else, damage included, answers `undefined`, and is
  * read again the long way, which knows all cases and their errors.
  */
 import { parseDouble } from "../../bytes/Numbers.ts"
-import { Hash } from "../../store/Hash.ts"
 import { List } from "../../store/List.ts"
+import { headerBytes, Kind, PackedCollection } from "../../store/PackedCollection.ts"
+import * as PackedFields from "../../store/PackedFields.ts"
 import * as PackedScores from "../../store/PackedScores.ts"
 import * as PackedStrings from "../../store/PackedStrings.ts"
-import { SortedSet } from "../../store/SortedSet.ts"
-import type { Limits, Value } from "../../store/Value.ts"
+import type { Limits } from "../../store/Value.ts"
 import type { Blob, ByteReader } from "./ByteReader.ts"
 import { Container, Type } from "./Format.ts"
 import { ListpackReader } from "./Listpack.ts"
@@ -20,15 +19,16 @@ import { ListpackReader } from "./Listpack.ts"
 /** Longer listpacks are read the long way: their elements outweigh the work for each. */
 const blobBytesMax = 4096
 /** An element of a listpack takes at least 2 bytes, and here at most 3 chars, its length twice and 8 bytes of score. */
-const scratch = Buffer.allocUnsafeSlow(blobBytesMax * 8)
+const packed = new PackedCollection(blobBytesMax * 8)
+const scratch = packed.bytes
 const scratchView = new DataView(scratch.buffer)
 /** Lengths are one byte. */
 const lengthMax = 254
 
-/** The next value if it is such a collection; the position has moved behind it only then. */
-export const read = (reader: ByteReader, type: number, limits: Limits): Value | undefined => {
+/** The next value if it is such a collection, valid until the next call; the position has moved behind it only then. */
+export const read = (reader: ByteReader, type: number, limits: Limits): PackedCollection | undefined => {
   const { position } = reader
-  let value: Value | undefined
+  let value: PackedCollection | undefined
   if (type === Type.hashListpack) value = hash(reader.blob(), limits)
   else if (type === Type.sortedSetListpack) value = sortedSet(reader.blob(), limits)
   else if (type === Type.listQuicklist2 && reader.length() === 1 && reader.length() === Container.packed) {
@@ -41,10 +41,10 @@ export const read = (reader: ByteReader, type: number, limits: Limits): Value | 
 /** Whether all elements have been read, and as many as the listpack says. */
 const isWhole = (elements: ListpackReader, count: number): boolean => elements.count === count || elements.count === -1
 
-const hash = (blob: Blob, limits: Limits): Value | undefined => {
+const hash = (blob: Blob, limits: Limits): PackedCollection | undefined => {
   if (blob.bytes.length > blobBytesMax) return undefined
   const elements = new ListpackReader(blob)
-  let at = 0
+  let at = headerBytes
   let count = 0
   for (; !elements.done; count++) {
     const end = elements.textInto(scratch, at + 1)
@@ -54,13 +54,14 @@ const hash = (blob: Blob, limits: Limits): Value | undefined => {
     at = end
   }
   if (count === 0 || count % 2 !== 0 || count > 2 * limits.hashMaxListpackEntries) return undefined
-  return isWhole(elements, count) ? Hash.ofPacked(scratch.latin1Slice(0, at), count / 2) : undefined
+  if (!isWhole(elements, count) || !PackedFields.isDistinct(scratch, headerBytes, at, count / 2)) return undefined
+  return packed.finish(Kind.hash, count / 2, at)
 }
 
-const sortedSet = (blob: Blob, limits: Limits): Value | undefined => {
+const sortedSet = (blob: Blob, limits: Limits): PackedCollection | undefined => {
   if (blob.bytes.length > blobBytesMax) return undefined
   const elements = new ListpackReader(blob)
-  let at = 0
+  let at = headerBytes
   let count = 0
   for (; !elements.done; count++) {
     const end = elements.textInto(scratch, at + PackedScores.headerLength)
@@ -74,7 +75,8 @@ const sortedSet = (blob: Blob, limits: Limits): Value | undefined => {
     at = end
   }
   if (count === 0 || count > Math.min(PackedScores.entriesMax, limits.zsetMaxListpackEntries)) return undefined
-  return isWhole(elements, 2 * count) ? SortedSet.ofPacked(scratch.latin1Slice(0, at), count) : undefined
+  if (!isWhole(elements, 2 * count) || !PackedScores.isSound(scratch, scratchView, headerBytes, at)) return undefined
+  return packed.finish(Kind.sortedSet, count, at)
 }
 
 /** The next element as a score; `free` is where the scratch buffer is not in use. */
@@ -84,10 +86,10 @@ const scoreIn = (elements: ListpackReader, free: number): number | undefined => 
   return parseDouble(scratch.latin1Slice(free, elements.textInto(scratch, free)))
 }
 
-const list = (blob: Blob): Value | undefined => {
+const list = (blob: Blob): PackedCollection | undefined => {
   if (blob.bytes.length > List.packedLengthMax) return undefined
   const elements = new ListpackReader(blob)
-  let at = 0
+  let at = headerBytes
   let count = 0
   for (; !elements.done; count++) {
     const end = elements.textInto(scratch, at + 1)
@@ -97,6 +99,6 @@ const list = (blob: Blob): Value | undefined => {
     scratch[end] = length
     at = end + 1
   }
-  if (count === 0 || at > List.packedLengthMax || count > List.packedCountMax) return undefined
-  return isWhole(elements, count) ? List.ofPacked(scratch.latin1Slice(0, at), count) : undefined
+  if (count === 0 || at - headerBytes > List.packedLengthMax || count > List.packedCountMax) return undefined
+  return isWhole(elements, count) ? packed.finish(Kind.list, count, at) : undefined
 }

@@ -7,6 +7,7 @@
  */
 import { Hash } from "../../store/Hash.ts"
 import { List } from "../../store/List.ts"
+import { PackedCollection } from "../../store/PackedCollection.ts"
 import { SetValue } from "../../store/SetValue.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { Stream } from "../../store/Stream.ts"
@@ -23,6 +24,16 @@ import type { GroupData, HashData, ModuleData, SetData, SortedSetData, StreamDat
 
 /** The next value of a snapshot or payload, or absent where it would be empty. Throws `Damaged`. */
 export const readStored = (reader: ByteReader, type: number, limits: Limits): Value | ModuleData | undefined => {
+  const value = readPacked(reader, type, limits)
+  return value instanceof PackedCollection ? value.unpack() : value
+}
+
+/** As `readStored`; a small collection is packed, and valid until the next call. */
+export const readPacked = (
+  reader: ByteReader,
+  type: number,
+  limits: Limits,
+): Value | PackedCollection | ModuleData | undefined => {
   const packed = PackedValues.read(reader, type, limits)
   if (packed !== undefined) return packed
   const data = readValue(reader, type)

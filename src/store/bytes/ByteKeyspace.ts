@@ -9,6 +9,7 @@
  */
 import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
 import type { AccessClock, Footprint, Keyspace, Loader, Make, Walk } from "../Keyspace.ts"
+import { unpack } from "../PackedCollection.ts"
 import type { Collection, Value } from "../Value.ts"
 import { BulkLoad } from "./BulkLoad.ts"
 import * as KeyBytes from "./KeyBytes.ts"
@@ -26,6 +27,7 @@ import {
   kindDouble,
   kindInteger,
   kindMask,
+  kindPacked,
   kindReference,
   kindText,
   longKeyBit,
@@ -104,7 +106,10 @@ class ByteKeyspace implements Keyspace {
     const marked = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
     // Most keys are used again within the second: what is not written need not go back to memory.
     if (marked !== first) words[word] = marked
-    return this.valueAt(address)
+    const value = this.valueAt(address)
+    // It may be about to change: from the first use on it is an object.
+    if ((first & kindMask) === kindPacked) this.replaceValue(address, value)
+    return value
   }
 
   peek(key: string): Value | undefined {
@@ -381,6 +386,8 @@ class ByteKeyspace implements Keyspace {
         return words[at]
       case kindDouble:
         return readDouble(words, at)
+      case kindPacked:
+        return unpack(this.segments.bytes[segment], at << 2, (at << 2) + (words[word + 2] & valueLengthMask))
       default: {
         const item = this.references.get(words[at])
         return (words[word] & longTextBit) === 0 ? (item as Value) : (item as LongText).read()

@@ -5,8 +5,8 @@
  *
  *     access stamp << 8 | flags    position    class << 26 | key length << 14 | value length    key    value    ...    deadline
  *
- * Key and value begin at a word and the key's last word is filled up with zeros. A value is text, an integer of 4 or 8 bytes, or the
- * index of a `References` slot: collections, and strings too long for a block. A deadline takes the last three words of the block, the
+ * Key and value begin at a word and the key's last word is filled up with zeros. A value is text, an integer of 4 or 8 bytes, a
+ * `PackedCollection`, or the index of a `References` slot: other collections, and strings too long for a block. A deadline takes the last three words of the block, the
  * third of them the record's index among those that have one.
  */
 import type { Value } from "../Value.ts"
@@ -14,11 +14,12 @@ import * as KeyBytes from "./KeyBytes.ts"
 import { classShift, Segments } from "./Segments.ts"
 
 /** What the value's bytes are. */
-export const kindMask = 3
+export const kindMask = 64 | 3
 export const kindText = 0
 export const kindInteger = 1
 export const kindDouble = 2
 export const kindReference = 3
+export const kindPacked = 64
 export const deadlineBit = 4
 /** The key's first word is the index of a reference; its length reads 0. */
 export const longKeyBit = 8
