@@ -36,6 +36,13 @@ const nil3 = "_\r\n"
 /** A line cannot hold a line end; Redis sends a space for each CR and LF. */
 const line = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text)
 
+/** An array that was written in pieces. */
+const run = (count: number, pieces: ReadonlyArray<string>): string => {
+  let bytes = arrayHeader(count)
+  for (let i = 0; i < pieces.length; i++) bytes += pieces[i]
+  return bytes
+}
+
 /** So many short elements are cheaper written into one piece. */
 const runMin = 8
 
@@ -46,7 +53,7 @@ const runMin = 8
 const bulks = (values: ReadonlyArray<string | undefined>, protocol: Protocol): string => {
   if (values.length >= runMin) {
     const sent = BulkRun.write(values)
-    if (sent !== undefined) return arrayHeader(values.length) + sent
+    if (sent !== undefined) return run(values.length, sent)
   }
   const nil = protocol === 2 ? "\r\n$-1" : "\r\n_"
   let bytes = `*${values.length}`
@@ -88,7 +95,7 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
       // A script may answer with an error of one word.
       return `-${line(reply.message === "" ? reply.code : `${reply.code} ${reply.message}`)}${end}`
     case "Bulks":
-      return reply.sent === undefined ? bulks(reply.values, protocol) : arrayHeader(reply.count) + reply.sent
+      return reply.sent === undefined ? bulks(reply.values, protocol) : run(reply.count, reply.sent)
     case "Array":
       return all(arrayHeader(reply.values.length), reply.values, protocol)
     case "NilArray":

@@ -44,8 +44,8 @@ export interface Array {
 export interface Bulks {
   readonly _tag: "Bulks"
   readonly values: ReadonlyArray<string | undefined>
-  /** The elements as they are sent, and how many they are, where somebody has put them together: see BulkRun.ts. */
-  readonly sent: string | undefined
+  /** The elements as they are sent, in pieces, and how many they are, where somebody has put them together: see BulkRun.ts. */
+  readonly sent: ReadonlyArray<string> | undefined
   readonly count: number
 }
 /** RESP3 `%`, in RESP2 a flat array. `entries` alternates keys and values. */

@@ -61,7 +61,7 @@ const rangeOf = (list: List, start: number, count: number): Reply.Reply => {
   if (count < shortRangeMax || list.at(start).length > BulkRun.elementMax) return Reply.bulks(list.slice(start, count))
   BulkRun.begin()
   list.visit(start, count, BulkRun.add)
-  return BulkRun.end() ?? Reply.bulks(list.slice(start, count))
+  return BulkRun.end()
 }
 
 /** Fewer elements are cheaper as strings. */
