@@ -7,6 +7,7 @@ import * as fc from "fast-check"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Crc64 } from "../src/bytes/Crc64.ts"
+import { parseInteger } from "../src/bytes/Numbers.ts"
 import { ByteReader } from "../src/persistence/rdb/ByteReader.ts"
 import { ByteWriter } from "../src/persistence/rdb/ByteWriter.ts"
 import { Container, Damaged, Opcode, Type } from "../src/persistence/rdb/Format.ts"
@@ -20,6 +21,7 @@ import { type KeyAttributes, SnapshotReader } from "../src/persistence/rdb/Snaps
 import { limitsFor, readStored, toStore } from "../src/persistence/rdb/StoreDecoder.ts"
 import { Hash } from "../src/store/Hash.ts"
 import { List } from "../src/store/List.ts"
+import { SetValue } from "../src/store/SetValue.ts"
 import { SortedSet } from "../src/store/SortedSet.ts"
 import type { Value } from "../src/store/Value.ts"
 import { defaultLimits as limits } from "./support/limits.ts"
@@ -381,6 +383,11 @@ describe("small collections", () => {
     try {
       const value = read()
       if (value instanceof List) return ["list", [...value]]
+      if (value instanceof SetValue) {
+        const members = [...value]
+        expect(members.every((member) => value.has(member))).toBe(true)
+        return ["set", value.encoding, value.size, members.sort()]
+      }
       if (!(value instanceof Hash || value instanceof SortedSet)) return value
       const found: Array<readonly [string, string | number]> = []
       value.forEach((member: string, of: string | number) => found.push([member, of]))
@@ -400,13 +407,13 @@ describe("small collections", () => {
     let packed = 0
     fc.assert(
       fc.property(
-        fc.constantFrom(Type.hashListpack, Type.sortedSetListpack, Type.listQuicklist2),
-        fc.array(element, { maxLength: 12 }),
+        fc.constantFrom(Type.hashListpack, Type.sortedSetListpack, Type.listQuicklist2, Type.set, Type.setIntset),
+        fc.array(element, { maxLength: 20 }),
         fc.boolean(),
         fc.boolean(),
-        (type, drawn, scored, compression) => {
+        (type, drawn, sorted, compression) => {
           let elements = drawn
-          if (type === Type.sortedSetListpack && scored) {
+          if (type === Type.sortedSetListpack && sorted) {
             const scores = drawn
               .map(Number)
               .filter((score) => !Number.isNaN(score))
@@ -417,7 +424,17 @@ describe("small collections", () => {
           const out = new ByteWriter(100, compression)
           for (const one of elements) pack.string(one)
           if (type === Type.listQuicklist2) for (const head of [1, Container.packed]) out.length(head)
-          pack.writeTo(out)
+          if (type === Type.set) {
+            if (sorted) elements = [...new Set(elements)]
+            out.length(elements.length)
+            for (const one of elements) out.string(one)
+          } else if (type === Type.setIntset) {
+            const integers = elements.map(parseInteger).filter((integer) => integer !== undefined)
+            writeIntset(
+              out,
+              sorted ? [...new Set(integers)].filter((one) => Math.abs(Number(one)) < 2 ** 31) : integers,
+            )
+          } else pack.writeTo(out)
           const reader = () => new ByteReader(Buffer.from(out.written))
           if (PackedValues.read(reader(), type, limits) !== undefined) packed++
           const long = () =>
@@ -429,9 +446,9 @@ describe("small collections", () => {
           expect(contents(() => readStored(reader(), type, limits) as Value | undefined)).toEqual(contents(long))
         },
       ),
-      { numRuns: 700 },
+      { numRuns: 1200 },
     )
-    expect(packed).toBeGreaterThan(150)
+    expect(packed).toBeGreaterThan(300)
   })
 })
 

@@ -8,6 +8,7 @@ import { ByteReader } from "../src/persistence/rdb/ByteReader.ts"
 import { ByteWriter } from "../src/persistence/rdb/ByteWriter.ts"
 import { Container, Type } from "../src/persistence/rdb/Format.ts"
 import { ListpackWriter } from "../src/persistence/rdb/Listpack.ts"
+import { writeIntset } from "../src/persistence/rdb/OldEncodings.ts"
 import * as PackedValues from "../src/persistence/rdb/PackedValues.ts"
 import { makeBytes } from "../src/store/bytes/ByteKeyspace.ts"
 import { Hash } from "../src/store/Hash.ts"
@@ -146,19 +147,35 @@ describe("bytes outside the heap", () => {
           ? [value.size, ...value]
           : value instanceof SortedSet
             ? [value.size, value.rank("a"), value.score("b")]
-            : value
-    const whole = { hash: [2, "1", "text"], list: [4, "a", "1", "b", "text"], sortedSet: [2, 0, 2.5] }
+            : value instanceof SetValue
+              ? [value.size, ...value]
+              : value
+    const whole = {
+      hash: [2, "1", "text"],
+      list: [4, "a", "1", "b", "text"],
+      sortedSet: [2, 0, 2.5],
+      set: [2, "a", "1"],
+      integers: [2, "-1", "70000"],
+    }
     for (let i = 0; i < 100; i++) {
       for (const [kind, type, elements] of [
         ["hash", Type.hashListpack, ["a", "1", "b", "text"]],
         ["list", Type.listQuicklist2, ["a", "1", "b", "text"]],
         ["sortedSet", Type.sortedSetListpack, ["a", "1", "b", "2.5"]],
+        ["set", Type.set, ["a", "1"]],
+        ["integers", Type.setIntset, ["-1", "70000"]],
       ] as const) {
         const pack = new ListpackWriter()
         const out = new ByteWriter(100, false)
         if (kind === "list") for (const head of [1, Container.packed]) out.length(head)
-        for (const element of elements) pack.string(element)
-        pack.writeTo(out)
+        if (kind === "integers") writeIntset(out, elements.map(Number))
+        else if (kind === "set") {
+          out.length(elements.length)
+          for (const element of elements) out.string(element)
+        } else {
+          for (const element of elements) pack.string(element)
+          pack.writeTo(out)
+        }
         const bytes = Buffer.from(`${kind}:${i}`)
         const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
         const source = { bytes, view, keyStart: 0, keyLength: bytes.length, valueStart: 0, valueLength: 0 }

@@ -7,11 +7,18 @@ import { elementBytes } from "./HeapBytes.ts"
 import { RecordTable } from "./records/RecordTable.ts"
 import { RecordWalk, type ElementWalk } from "./records/RecordWalk.ts"
 
-const fewMax = 16
+export const fewMax = 16
 const headWords = 2
 const slicedAtOnce = 256
 
 export class MemberTable {
+  /** A table of up to `fewMax` distinct members. */
+  static ofFew(members: ReadonlyArray<string>): MemberTable {
+    const table = new MemberTable()
+    for (const member of members) table.#few.push(flat(member))
+    return table
+  }
+
   /** Empty once there are `#records`. */
   #few: Array<string> = []
   #records: RecordTable | undefined = undefined

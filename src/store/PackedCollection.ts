@@ -1,6 +1,6 @@
 /**
- * A small collection without its object: the bytes that are its inside (see `PackedStrings`, `PackedFields` and `PackedScores`), behind
- * a word that says what they are. So it comes out of a snapshot, and so a keyspace may keep it until it is first used: a million keys
+ * A small collection without its object: the bytes that are its inside (see `PackedStrings`, `PackedIntegers`, `PackedFields` and
+ * `PackedScores`), behind a word that says what they are. So it comes out of a snapshot, and so a keyspace may keep it until it is first used: a million keys
  * that nobody asks for are then a million records, and nothing that the garbage collector walks.
  *
  * The idea to hold: packed bytes never change. What reads the collection or changes it unpacks it, which is to make a string of the
@@ -8,11 +8,12 @@
  */
 import { Hash } from "./Hash.ts"
 import { List } from "./List.ts"
+import { SetValue } from "./SetValue.ts"
 import { SortedSet } from "./SortedSet.ts"
 import type { Collection } from "./Value.ts"
 
 /** What the bytes are. */
-export const Kind = { list: 0, hash: 1, sortedSet: 2 } as const
+export const Kind = { list: 0, hash: 1, sortedSet: 2, set: 3, integers: 4 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
 /** The word before the inside: the kind in its first byte, the number of elements (pairs of a hash) in its last two. */
@@ -58,5 +59,9 @@ export const unpack = (bytes: Buffer, start: number, end: number): Collection =>
       return Hash.ofPacked(inside, count)
     case Kind.sortedSet:
       return SortedSet.ofPacked(inside, count)
+    case Kind.set:
+      return SetValue.ofPacked(inside)
+    case Kind.integers:
+      return SetValue.ofIntegers(inside)
   }
 }

@@ -107,6 +107,22 @@ export const visit = (packed: string, at: number, count: number, visitor: Visito
   }
 }
 
+/** Whether no element is there twice, in `bytes` from `start` up to `end`. */
+export const isDistinct = (bytes: Buffer, start: number, end: number): boolean => {
+  for (let element = start; element < end; element += bytes[element] + overhead) {
+    for (let other = start; other < element; other += bytes[other] + overhead) {
+      if (isSame(bytes, element, other)) return false
+    }
+  }
+  return true
+}
+
+const isSame = (bytes: Buffer, one: number, other: number): boolean => {
+  const length = bytes[one]
+  for (let i = 0; i <= length; i++) if (bytes[one + i] !== bytes[other + i]) return false
+  return true
+}
+
 /** All elements. */
 export const unpack = (packed: string): Array<string> => {
   const items: Array<string> = []

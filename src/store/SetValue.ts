@@ -9,6 +9,7 @@ import { parseInteger } from "../bytes/Numbers.ts"
 import { stringBytes } from "./HeapBytes.ts"
 import { MemberTable } from "./MemberTable.ts"
 import * as Integers from "./PackedIntegers.ts"
+import * as Packed from "./PackedStrings.ts"
 import type { ElementWalk } from "./records/RecordWalk.ts"
 import type { Collection, Limits } from "./Value.ts"
 
@@ -23,6 +24,20 @@ const atOnce = 256
 
 export class SetValue implements Collection {
   #inside: string | MemberTable = Integers.empty
+
+  /** A set of up to `fewMax` members in the form of `PackedStrings`, not all of them integers. */
+  static ofPacked(packed: string): SetValue {
+    const set = new SetValue()
+    set.#inside = MemberTable.ofFew(Packed.unpack(packed))
+    return set
+  }
+
+  /** A set of integers in the form of `PackedIntegers`. */
+  static ofIntegers(packed: string): SetValue {
+    const set = new SetValue()
+    set.#inside = packed
+    return set
+  }
 
   get type(): "set" {
     return "set"

@@ -25,16 +25,17 @@ export class ListpackReader {
   private readonly blob: Blob
   /** Index of the terminator. */
   private readonly end: number
-  private position = headerSize
+  private position: number
 
   constructor(blob: Blob) {
-    const { bytes } = blob
-    if (bytes.length < headerSize + 1) throw damaged(blob, 0, "listpack too short")
-    if (bytes.readUInt32LE(0) !== bytes.length) throw damaged(blob, 0, "listpack with a wrong length")
-    if (bytes[bytes.length - 1] !== terminator) throw damaged(blob, 0, "listpack without an end")
+    const { bytes, start, end } = blob
+    if (end - start < headerSize + 1) throw damaged(blob, 0, "listpack too short")
+    if (bytes.readUInt32LE(start) !== end - start) throw damaged(blob, 0, "listpack with a wrong length")
+    if (bytes[end - 1] !== terminator) throw damaged(blob, 0, "listpack without an end")
     this.bytes = bytes
     this.blob = blob
-    this.end = bytes.length - 1
+    this.end = end - 1
+    this.position = start + headerSize
   }
 
   get done(): boolean {
@@ -43,12 +44,12 @@ export class ListpackReader {
 
   /** The count that the header states, or -1. */
   get count(): number {
-    const count = this.bytes.readUInt16LE(4)
+    const count = this.bytes.readUInt16LE(this.blob.start + 4)
     return count === countUnknown ? -1 : count
   }
 
   fail(reason: string): never {
-    throw damaged(this.blob, this.position, reason)
+    throw damaged(this.blob, this.position - this.blob.start, reason)
   }
 
   /** Takes `payload` bytes behind `header` bytes and the length behind them; returns where the payload starts. */

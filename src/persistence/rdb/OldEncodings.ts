@@ -5,7 +5,7 @@
  *
  * The invariant: every step is checked against the end, so damaged bytes throw `Damaged` and nothing is allocated beyond the input.
  */
-import { type Blob, damaged } from "./ByteReader.ts"
+import { type Blob, contents, damaged } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 
 const ziplistHeaderSize = 10
@@ -13,7 +13,7 @@ const ziplistCountUnknown = 0xffff
 
 /** The entries of a ziplist. */
 export const readZiplist = (blob: Blob): Array<string> => {
-  const { bytes } = blob
+  const bytes = contents(blob)
   const size = bytes.length
   if (size < ziplistHeaderSize + 1) throw damaged(blob, 0, "ziplist too short")
   if (bytes.readUInt32LE(0) !== size) throw damaged(blob, 0, "ziplist with a wrong length")
@@ -75,7 +75,7 @@ const ziplistIntegerWidth = (encoding: number): number => {
 
 /** Fields and values of a zipmap, alternating. */
 export const readZipmap = (blob: Blob): Array<string> => {
-  const { bytes } = blob
+  const bytes = contents(blob)
   const end = bytes.length - 1
   if (end < 1 || bytes[end] !== 0xff) throw damaged(blob, 0, "zipmap without an end")
   const values: Array<string> = []
@@ -108,11 +108,11 @@ export const readZipmap = (blob: Blob): Array<string> => {
   return values
 }
 
-const intsetHeaderSize = 8
+export const intsetHeaderSize = 8
 
 /** The members of an intset, as byte strings. */
 export const readIntset = (blob: Blob): Array<string> => {
-  const { bytes } = blob
+  const bytes = contents(blob)
   if (bytes.length < intsetHeaderSize) throw damaged(blob, 0, "intset too short")
   const width = bytes.readUInt32LE(0)
   const count = bytes.readUInt32LE(4)

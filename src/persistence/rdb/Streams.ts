@@ -6,7 +6,7 @@
  */
 import type { StreamState } from "../../store/Stream.ts"
 import type { GroupState } from "../../store/StreamGroup.ts"
-import type { ByteReader } from "./ByteReader.ts"
+import { type ByteReader, contents } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
 import type {
@@ -29,10 +29,10 @@ const entriesReadUnknown = 0xffff_ffff_ffff_ffffn
 export const readStream = (reader: ByteReader, type: number): StreamData => {
   const nodes: Array<StreamNodeData> = []
   for (let count = reader.length(); count > 0; count--) {
-    const key = reader.blob()
-    if (key.bytes.length !== 16) reader.fail("stream node without an id")
-    const ms = bigEndian(key.bytes, 0)
-    nodes.push({ ms, seq: bigEndian(key.bytes, 8), listpack: reader.blob().bytes })
+    const key = contents(reader.blob())
+    if (key.length !== 16) reader.fail("stream node without an id")
+    const ms = bigEndian(key, 0)
+    nodes.push({ ms, seq: bigEndian(key, 8), listpack: contents(reader.blob()) })
   }
   const length = reader.length()
   const lastId = readIdNumbers(reader)
