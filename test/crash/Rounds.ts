@@ -4,7 +4,8 @@
  *
  * The idea to hold: every client writes numbers that only grow, so one look at a key tells how far the log reached. What was acknowledged
  * is the least that must be there, what was sent the most. With `everysec` only what was acknowledged two seconds before the kill is
- * promised; a transaction is there as a whole or not at all; rewrites and snapshots go on meanwhile.
+ * promised; a transaction is there as a whole or not at all, also one that changes collections which are large enough to be written in
+ * pieces; rewrites and snapshots go on meanwhile.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -122,9 +123,79 @@ const requestsOf = (name: string, number: number): ReadonlyArray<ReadonlyArray<s
         ["SET", name, digits],
         ["SET", `${name}:${number % 97}`, "x".repeat(number % 300)],
       ]
+    case 2:
+      return [["MULTI"], ...largeRequests(name, number), ["SET", name, digits], ["EXEC"]]
     default:
       return [["SET", name, digits]]
   }
+}
+
+/** Elements of the large collections: more than are written at once. */
+const window = 1500
+
+/** Each collection gets an element more, and from some size on loses its oldest. `number` leaves 2 when divided by 4. */
+const largeRequests = (name: string, number: number): ReadonlyArray<ReadonlyArray<string>> => {
+  const index = number >> 2
+  const digits = String(number)
+  return [
+    ["HSET", `${name}:hash`, String(index % window), digits],
+    ["ZADD", `${name}:zset`, digits, String(index % window)],
+    ["SADD", `${name}:set`, `m${index}`],
+    ["SREM", `${name}:set`, `m${index - window}`],
+    ["RPUSH", `${name}:list`, digits],
+    ["LTRIM", `${name}:list`, String(-window), "-1"],
+    ["XADD", `${name}:stream`, "MAXLEN", "=", String(window), `${digits}-0`, "n", digits],
+  ]
+}
+
+/** What the large collections hold after `number`, as `largeContents` has it. */
+const largeExpected = (number: number): ReadonlyArray<ReadonlyArray<string>> => {
+  const last = (number - 2) >> 2
+  const indexes = Array.from({ length: Math.max(0, Math.min(window, last + 1)) }, (_, i) => last - i)
+  const numbers = indexes.map((index) => String(4 * index + 2))
+  return [
+    indexes.map((index, i) => `${index % window} ${numbers[i]}`),
+    indexes.map((index, i) => `${index % window} ${numbers[i]}`),
+    indexes.map((index) => `m${index}`),
+    numbers,
+    numbers,
+  ].map((elements) => elements.sort())
+}
+
+const texts = (reply: Reply): ReadonlyArray<string> =>
+  reply._tag === "Array" ? reply.values.flatMap(texts) : reply._tag === "Bulk" ? [reply.value] : []
+
+const pairsOf = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
+  words.flatMap((word, i) => (i % 2 === 0 ? [`${word} ${words[i + 1]}`] : []))
+
+const largeContents = async (client: TestClient, name: string): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
+  const all = [
+    pairsOf(texts(await client.run("HGETALL", `${name}:hash`))),
+    pairsOf(texts(await client.run("ZRANGE", `${name}:zset`, "0", "-1", "WITHSCORES"))),
+    texts(await client.run("SMEMBERS", `${name}:set`)),
+    texts(await client.run("LRANGE", `${name}:list`, "0", "-1")),
+    texts(await client.run("XRANGE", `${name}:stream`, "-", "+")).filter((_, i) => i % 3 === 2),
+  ]
+  return all.map((elements) => [...elements].sort())
+}
+
+/** The number that a ledger begins with, by which its collections are large. */
+const firstNumber = 4 * (window + 100)
+
+/** Makes what there would be after `firstNumber`. */
+const prefill = async (child: Child, ledgers: ReadonlyArray<Ledger>): Promise<void> => {
+  const client = await connectTcp(child.port)
+  for (const ledger of ledgers) {
+    const { name } = ledger
+    const replies: Array<Promise<unknown>> = []
+    for (let number = 2; number < firstNumber; number += 4) {
+      for (const request of largeRequests(name, number)) replies.push(client.run(...request))
+    }
+    for (const key of [`${name}:a`, `${name}:b`, name]) replies.push(client.run("SET", key, String(firstNumber)))
+    await Promise.all(replies)
+    ledger.settle(firstNumber)
+  }
+  client.destroy()
 }
 
 /** Writes until the connection ends. */
@@ -157,6 +228,7 @@ const disturb = async (client: TestClient, chance: () => number): Promise<void> 
   try {
     for (;;) {
       await sleep(chance() * 80)
+      await client.run("CONFIG", "SET", "aof-use-rdb-preamble", chance() < 0.5 ? "yes" : "no")
       await client.run(chance() < 0.6 ? "BGREWRITEAOF" : "BGSAVE")
     }
   } catch {
@@ -183,6 +255,11 @@ const check = async (
     const [a, b] = [await number(client, `${ledger.name}:a`), await number(client, `${ledger.name}:b`)]
     const whole = found - (found % 4)
     if (a !== b || a !== whole) throw new Error(`${ledger.name}: half a transaction: ${a} and ${b}, at ${found}`)
+    const [large, expected] = [await largeContents(client, ledger.name), largeExpected(found)]
+    if (JSON.stringify(large) !== JSON.stringify(expected)) {
+      const sizes = [large, expected].map((all) => all.map((elements) => elements.length).join())
+      throw new Error(`${ledger.name}: large collections differ at ${found}: ${sizes.join(" for ")} elements`)
+    }
     ledger.settle(found)
   }
   client.destroy()
@@ -210,6 +287,7 @@ export const runRounds = async ({ rounds, seed, main, report }: RoundsOptions): 
     let writes = 0
     let child = await startChild(resolve(main), settings)
     try {
+      await prefill(child, ledgers)
       for (let round = 0; round < Math.ceil(rounds / 2); round++) {
         const clients = await Promise.all([...ledgers, undefined].map(() => connectTcp(child.port)))
         const before = ledgers.reduce((sum, ledger) => sum + ledger.acknowledged, 0)
