@@ -5,12 +5,15 @@
  * The promise: what is found is the state after some change, never an earlier one than the last that was acknowledged (`always`), or than
  * the last that was acknowledged two seconds before the crash or before writes were refused (`everysec`).
  */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { Chance } from "../../src/clock/Chance.ts"
-import { Clock } from "../../src/clock/Clock.ts"
-import { Config } from "../../src/config/Config.ts"
+import { Chance, type ChanceService } from "../../src/clock/Chance.ts"
+import { Clock, type ClockService } from "../../src/clock/Clock.ts"
+import { Config, type ConfigService } from "../../src/config/Config.ts"
+import { FileSystem } from "../../src/persistence/disk/FileSystem.ts"
 import * as Files from "../../src/persistence/Files.ts"
 import { Persistence, type PersistenceService } from "../../src/persistence/Persistence.ts"
 import { Store, type StoreService } from "../../src/store/Store.ts"
@@ -20,23 +23,59 @@ import * as VirtualClock from "../support/VirtualClock.ts"
 
 type Policy = "always" | "everysec" | "no"
 
-const server = (disk: FailingDisk, policy: Policy, preamble: boolean) =>
-  Files.layer({ usedMemory: () => 0 }).pipe(
-    Layer.provideMerge(Store.layerMemory({ databases: 4 })),
-    Layer.provideMerge(Layer.mergeAll(Clock.layer, Chance.layer, disk.layer, settings(policy, preamble))),
+interface Choices {
+  readonly policy: Policy
+  readonly preamble: boolean
+}
+
+/**
+ * Runs `use` with a server on `disk`. Two such servers are most of what a seed costs, and merging layers, each built in fibers of its own,
+ * would be half of that: here they are built one after the other, with doubles for what is not under test.
+ */
+const withServer = <A, E>(
+  disk: FailingDisk,
+  time: VirtualClock.VirtualClock,
+  { policy, preamble }: Choices,
+  use: Effect.Effect<A, E, Clock | Persistence | Store>,
+): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const store = yield* Layer.build(stores)
+    const persistence = yield* Effect.provide(Layer.build(files), store)
+    return yield* Effect.provide(use, Context.merge(store, persistence))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(
+      Context.make(Clock, clockOf(time)).pipe(
+        Context.add(Chance, chanceOf(chances(1))),
+        Context.add(Config, settings(policy, preamble)),
+        Context.add(FileSystem, disk.service),
+      ),
+    ),
+    Effect.withClock(time),
   )
 
+const stores = Store.layerMemory({ databases: 2 })
+const files = Files.layer({ usedMemory: () => 0 })
+
+const clockOf = (time: VirtualClock.VirtualClock): ClockService => ({
+  now: () => time.unsafeCurrentTimeMillis(),
+  nowMicros: () => time.unsafeCurrentTimeMillis() * 1000,
+  sleepUntil: (atMs) => time.sleep(Duration.millis(Math.max(0, atMs - time.unsafeCurrentTimeMillis()))),
+})
+
+const chanceOf = (next: () => number): ChanceService => ({ next, below: (bound) => Math.floor(next() * bound) })
+
 /** Reading the table of settings takes longer than a simulated crash, so it is done once for each choice. */
-const settings = (policy: Policy, preamble: boolean): Layer.Layer<Config> => {
+const settings = (policy: Policy, preamble: boolean): ConfigService => {
   const name = `${policy} ${preamble}`
   const known = configs.get(name)
   if (known !== undefined) return known
   const values = { dir: "/tmp", appendonly: true, appendfsync: policy, save: [], aofUseRdbPreamble: preamble }
-  const layer = Layer.succeed(Config, Effect.runSync(Effect.provide(Config, Config.layer(values))))
-  configs.set(name, layer)
-  return layer
+  const config = Effect.runSync(Effect.provide(Config, Config.layer(values)))
+  configs.set(name, config)
+  return config
 }
-const configs = new Map<string, Layer.Layer<Config>>()
+const configs = new Map<string, ConfigService>()
 
 /** Carries out the few commands that the test logs. */
 const apply = (store: StoreService, db: number, argv: ReadonlyArray<string>): void => {
@@ -167,17 +206,16 @@ export const round = (seed: number) =>
     const preamble = chance() < 0.7
     const disk = new FailingDisk(seed)
     const time = VirtualClock.make()
-    const outcome = yield* load(disk, policy, chance, time).pipe(
-      Effect.provide(server(disk, policy, preamble)),
-      Effect.withClock(time),
-    )
+    const choices = { policy, preamble }
+    const outcome = yield* withServer(disk, time, choices, load(disk, policy, chance, time))
     const powerCut = chance() < 0.5
     const left = powerCut ? disk.afterPowerCut() : disk.afterKill()
-    const found = yield* Effect.gen(function* () {
+    const restart = Effect.gen(function* () {
       const store = yield* Store
       yield* start(yield* Persistence, store)
       return fingerprint(store)
-    }).pipe(Effect.provide(server(left, policy, preamble)), Effect.withClock(time), Effect.either)
+    })
+    const found = yield* Effect.either(withServer(left, time, choices, restart))
     const context = `seed ${seed} ${policy} ${powerCut ? "power cut" : "kill"}\n${disk.history.join("\n")}`
     if (Either.isLeft(found)) {
       // A sync that failed leaves a hole at a power cut unless the rest is cut off before, which failed or did not happen any more: three faults in a row, and no promise.
