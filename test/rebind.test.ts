@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
+import { Socket } from "../src/socket/Socket.ts"
 import { connectTcp } from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
 
@@ -119,3 +120,21 @@ it.skipIf(ownAddress === undefined)("protected-mode refuses clients of other mac
     client.destroy()
   }),
 )
+
+it("who connects while the server is still put together is served when it is", () =>
+  Effect.gen(function* () {
+    const socket = yield* Socket
+    const client = yield* Effect.promise(() => connectTcp(socket.port))
+    // The system has accepted it; now the event loop does.
+    for (let i = 0; i < 10; i++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    yield* socket.accept((transport) => {
+      transport.start({ data: () => {}, serve: () => {}, flush: () => {}, end: () => {}, closed: () => {}, drain: () => {} })
+      transport.write("+welcome\r\n")
+      transport.end()
+    })
+    expect(yield* Effect.promise(client.receive)).toMatchObject({ value: "welcome" })
+  }).pipe(
+    Effect.provide(Socket.layerNet({ port: 0, bind: ["127.0.0.1"], backlog: 8, keepAliveSeconds: () => 0 })),
+    Effect.scoped,
+    Effect.runPromise,
+  ))

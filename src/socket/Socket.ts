@@ -59,7 +59,10 @@ type Servers = Map<string, net.Server>
 
 const listenAll = (options: ListenOptions) =>
   Effect.gen(function* () {
-    let onConnection: ((socket: net.Socket) => void) | undefined
+    /** Connections that came before anybody took them, while the server is put together. */
+    const early: Array<net.Socket> = []
+    const keep = (socket: net.Socket): void => void early.push(socket)
+    let onConnection = keep
     const tcp: Servers = new Map()
     const unix: Servers = new Map()
     let port = options.port ?? 0
@@ -70,14 +73,14 @@ const listenAll = (options: ListenOptions) =>
       net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
         const seconds = options.keepAliveSeconds()
         if (seconds > 0) socket.setKeepAlive(true, seconds * 1000)
-        if (onConnection === undefined) socket.destroy()
-        else onConnection(socket)
+        onConnection(socket)
       })
-    // Connections are closed by their own fibers; here only the addresses are given back.
+    // Connections are closed by their own fibers; here the addresses are given back, and whom no fiber has taken is let go.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closeAll(tcp)
         closeAll(unix)
+        for (const socket of early) socket.destroy()
       }),
     )
 
@@ -137,8 +140,9 @@ const listenAll = (options: ListenOptions) =>
         Effect.acquireRelease(
           Effect.sync(() => {
             onConnection = (socket) => accept(transportOf(socket, options.unixSocket ?? "", turn))
+            for (const socket of early.splice(0)) onConnection(socket)
           }),
-          () => Effect.sync(() => (onConnection = undefined)),
+          () => Effect.sync(() => (onConnection = keep)),
         ),
       get addresses() {
         return [...tcp.keys(), ...unix.keys()]
