@@ -128,7 +128,14 @@ it("who connects while the server is still put together is served when it is", (
     // The system has accepted it; now the event loop does.
     for (let i = 0; i < 10; i++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
     yield* socket.accept((transport) => {
-      transport.start({ data: () => {}, serve: () => {}, flush: () => {}, end: () => {}, closed: () => {}, drain: () => {} })
+      transport.start({
+        data: () => {},
+        serve: () => {},
+        flush: () => {},
+        end: () => {},
+        closed: () => {},
+        drain: () => {},
+      })
       transport.write("+welcome\r\n")
       transport.end()
     })

@@ -107,6 +107,7 @@ export class Client {
   libVersion = ""
   user = "default"
   authenticated: boolean
+  /** What the connection speaks. */
   protocol: 2 | 3 = 2
   db: Database
   replyMode: ReplyMode = "on"
@@ -126,12 +127,12 @@ export class Client {
   parked: Parked | undefined
   /** Its request is held back by CLIENT PAUSE. */
   postponed = false
-  /** What it waited for has come, and its fiber has yet to answer: until then messages go to `afterReply`. */
+  /** What is to be answered has happened and the answer has yet to leave: until then messages go to `afterReply`. */
   answerDue = false
   /** Messages to this client that its own command caused; they leave after the reply to it. */
   readonly afterReply: Array<Reply> = []
-  /** While a script that it runs calls a command. */
-  inScript = false
+  /** While a script that it runs calls a command: the protocol in which the script wants that answered. */
+  scriptProtocol: 2 | 3 | undefined
   /** Set when the connection is to end after the reply now being written. */
   closing = false
   /** Bytes of requests received and not yet decoded, and of the arguments of the running one. */
@@ -148,6 +149,11 @@ export class Client {
     this.lastCommandAtMs = options.now
     this.authenticated = options.authenticated
     this.db = options.db
+  }
+
+  /** The protocol for which a command shapes its answer. */
+  get replyProtocol(): 2 | 3 {
+    return this.scriptProtocol ?? this.protocol
   }
 
   /** Channels and patterns: what decides RESP2's subscriber mode and the count in SUBSCRIBE's reply. */

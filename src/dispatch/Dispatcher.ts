@@ -201,8 +201,12 @@ const make = Effect.gen(function* () {
     if (store.unfinished) return
     propagation.flush()
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
+    const client = observers.running
     observers.running = undefined
-    if (blocking.isReady()) blocking.serve(runUnit)
+    if (!blocking.isReady()) return
+    // Its answer is made but not yet sent, and what the clients that are served now cause comes behind it.
+    if (client !== undefined && client.parked === undefined) client.answerDue = true
+    blocking.serve(runUnit)
   }
 
   const runUnit: Blocking.RunUnit = (client, run) => {
@@ -211,6 +215,7 @@ const make = Effect.gen(function* () {
     const outer = replacement
     const db = client.db.index
     replacement = undefined
+    observers.running = client
     depth++
     let answer: ReturnType<typeof run>
     try {
@@ -222,6 +227,7 @@ const make = Effect.gen(function* () {
     logChanges(dirty, db, [], outer)
     propagation.flush()
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
+    observers.running = undefined
     return answer
   }
 

@@ -61,17 +61,15 @@ export const make =
       const error = check(entry, argv)
       if (error !== undefined) return services.refused(entry, error)
       if (entry.command.mask & Flag.write) wrote = true
-      const own = { protocol: client.protocol, db: client.db }
-      client.protocol = protocol
+      const own = client.db
       client.db = db
-      client.inScript = true
+      client.scriptProtocol = protocol
       try {
         return services.execute(client, entry, argv, logged)
       } finally {
         db = client.db
-        client.db = own.db
-        client.protocol = own.protocol
-        client.inScript = false
+        client.db = own
+        client.scriptProtocol = undefined
       }
     }
 

@@ -2,9 +2,10 @@
  * Client-side caching: who may have cached which key, and the invalidation messages when it changes.
  *
  * The idea to hold: in the default mode a table remembers who read a key, and an entry is used up by one message; in BCAST mode
- * nothing is remembered but prefixes, and the keys a command changed are sent together when it has ended. A client's own
- * changes reach it after its reply.
- * The invariant: while nobody tracks, neither reads nor changes cost anything; the hooks are taken while somebody does.
+ * nothing is remembered but prefixes, and the keys that changed in a turn of the event loop are sent together when it has ended.
+ * A client's own changes reach it after its reply.
+ * The invariant: while nobody tracks, neither reads nor changes cost anything; the hooks are taken while somebody does, or the table
+ * still has what somebody read.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -32,6 +33,13 @@ export interface TrackingService {
 /** The channel on which a redirected RESP2 client hears of invalidations. */
 const channel = "__redis__:invalidate"
 
+/** A prefix of BCAST mode. */
+interface Prefix {
+  readonly listeners: Set<Client>
+  /** Keys changed in this turn, each with the client that changed it last. */
+  readonly changed: Map<string, Client | undefined>
+}
+
 export class Tracking extends Context.Tag("tiny-redis/Tracking")<Tracking, TrackingService>() {
   static readonly layer = Layer.effect(
     this,
@@ -48,9 +56,7 @@ const make = Effect.gen(function* () {
   const tracking = new Set<Client>()
   /** Key to ids of clients that read it; ids of ended clients are passed over. Keys of all databases share it, as in Redis. */
   const table = new Map<string, Set<number>>()
-  const prefixes = new Map<string, Set<Client>>()
-  /** Keys changed by the unit now running, for BCAST: with the client that changed each last. */
-  const changed = new Map<string, Client | undefined>()
+  const prefixes = new Map<string, Prefix>()
 
   const send = (client: Client, keys: Reply.Reply) => {
     const settings = client.tracking
@@ -117,21 +123,26 @@ const make = Effect.gen(function* () {
   }
 
   const broadcast = () => {
-    if (changed.size === 0) return
-    for (const [prefix, listeners] of [...prefixes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const [, { changed, listeners }] of [...prefixes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (changed.size === 0) continue
+      const keys = [...changed.keys()].sort()
+      const all = Reply.bulks(keys)
       for (const client of listeners) {
-        const keys = [...changed]
-          .filter(([key, by]) => key.startsWith(prefix) && !(by === client && client.tracking?.noLoop === true))
-          .map(([key]) => key)
-        if (keys.length > 0) send(client, Reply.bulks(keys))
+        if (client.tracking?.noLoop !== true) {
+          send(client, all)
+          continue
+        }
+        const others = keys.filter((key) => changed.get(key) !== client)
+        if (others.length > 0) send(client, Reply.bulks(others))
       }
+      changed.clear()
     }
-    changed.clear()
   }
 
-  /** Keys that expire do so outside of any command: those of one turn are told together. */
+  /** A turn serves many requests in one go; microtasks come when it has ended. */
   let broadcastScheduled = false
-  const scheduleBroadcast = () => {
+  const noteChange = (key: string) => {
+    for (const [prefix, { changed }] of prefixes) if (key.startsWith(prefix)) changed.set(key, observers.running)
     if (broadcastScheduled) return
     broadcastScheduled = true
     queueMicrotask(() => {
@@ -151,17 +162,14 @@ const make = Effect.gen(function* () {
 
   let stopListening: (() => void) | undefined
   const listenWhileNeeded = () => {
-    if (tracking.size === 0) {
+    if (tracking.size === 0 && table.size === 0) {
       stopListening?.()
       stopListening = undefined
-      table.clear()
     } else if (stopListening === undefined) {
       const ends = [
-        listen(store.events.modified, (_, key) => {
-          if (prefixes.size > 0) {
-            changed.set(key, observers.running)
-            if (observers.running === undefined) scheduleBroadcast()
-          }
+        listen(store.events.modified, (_, key, isNews) => {
+          if (!isNews) return
+          if (prefixes.size > 0) noteChange(key)
           invalidate(key, observers.running)
         }),
         // SWAPDB tells nobody, as in Redis.
@@ -174,7 +182,7 @@ const make = Effect.gen(function* () {
         }),
         listen(observers.afterUnit, () => {
           flushTold = false
-          broadcast()
+          if (tracking.size === 0) listenWhileNeeded()
         }),
       ]
       stopListening = () => ends.forEach((end) => end())
@@ -184,7 +192,7 @@ const make = Effect.gen(function* () {
   const disable = (client: Client) => {
     if (client.tracking === undefined) return
     for (const prefix of client.tracking.prefixes) {
-      const listeners = prefixes.get(prefix)
+      const listeners = prefixes.get(prefix)?.listeners
       listeners?.delete(client)
       if (listeners?.size === 0) prefixes.delete(prefix)
     }
@@ -199,9 +207,9 @@ const make = Effect.gen(function* () {
       client.tracking = settings
       tracking.add(client)
       for (const prefix of settings.prefixes) {
-        const listeners = prefixes.get(prefix)
-        if (listeners === undefined) prefixes.set(prefix, new Set([client]))
-        else listeners.add(client)
+        const known = prefixes.get(prefix)
+        if (known === undefined) prefixes.set(prefix, { listeners: new Set([client]), changed: new Map() })
+        else known.listeners.add(client)
       }
       listenWhileNeeded()
     },

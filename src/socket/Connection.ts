@@ -183,6 +183,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     }
     if (mode === "skipNext") client.replyMode = "skip"
     else if (mode === "skip") client.replyMode = "on"
+    client.answerDue = false
     if (client.afterReply.length > 0) for (const message of client.afterReply.splice(0)) outbox.push(message)
   }
 
@@ -275,7 +276,6 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       Effect.flatMap((reply) => {
         busy = true
         wake = undefined
-        client.answerDue = false
         // It was not idle while it waited.
         client.lastCommandAtMs = clock.now()
         if (reply === undefined) {

@@ -198,17 +198,20 @@ export class Database {
     for (let i = 0; i < scheduled.length; i++) scheduled[i]!(this, key, atMs)
   }
 
-  /** Announces a change: WATCH, tracking, the keyspace event, and `count` towards the changes since the last snapshot. */
-  changed(key: string, eventClass: number, event: string, count = 1): void {
-    this.signal(key, count)
+  /**
+   * Announces a change: WATCH, tracking, the keyspace event, and `count` towards the changes since the last snapshot. Without `isNews`,
+   * tracking is not told.
+   */
+  changed(key: string, eventClass: number, event: string, count = 1, isNews = true): void {
+    this.signal(key, count, isNews)
     this.notify(eventClass, event, key)
   }
 
   /** Announces a change without a keyspace event. */
-  signal(key: string, count = 1): void {
+  signal(key: string, count = 1, isNews = true): void {
     const { events } = this.#shared
     this.#shared.dirty += count
-    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key)
+    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key, isNews)
   }
 
   /** Counts `count` changes that WATCH and tracking do not see, as those of a stream's groups are. */
@@ -346,7 +349,7 @@ export class Database {
     const { events } = this.#shared
     for (let i = 0; i < events.reclaimed.length; i++) events.reclaimed[i]!(this, key)
     this.notify(eventClass, event, key)
-    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key)
+    for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key, true)
   }
 
   #beforeWrite(key: string): void {

@@ -25,8 +25,8 @@ export const EventClass = {
 } as const
 
 export interface StoreEvents {
-  /** A key's value or deadline changed, or the key went (WATCH, tracking). Called after the change. */
-  readonly modified: Array<(db: Database, key: string) => void>
+  /** A key's value or deadline changed, or the key went. Called after the change; `isNews` is for tracking. */
+  readonly modified: Array<(db: Database, key: string, isNews: boolean) => void>
   /** All keys of `db` are about to go, and those of `other` to come in their place: FLUSHDB, SWAPDB. */
   readonly replacing: Array<(db: Database, other: Database | undefined) => void>
   /** Keys and deadlines changed without further notice; called after `replacing`, and when expiry goes on after a pause. */

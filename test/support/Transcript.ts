@@ -19,12 +19,14 @@
  *   "x"
  * @unordered                      the elements of the next reply may come in any order
  * @ignore                         the next reply is not compared (and recorded as @ignored)
+ * @held                           the next request goes out in one piece with the one after it on the same connection
  * ```
  * Replies: `+` simple, `-` error, `:` integer, `"..."` bulk, `$-1` nil, `*-1` nil array, `_` RESP3 null, `,` double, `#` boolean,
  * `(` big number, `=txt "..."` verbatim, `*n` `%n` `~n` `>n` followed by their elements, indented.
  */
 import type { Reply } from "../../src/codec/Reply.ts"
 import { formatDouble } from "../../src/bytes/Numbers.ts"
+import { request as encodeRequest } from "../../src/persistence/log/LogText.ts"
 
 export interface Step {
   readonly _tag: "Request" | "Receive" | "Advance" | "Comment"
@@ -35,7 +37,7 @@ export interface Step {
   readonly line: string
   /** Milliseconds to advance. */
   readonly ms: number
-  readonly mode: "exact" | "unordered" | "ignore"
+  readonly mode: "exact" | "unordered" | "ignore" | "held"
   /** The reply's lines; `["..."]` when none comes yet. */
   readonly reply: ReadonlyArray<string>
   readonly lineNumber: number
@@ -101,7 +103,7 @@ export const parseTranscript = (text: string): ReadonlyArray<Step> => {
     } else if (advance !== null) {
       const ms = Number(advance[1]) * (advance[2] === "s" ? 1000 : 1)
       steps.push(stepOf({ _tag: "Advance", ms, line, lineNumber }))
-    } else if (line === "@unordered" || line === "@ignore") mode = line === "@unordered" ? "unordered" : "ignore"
+    } else if (line === "@unordered" || line === "@ignore" || line === "@held") mode = line.slice(1) as Step["mode"]
     else if (line === "@ignored") (steps.at(-1)!.reply as Array<string>).push(line)
     else if ((line.startsWith("#") && !/^#[tf]$/.test(line)) || line === "")
       steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
@@ -177,7 +179,7 @@ export const formatReply = (reply: Reply, unordered = false): ReadonlyArray<stri
 
 /** A connection as a transcript needs it. */
 export interface Speaker {
-  readonly send: (...argv: ReadonlyArray<string>) => void
+  readonly sendRaw: (bytes: string) => void
   readonly receive: () => Promise<Reply>
 }
 
@@ -190,6 +192,7 @@ export interface Conversation {
 /** Plays a transcript and returns it with the replies that came. */
 export const play = async (steps: ReadonlyArray<Step>, conversation: Conversation): Promise<ReadonlyArray<Step>> => {
   const speakers = new Map<string, Speaker>()
+  const held = new Map<string, string>()
   const played: Array<Step> = []
   for (const step of steps) {
     if (step._tag === "Comment") {
@@ -203,7 +206,11 @@ export const play = async (steps: ReadonlyArray<Step>, conversation: Conversatio
     }
     let speaker = speakers.get(step.client)
     if (speaker === undefined) speakers.set(step.client, (speaker = await conversation.connect()))
-    if (step._tag === "Request") speaker.send(...step.argv)
+    if (step._tag === "Request") {
+      const bytes = (held.get(step.client) ?? "") + encodeRequest(step.argv)
+      held.set(step.client, step.mode === "held" ? bytes : "")
+      if (step.mode !== "held") speaker.sendRaw(bytes)
+    }
     if (step.reply[0] === "...") {
       played.push(step)
       continue

@@ -40,7 +40,7 @@ const hgetall = Command.make({
   parse: (args) => args.key(),
   run: (key, { db, client }) =>
     Either.map(db.readAs(key, Hash), (hash) => {
-      if (client.protocol === 2) {
+      if (client.replyProtocol === 2) {
         // The flat array that a map is in RESP2, without an object for each element.
         const words: Array<string> = []
         hash?.forEach((field, value) => words.push(field, value))
@@ -151,7 +151,7 @@ const hrandfield = Command.make({
       const positions = count > 0 ? distinct(count, hash.size, below) : draws(-count, hash.size, below)
       for (const position of positions) add(hash.fieldAt(position), withValues ? hash.valueAt(position) : "")
     }
-    if (!withValues || client.protocol === 2) return Either.right(Reply.bulks(words))
+    if (!withValues || client.replyProtocol === 2) return Either.right(Reply.bulks(words))
     const pairs: Array<Reply.Reply> = []
     for (let i = 0; i < words.length; i += 2) pairs.push(Reply.bulks([words[i], words[i + 1]]))
     return Either.right(Reply.array(pairs))

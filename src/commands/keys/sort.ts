@@ -210,7 +210,7 @@ const select = (
   const start = Math.min(Math.max(request.offset, 0), value.size)
   const end = request.count < 0 ? value.size : Math.min(start + request.count, value.size)
   if (!sorts) {
-    if (!(value instanceof SetValue) || (destination === undefined && !client.inScript)) {
+    if (!(value instanceof SetValue) || (destination === undefined && client.scriptProtocol === undefined)) {
       return Either.right(unsorted(value, descending, start, end))
     }
     // What a script does or stores must not depend on chance, as the order of a set does.

@@ -3,7 +3,8 @@
  * RPOPLPUSH and LMPOP, and are logged as these, served at once or later.
  *
  * The idea to hold: whoever waits is served with a look at the one key that came into being; a value of another type
- * there keeps them waiting, while at the first look it is an error.
+ * there keeps them waiting, while at the first look it is an error. That an element goes to who waited is no news to tracking, which has
+ * been told of its arrival at the same instant.
  */
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
@@ -23,9 +24,9 @@ const serveOrWait = (
   keys: ReadonlyArray<string>,
   timeoutMs: number,
   ctx: Command.Ctx,
-  serve: (key: string, list: List) => Reply.Reply,
+  serve: (key: string, list: List, isNews: boolean) => Reply.Reply,
 ): Command.Result => {
-  const served = serveFirst(keys, ctx, serve)
+  const served = serveFirst(keys, ctx, (key, list) => serve(key, list, true))
   if (Either.isLeft(served)) return Either.left(served.left)
   if (served.right !== undefined) return Either.right(served.right)
   return ctx.wait({
@@ -33,7 +34,7 @@ const serveOrWait = (
     timeoutMs,
     attempt: (key) => {
       const list = ctx.db.write(key)
-      return Either.right(list instanceof List ? serve(key, list) : undefined)
+      return Either.right(list instanceof List ? serve(key, list, false) : undefined)
     },
     onTimeout: Reply.nilArray,
   })
@@ -46,9 +47,9 @@ const parsePop = (args: Args) => {
 }
 
 const pop = ({ keys, timeoutMs }: ReturnType<typeof parsePop>, end: End, ctx: Command.Ctx): Command.Result =>
-  serveOrWait(keys, timeoutMs, ctx, (key, list) => {
+  serveOrWait(keys, timeoutMs, ctx, (key, list, isNews) => {
     ctx.propagateAs([end === "LEFT" ? "LPOP" : "RPOP", key])
-    return Reply.bulks([key, takeOne(key, list, end, ctx)])
+    return Reply.bulks([key, takeOne(key, list, end, isNews, ctx)])
   })
 
 const blpop = Command.suspending({
@@ -114,12 +115,12 @@ const blmpop = Command.suspending({
 
 /** Moves an element, or waits for one to move. `logged` is the request without the time. */
 const moveOrWait = (move: Move, timeoutMs: number, logged: ReadonlyArray<string>, ctx: Command.Ctx): Command.Result => {
-  const serve = (list: List): Either.Either<Reply.Reply, CommandError> => {
+  const serve = (list: List, isNews: boolean): Either.Either<Reply.Reply, CommandError> => {
     ctx.propagateAs(logged)
-    return moveOne(list, move, ctx)
+    return moveOne(list, move, isNews, ctx)
   }
   const list = ctx.db.write(move.source)
-  if (list !== undefined) return list instanceof List ? serve(list) : wrongType
+  if (list !== undefined) return list instanceof List ? serve(list, true) : wrongType
   // Where it cannot wait it answers as LMOVE does, and not as after a timeout.
   if (ctx.nested) return nil
   return ctx.wait({
@@ -128,7 +129,7 @@ const moveOrWait = (move: Move, timeoutMs: number, logged: ReadonlyArray<string>
     attempt: (key) => {
       const ready = ctx.db.write(key)
       // A destination of another type is the end of the wait: the error goes to whoever waited, the element stays.
-      return ready instanceof List ? serve(ready) : Either.right(undefined)
+      return ready instanceof List ? serve(ready, false) : Either.right(undefined)
     },
     onTimeout: Reply.nilArray,
   })

@@ -8,6 +8,7 @@ import * as Key from "../../command/Key.ts"
 import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
 import { type End, parseEnd } from "./ends.ts"
+import { announceTaken } from "./pop.ts"
 
 export interface Move {
   readonly source: string
@@ -16,8 +17,13 @@ export interface Move {
   readonly to: End
 }
 
-/** Moves one element of `list`, which is at the source. */
-export const moveOne = (list: List, { source, destination, from, to }: Move, ctx: Command.Ctx): Answer => {
+/** Moves one element of `list`, which is at the source; `isNews` as for `announceTaken`. */
+export const moveOne = (
+  list: List,
+  { source, destination, from, to }: Move,
+  isNews: boolean,
+  ctx: Command.Ctx,
+): Answer => {
   const { db } = ctx
   const found = source === destination ? list : db.write(destination)
   if (found !== undefined && !(found instanceof List)) return wrongType
@@ -28,15 +34,14 @@ export const moveOne = (list: List, { source, destination, from, to }: Move, ctx
   if (found === undefined) db.put(destination, target)
   // The event of the arrival comes first; both are one change.
   db.changed(destination, EventClass.list, to === "LEFT" ? "lpush" : "rpush", 0)
-  db.changed(source, EventClass.list, from === "LEFT" ? "lpop" : "rpop")
-  db.removeIfEmpty(source, list)
+  announceTaken(source, list, from, 1, isNews, ctx)
   return Either.right(Reply.bulk(value))
 }
 
 const move = (request: Move, ctx: Command.Ctx): Answer => {
   const list = ctx.db.write(request.source)
   if (list === undefined) return nil
-  return list instanceof List ? moveOne(list, request, ctx) : wrongType
+  return list instanceof List ? moveOne(list, request, true, ctx) : wrongType
 }
 
 const lmove = Command.make({

@@ -12,15 +12,23 @@ import { EventClass } from "../../store/Events.ts"
 import { List } from "../../store/List.ts"
 import { type End, parseEnd } from "./ends.ts"
 
-const announce = (key: string, list: List, end: End, count: number, { db }: Command.Ctx): void => {
-  db.changed(key, EventClass.list, end === "LEFT" ? "lpop" : "rpop", count)
+/** Announces that elements have left; where that is no news, tracking does not hear of it. */
+export const announceTaken = (
+  key: string,
+  list: List,
+  end: End,
+  count: number,
+  isNews: boolean,
+  { db }: Command.Ctx,
+) => {
+  db.changed(key, EventClass.list, end === "LEFT" ? "lpop" : "rpop", count, isNews)
   db.removeIfEmpty(key, list)
 }
 
 /** Takes one element, and announces it. */
-export const takeOne = (key: string, list: List, end: End, ctx: Command.Ctx): string => {
+export const takeOne = (key: string, list: List, end: End, isNews: boolean, ctx: Command.Ctx): string => {
   const value = end === "LEFT" ? list.popHead() : list.popTail()
-  announce(key, list, end, 1, ctx)
+  announceTaken(key, list, end, 1, isNews, ctx)
   return value
 }
 
@@ -34,7 +42,7 @@ const take = (key: string, list: List, end: End, count: number, ctx: Command.Ctx
     values = list.slice(list.size - count, count).reverse()
     list.removeLast(count)
   }
-  announce(key, list, end, count, ctx)
+  announceTaken(key, list, end, count, true, ctx)
   return values
 }
 
@@ -49,7 +57,7 @@ const pop = ({ key, count }: ReturnType<typeof parsePop>, end: End, ctx: Command
   const list = ctx.db.write(key)
   if (list === undefined) return count === undefined ? nil : nilArray
   if (!(list instanceof List)) return wrongType
-  if (count === undefined) return Either.right(Reply.bulk(takeOne(key, list, end, ctx)))
+  if (count === undefined) return Either.right(Reply.bulk(takeOne(key, list, end, true, ctx)))
   if (count === 0) return emptyArray
   return Either.right(Reply.bulks(take(key, list, end, Math.min(count, list.size), ctx)))
 }

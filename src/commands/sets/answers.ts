@@ -8,4 +8,4 @@ export const emptySet: Answer = Either.right(Reply.set([]))
 
 /** Members as a set. RESP2 has none and gets the array that costs no object a member. */
 export const setOf = (members: ReadonlyArray<string>, client: Client): Answer =>
-  Either.right(client.protocol === 3 ? Reply.set(members.map(Reply.bulk)) : Reply.bulks(members))
+  Either.right(client.replyProtocol === 3 ? Reply.set(members.map(Reply.bulk)) : Reply.bulks(members))

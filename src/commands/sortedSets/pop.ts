@@ -46,7 +46,7 @@ const pop = (
   if (!(set instanceof SortedSet)) return Either.left(WrongType.error)
   if (count === 0) return Either.right(Reply.emptyArray)
   // Only the form with a count pairs members and scores in RESP3.
-  if (count === undefined && ctx.client.protocol === 3) {
+  if (count === undefined && ctx.client.replyProtocol === 3) {
     let answer = Reply.emptyArray
     take(key, set, end, 1, ctx, (member, score) => {
       answer = Reply.array([Reply.bulk(member), Reply.double(score)])

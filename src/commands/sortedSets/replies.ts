@@ -15,7 +15,7 @@ export class Entries {
   readonly #pairs: Array<Reply.Reply> = []
   constructor(client: Client, withScores: boolean) {
     this.#withScores = withScores
-    this.#nested = withScores && client.protocol === 3
+    this.#nested = withScores && client.replyProtocol === 3
   }
 
   readonly add = (member: string, score: number): void => {

@@ -225,7 +225,7 @@ const serveWoken = (
     entries = readForGroup(request, source, count, stream, group, ctx, log)
     ctx.propagateAll(log)
   }
-  return Either.right(Replies.byStream([Reply.bulk(source.key), entries], ctx.client.protocol))
+  return Either.right(Replies.byStream([Reply.bulk(source.key), entries], ctx.client.replyProtocol))
 }
 
 const keepWaiting = Either.right(undefined)
@@ -235,7 +235,7 @@ const read = (request: Request, ctx: Ctx): Command.Result => {
   if (Either.isLeft(resolved)) return Either.left(resolved.left)
   const sources = resolved.right
   const served = serveNow(request, sources, ctx)
-  if (served.length > 0) return Either.right(Replies.byStream(served, ctx.client.protocol))
+  if (served.length > 0) return Either.right(Replies.byStream(served, ctx.client.replyProtocol))
   if (request.timeoutMs === undefined) return Answers.nilArray
   return ctx.wait({
     keys: request.keys,
