@@ -363,6 +363,15 @@ describe("replies", () => {
   )
 })
 
+describe("the parser of replies", () => {
+  it("takes what is nested deeper than anybody reads for one reply", () => {
+    const open = "*2\r\n$2\r\nab\r\n"
+    const [deep, after] = parseReplies(`${open.repeat(10_000)}%1\r\n+a\r\n$-1\r\n:5\r\n`)
+    expect(JSON.stringify(deep)).toContain("nested deeper")
+    expect(after).toEqual(Reply.int(5))
+  })
+})
+
 describe("a run of bulk strings", () => {
   /** As the encoder sends few of them. */
   const sent = (values: ReadonlyArray<string>): string =>

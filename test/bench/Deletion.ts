@@ -7,7 +7,7 @@
  * is longer than that, however busy the machine is with something else. The smaller of the two is held against the budget.
  */
 import { type Measurable, sleep, startOurs, startRedis, volatileSettings } from "./Children.ts"
-import { Client, fill } from "./Client.ts"
+import { type Argv, Client, fill } from "./Client.ts"
 import { digits } from "./Load.ts"
 import { table } from "./Report.ts"
 import { collections } from "./Stall.ts"
@@ -63,15 +63,51 @@ const kinds: ReadonlyArray<Kind> = [
   },
 ]
 
-/** The ways to go, each as what is sent when it goes; expiry is set up before. */
-const ways: ReadonlyArray<readonly [name: string, before: ReadonlyArray<string>, then: ReadonlyArray<string>]> = [
-  ["DEL", [], ["DEL", "big"]],
-  ["UNLINK", [], ["UNLINK", "big"]],
-  ["SET over it", [], ["SET", "big", "v"]],
-  ["RENAME onto it", ["SET", "small", "v"], ["RENAME", "small", "big"]],
-  ["expiry", ["PEXPIRE", "big", String(expiresInMs)], ["PING"]],
-  ["FLUSHDB ASYNC", [], ["FLUSHDB", "ASYNC"]],
+/** A way to go. */
+interface Way {
+  readonly name: string
+  /** What is set up before it counts. */
+  readonly before?: ReadonlyArray<Argv>
+  readonly then: ReadonlyArray<Argv>
+  /** What is put right again afterwards. */
+  readonly after?: ReadonlyArray<Argv>
+  /** The kinds of values that go this way; absent: all. */
+  readonly of?: ReadonlyArray<string>
+}
+
+const ways: ReadonlyArray<Way> = [
+  { name: "DEL", then: [["DEL", "big"]] },
+  { name: "UNLINK", then: [["UNLINK", "big"]] },
+  { name: "SET over it", then: [["SET", "big", "v"]] },
+  { name: "RENAME onto it", before: [["SET", "small", "v"]], then: [["RENAME", "small", "big"]] },
+  { name: "COPY onto it", before: [["SET", "small", "v"]], then: [["COPY", "small", "big", "REPLACE"]] },
+  { name: "SUNIONSTORE over it", before: [["SADD", "few", "a", "b"]], then: [["SUNIONSTORE", "big", "few"]] },
+  { name: "SUNIONSTORE of nothing", then: [["SUNIONSTORE", "big", "none"]] },
+  { name: "expiry", then: [["PEXPIRE", "big", String(expiresInMs)]] },
+  {
+    name: "eviction",
+    // The original has no deadline, so that only the copy goes.
+    before: [
+      ["PEXPIRE", "big", "100000000"],
+      ["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"],
+    ],
+    then: [["CONFIG", "SET", "maxmemory", "1"], ["PING"]],
+    after: [
+      ["CONFIG", "SET", "maxmemory", "0"],
+      ["CONFIG", "SET", "maxmemory-policy", "noeviction"],
+    ],
+  },
+  { name: "FLUSHDB", then: [["FLUSHDB"]] },
+  { name: "FLUSHDB ASYNC", then: [["FLUSHDB", "ASYNC"]] },
+  { name: "LTRIM", then: [["LTRIM", "big", "1", "0"]], of: ["list"] },
+  { name: "ZREMRANGEBYRANK", then: [["ZREMRANGEBYRANK", "big", "0", "-1"]], of: ["sorted set"] },
+  { name: "ZREMRANGEBYSCORE", then: [["ZREMRANGEBYSCORE", "big", "-inf", "inf"]], of: ["sorted set"] },
+  { name: "XTRIM", then: [["XTRIM", "big", "MAXLEN", "0"]], of: ["stream"] },
+  { name: "XGROUP DESTROY", then: [["XGROUP", "DESTROY", "big", "group"]], of: ["stream"] },
+  { name: "FLUSHALL", then: [["FLUSHALL"]] },
 ]
+
+const goesBy = (kind: Kind): ReadonlyArray<Way> => ways.filter(({ of }) => of === undefined || of.includes(kind.name))
 
 /** The longest wait, the longest collection while it was watched, and the processor time when nobody watched. */
 interface Waited {
@@ -80,25 +116,27 @@ interface Waited {
   readonly spentMs: number
 }
 
-const go = async (client: Client, [, before, then]: (typeof ways)[number]): Promise<void> => {
-  if (before.length > 0) await client.call(...before)
-  const reply = await client.call(...then)
-  if (reply.startsWith("-")) throw new Error(`${then.join(" ")}: ${reply.trim()}`)
+const callAll = async (client: Client, requests: ReadonlyArray<Argv> = []): Promise<void> => {
+  for (const reply of await client.send(requests)) if (reply.startsWith("-")) throw new Error(reply.trim())
+}
+
+const go = async (client: Client, { then }: Way): Promise<void> => {
+  await callAll(client, then)
   await sleep(watchedMs)
 }
 
-const goesAlone = async (server: Measurable, client: Client, way: (typeof ways)[number]): Promise<number> => {
+const goesAlone = async (server: Measurable, client: Client, way: Way): Promise<number> => {
+  await callAll(client, way.before)
   await sleep(200)
   const before = server.process.cpuSeconds()
   await go(client, way)
-  return (server.process.cpuSeconds() - before) * 1000
+  const spentMs = (server.process.cpuSeconds() - before) * 1000
+  await callAll(client, way.after)
+  return spentMs
 }
 
-const goes = async (
-  server: Measurable,
-  client: Client,
-  way: (typeof ways)[number],
-): Promise<Omit<Waited, "spentMs">> => {
+const goes = async (server: Measurable, client: Client, way: Way): Promise<Omit<Waited, "spentMs">> => {
+  await callAll(client, way.before)
   // What building the value left behind is collected before.
   await sleep(200)
   const load = await startSteadyLoad(server, asksPerSecond, () => ["PING"])
@@ -108,8 +146,17 @@ const goes = async (
   await go(client, way)
   const waits = load.take()
   await load.stop()
+  await callAll(client, way.after)
   const collected = collections(server.process.output().slice(seen)).map(([, ms]) => ms)
   return { longestMs: percentile(waits, 1), collectedMs: Math.max(0, ...collected) }
+}
+
+const make = async (owner: Client, kind: Kind, elements: number): Promise<void> => {
+  await fill(owner, Math.ceil(elements / kind.chunk), (part) => [
+    ...kind.command,
+    ...Array.from({ length: kind.chunk }, (_, i) => kind.element(part * kind.chunk + i)).flat(),
+  ])
+  await kind.finish?.(owner, elements)
 }
 
 const measure = async (
@@ -124,14 +171,13 @@ const measure = async (
   const waits = new Map<string, ReadonlyArray<Waited>>()
   for (const kind of wanted) {
     await owner.call("FLUSHALL")
-    await fill(owner, Math.ceil(elements / kind.chunk), (part) => [
-      ...kind.command,
-      ...Array.from({ length: kind.chunk }, (_, i) => kind.element(part * kind.chunk + i)).flat(),
-    ])
-    await kind.finish?.(owner, elements)
+    await make(owner, kind, elements)
     const row: Array<Waited> = []
-    for (const way of ways) {
-      const copy = () => owner.call("COPY", "source", "big", "DB", "0", "REPLACE")
+    for (const way of goesBy(kind)) {
+      const copy = async () => {
+        if ((await owner.call("EXISTS", "source")) === ":0\r\n") await make(owner, kind, elements)
+        await callAll(owner, [["COPY", "source", "big", "DB", "0", "REPLACE"]])
+      }
       await copy()
       const spentMs = await goesAlone(server, client, way)
       let least: Omit<Waited, "spentMs"> | undefined
@@ -167,12 +213,13 @@ export const measureDeletion = async (options: {
     wanted.filter(({ oursOnly }) => oursOnly !== true),
   )
   await redis.process.stop()
-  const lines = wanted.flatMap(({ name }) =>
-    ways.map(([way], i) => {
+  const lines = wanted.flatMap((kind) =>
+    goesBy(kind).map((way, i) => {
+      const { name } = kind
       const { longestMs, collectedMs, spentMs } = mine.get(name)![i]!
       const reference = theirs.get(name)?.[i]?.longestMs.toFixed(1) ?? "-"
       const figures = [longestMs, collectedMs, spentMs].map((ms) => ms.toFixed(1))
-      return [name, way, ...figures, reference, Math.min(longestMs, spentMs) <= budgetMs ? "ok" : "OVER"]
+      return [name, way.name, ...figures, reference, Math.min(longestMs, spentMs) <= budgetMs ? "ok" : "OVER"]
     }),
   )
   console.log(

@@ -8,9 +8,17 @@ import * as Replies from "../../src/codec/Reply.ts"
 /** Thrown inside where the bytes end too early. */
 const incomplete = Symbol("incomplete")
 
+/**
+ * What is nested deeper counts as one reply: scripts answer tables that hold themselves, redis-server with some 8,000 levels and ours
+ * with 1,000, and both would be too deep for the stack of whoever reads them.
+ */
+const depthMax = 900
+const deeper = Replies.simple("nested deeper")
+
 export class ReplyParser {
   private bytes = ""
   private position = 0
+  private depth = 0
 
   push(chunk: Buffer | string): void {
     this.bytes = this.bytes.slice(this.position) + (typeof chunk === "string" ? chunk : chunk.latin1Slice())
@@ -25,6 +33,7 @@ export class ReplyParser {
   /** The next whole reply, or `undefined` until it has arrived. A reply that is no RESP is an error. */
   next(): Reply | undefined {
     const start = this.position
+    this.depth = 0
     try {
       return this.reply()
     } catch (error) {
@@ -59,7 +68,27 @@ export class ReplyParser {
   }
 
   private replies(count: number): Array<Reply> {
-    return Array.from({ length: count }, () => this.reply())
+    if (count > 0 && this.depth === depthMax) {
+      this.skip(count)
+      return [deeper]
+    }
+    this.depth++
+    const replies = Array.from({ length: count }, () => this.reply())
+    this.depth--
+    return replies
+  }
+
+  /** Passes over `count` replies with all that is in them. */
+  private skip(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const line = this.line()
+      const length = Math.max(0, Number(line.slice(1)))
+      if ("$=".includes(line[0]!)) {
+        if (line !== "$-1") this.blob(length)
+      } else if ("*~>".includes(line[0]!)) left += length
+      else if (line[0] === "%") left += 2 * length
+      else if (line[0] === "|") left += 2 * length + 1
+    }
   }
 
   private reply(): Reply {

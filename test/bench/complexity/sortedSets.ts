@@ -14,7 +14,10 @@ const members: Family = {
   cases: [
     at("ZSCORE", "O(1)", (i) => ["ZSCORE", "k", member(i)]),
     at("ZMSCORE of 2", "O(1)", (i) => ["ZMSCORE", "k", member(i), member(i >> 1)]),
-    at("ZADD", "O(log N)", (i, n) => ["ZADD", "k", String((i * 31) % n), member(i)]),
+    // Another score each time that a member's turn comes.
+    named("ZADD", "O(log N)", (round, n) => [
+      ["ZADD", "k", String((round * 31) % (n + 1)), member((round * 7919) % n)],
+    ]),
     at("ZINCRBY", "O(log N)", (i) => ["ZINCRBY", "k", "1.5", member(i)]),
     at("ZRANK", "O(log N)", (i) => ["ZRANK", "k", member(i)]),
     at("ZREVRANK", "O(log N)", (i) => ["ZREVRANK", "k", member(i)]),
