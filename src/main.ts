@@ -10,15 +10,17 @@ import * as Start from "./cli/Start.ts"
 import { Config } from "./config/Config.ts"
 import * as Logging from "./config/Logging.ts"
 import * as Sources from "./config/Sources.ts"
+import { Persistence } from "./persistence/Persistence.ts"
 import * as Server from "./Server.ts"
 import { Listener } from "./socket/Listener.ts"
 
 /** What the log says when the server serves: what of the settings was passed over, and where it listens. */
 const greeting = Layer.effectDiscard(
-  Effect.flatMap(Effect.all([Config, Listener]), ([{ warnings }, { addresses }]) =>
+  Effect.flatMap(Effect.all([Config, Listener, Persistence]), ([{ warnings }, { addresses }, persistence]) =>
     Effect.zipRight(
       Effect.forEach(warnings, (warning) => Effect.logWarning(warning)),
-      Effect.logInfo(`Ready to accept connections on ${addresses.join(", ")}`),
+      // Unless SHUTDOWN came before the data was there.
+      persistence.loading() ? Effect.void : Effect.logInfo(`Ready to accept connections on ${addresses.join(", ")}`),
     ),
   ),
 )

@@ -34,6 +34,8 @@ export interface Transaction {
   aborted: boolean
   /** The flags of all queued commands together: what EXEC needs to be allowed. */
   mask: number
+  /** The flags that all queued commands have. */
+  common: number
 }
 
 /** CLIENT REPLY: `skipNext` was just asked for, `skip` leaves out the reply to the command now running. */

@@ -26,7 +26,7 @@ const multi = Command.make({
   parse: () => undefined,
   run: (_, { client }) => {
     if (client.transaction !== undefined) return Either.left(TransactionError.nested)
-    client.transaction = { queue: [], aborted: false, mask: 0 }
+    client.transaction = { queue: [], aborted: false, mask: 0, common: -1 }
     return Either.right(Reply.ok)
   },
 })

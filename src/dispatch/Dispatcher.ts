@@ -314,6 +314,7 @@ const make = Effect.gen(function* () {
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       client.transaction.queue.push(argv)
       client.transaction.mask |= entry.mask
+      client.transaction.common &= entry.mask
       return Reply.queued
     }
     const reply = execute(client, entry, argv)

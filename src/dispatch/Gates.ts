@@ -33,6 +33,10 @@ const subscriberCommands = new Set([
 export const maskOf = ({ transaction }: Client, { mask, name }: Entry): number =>
   transaction !== undefined && name === "exec" ? mask | transaction.mask : mask
 
+/** Whether something may run while data is being loaded. */
+const mayLoad = ({ transaction }: Client, { mask, name }: Entry): boolean =>
+  ((transaction !== undefined && name === "exec" ? mask & transaction.common : mask) & Flag.loading) !== 0
+
 /** Served without memory although a transaction is open: queueing anything else takes some. */
 const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
 
@@ -59,7 +63,7 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
       if (refusal !== undefined) return refusal
     }
     if (client.isSubscriber && client.protocol === 2 && !subscriberCommands.has(name)) return NotAllowed.of(name)
-    if (persistence.loading() && (mask & Flag.loading) === 0) return Loading.error
+    if (persistence.loading() && !mayLoad(client, entry)) return Loading.error
     if (scripts.slow !== undefined && (mask & Flag.allow_busy) === 0) return scripts.slow.error
     if (client.monitor && maskOf(client, entry) & touchesData) return NotAllowed.toMonitor
     return undefined

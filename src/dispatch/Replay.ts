@@ -2,13 +2,14 @@
  * Loads the data at the start: persistence reads the files, and what a log says is run here, as a client that nobody sees.
  *
  * The idea to hold: this layer is built when everything else is there, connections included, which get LOADING until it is done; so a
- * server whose layers are built has its data, or has failed to start.
+ * server whose layers are built has its data, or has failed to start, or was asked to stop meanwhile.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Clock } from "../clock/Clock.ts"
 import type * as Reply from "../codec/Reply.ts"
 import { Client } from "../command/Client.ts"
+import { Shutdown } from "../command/Shutdown.ts"
 import { Persistence } from "../persistence/Persistence.ts"
 import { Store } from "../store/Store.ts"
 import { Dispatcher } from "./Dispatcher.ts"
@@ -18,6 +19,7 @@ export const layer = Layer.effectDiscard(
     const clock = yield* Clock
     const dispatcher = yield* Dispatcher
     const persistence = yield* Persistence
+    const { requested } = yield* Shutdown
     const store = yield* Store
     const client = new Client({
       id: 0,
@@ -32,7 +34,7 @@ export const layer = Layer.effectDiscard(
     const reasonOf = (reply: Reply.Reply): string | undefined =>
       reply._tag === "Failure" ? `${reply.code} ${reply.message}` : undefined
 
-    yield* persistence.start({
+    const loaded = persistence.start({
       replay: {
         // Redis loads a log although some of its commands fail, as they did when they were logged; it only stops at unknown ones.
         command: (argv) => {
@@ -43,6 +45,7 @@ export const layer = Layer.effectDiscard(
       },
       functionLibraries: () => librariesOf(run(["FUNCTION", "LIST", "WITHCODE"])),
     })
+    yield* Effect.raceFirst(loaded, requested)
   }),
 )
 

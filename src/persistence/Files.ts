@@ -64,7 +64,7 @@ const make = (options: FilesOptions) =>
     const seconds = () => Math.floor(clock.now() / 1000)
     const state = Info.make(seconds())
     let attachment: Attachment | undefined
-    let loading: Progress | undefined = noProgress()
+    let loading: Progress | undefined = noProgress(seconds())
     let atEnd: "always" | "never" | "as configured" = "as configured"
     let locked = false
     /** The second whose state is restored at the start. What came after it stays on the disk, beside the new log. */
@@ -177,6 +177,8 @@ const make = (options: FilesOptions) =>
       })
     })
 
+    const noteLoaded = ({ keysLoaded, keysExpired }: Progress) => Object.assign(state, { keysLoaded, keysExpired })
+
     const start: PersistenceService["start"] = (given) =>
       Effect.gen(function* () {
         attachment = given
@@ -188,8 +190,7 @@ const make = (options: FilesOptions) =>
         store.expire = true
         store.dirty = 0
         store.databases[0].announceReplaced()
-        state.keysLoaded = progress.keysLoaded
-        state.keysExpired = progress.keysExpired
+        noteLoaded(progress)
         if (progress.loadedBytes > 0) {
           const took = ((clock.nowMicros() - began) / 1_000_000).toFixed(3)
           yield* Effect.logInfo(
@@ -208,7 +209,7 @@ const make = (options: FilesOptions) =>
       Effect.suspend(() => {
         if (attachment === undefined || loading !== undefined) return Effect.fail(LoadFailed.of(from))
         const given = attachment
-        const progress = noProgress()
+        const progress = noProgress(seconds())
         loading = progress
         store.expire = false
         if (flush) for (const db of store.databases) if (db.size > 0) db.clear()
@@ -217,6 +218,7 @@ const make = (options: FilesOptions) =>
             ? load(given, progress)
             : loadSnapshot(contextOf(given, progress), `${home()}/${current.dbfilename}`, clock.now())
         return loaded.pipe(
+          Effect.tap(() => Effect.sync(() => noteLoaded(progress))),
           Effect.tapError((error) => Effect.logError("data could not be loaded again", error)),
           Effect.mapError(() => LoadFailed.of(from)),
           Effect.ensuring(
@@ -289,7 +291,12 @@ const make = (options: FilesOptions) =>
       rewriteLog: jobs.rewriteLog,
       saveBeforeEnd: (choice) =>
         Effect.suspend(() => {
-          if (choice === "never" || (choice === "as configured" && current.save.length === 0)) {
+          // Half of the data would replace all of it.
+          if (
+            loading !== undefined ||
+            choice === "never" ||
+            (choice === "as configured" && current.save.length === 0)
+          ) {
             atEnd = "never"
             return Effect.void
           }

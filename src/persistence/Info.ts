@@ -17,7 +17,6 @@ export interface Job {
 
 /** What the conductor and its jobs know. */
 export interface State {
-  readonly startedSeconds: number
   job: Job | undefined
   saveScheduled: boolean
   rewriteScheduled: boolean
@@ -47,7 +46,6 @@ export interface State {
 }
 
 export const make = (now: number): State => ({
-  startedSeconds: now,
   job: undefined,
   saveScheduled: false,
   rewriteScheduled: false,
@@ -107,8 +105,8 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
     ["rdb_current_bgsave_time_sec", elapsed("snapshot")],
     ["rdb_saves", facts.saves],
     ["rdb_last_cow_size", 0],
-    ["rdb_last_load_keys_expired", facts.keysExpired],
-    ["rdb_last_load_keys_loaded", facts.keysLoaded],
+    ["rdb_last_load_keys_expired", loading?.keysExpired ?? facts.keysExpired],
+    ["rdb_last_load_keys_loaded", loading?.keysLoaded ?? facts.keysLoaded],
     ["aof_enabled", flag(moment.appendonly)],
     ["aof_rewrite_in_progress", flag(job?.kind === "rewrite")],
     ["aof_rewrite_scheduled", flag(facts.rewriteScheduled || (facts.needsBase && job?.kind !== "rewrite"))],
@@ -135,9 +133,9 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
   if (loading !== undefined) {
     const { totalBytes, loadedBytes } = loading
     const percent = totalBytes === 0 ? 0 : (loadedBytes / totalBytes) * 100
-    const passed = now - facts.startedSeconds
+    const passed = now - loading.startedAtSeconds
     found.push(
-      ["loading_start_time", facts.startedSeconds],
+      ["loading_start_time", loading.startedAtSeconds],
       ["loading_total_bytes", totalBytes],
       ["loading_rdb_used_mem", loading.rdbUsedMemory],
       ["loading_loaded_bytes", loadedBytes],

@@ -22,6 +22,8 @@ import { readPacked } from "./rdb/StoreDecoder.ts"
 
 /** What has been read, for INFO. */
 export interface Progress {
+  /** Unix seconds at which it began. */
+  readonly startedAtSeconds: number
   totalBytes: number
   loadedBytes: number
   keysLoaded: number
@@ -30,7 +32,8 @@ export interface Progress {
   rdbUsedMemory: number
 }
 
-export const noProgress = (): Progress => ({
+export const noProgress = (startedAtSeconds: number): Progress => ({
+  startedAtSeconds,
   totalBytes: 0,
   loadedBytes: 0,
   keysLoaded: 0,
