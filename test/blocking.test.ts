@@ -246,6 +246,11 @@ const rules: ReadonlyArray<Rule> = [
       expect(await admin.run("CLIENT", "UNBLOCK", ids[0]!)).toEqual(Reply.one)
       expect(await admin.run("CLIENT", "UNBLOCK", ids[1]!, "ERROR")).toEqual(Reply.one)
       expect(await admin.run("CLIENT", "UNBLOCK", ids[0]!, "TIMEOUT")).toEqual(Reply.zero)
+      // Both ends of the error count it, and who waited counts any end but that of its time.
+      const statistics = await admin.run("INFO", "commandstats")
+      for (const name of ["blpop", "blmove", "client|unblock"]) {
+        expect(statistics).toMatchObject({ value: expect.stringMatching(failedOnce(name)) })
+      }
       expect(await a!.receive()).toEqual(Reply.nilArray)
       expect(await b!.receive()).toMatchObject({ code: "UNBLOCKED", message: "client unblocked via CLIENT UNBLOCK" })
       await admin.run("RPUSH", "k", "1")
@@ -396,6 +401,8 @@ function feeds(request: string, before: string, ways: ReadonlyArray<ReadonlyArra
     },
   }))
 }
+
+const failedOnce = (name: string) => new RegExp(`cmdstat_${name.replace("|", "\\|")}:\\S*failed_calls=1\r\n`)
 
 describe("in memory", () => {
   it.effect.each(rules)("$rule", ({ play }) =>

@@ -132,8 +132,11 @@ describe("requests", () => {
     expect(decoder.bufferedBytes).toBe(3)
     decode(["d".repeat(50_000)], decoder)
     expect(decoder.bufferedBytes).toBe(50_003)
+    expect(decoder.argumentBytes).toBe(4)
+    expect(decoder.freeBytes).toBeGreaterThan(0)
     expect(decode(["e".repeat(49_997) + "\r\nPING"], decoder).requests[0]?.[1]).toHaveLength(100_000)
     expect(decoder.bufferedBytes).toBe(4)
+    expect(decoder.argumentBytes + decoder.freeBytes).toBe(0)
   })
 })
 

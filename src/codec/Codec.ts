@@ -19,6 +19,12 @@ export interface RequestDecoder {
   readonly failure: ProtocolError | undefined
   /** Bytes received and not yet given out: CLIENT LIST's qbuf, limited by client-query-buffer-limit. */
   readonly bufferedBytes: number
+  /** As `bufferedBytes`, with the requests already given out that came in the same piece. */
+  readonly heldBytes: number
+  /** Room set aside for the rest of a long argument. */
+  readonly freeBytes: number
+  /** Arguments so far of a request that is not complete. */
+  readonly argumentBytes: number
   /** Takes what was received. The buffer may be used again afterwards. */
   readonly push: (chunk: Buffer) => void
   /** The next complete request, never empty. */

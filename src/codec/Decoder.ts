@@ -86,6 +86,21 @@ export class Decoder {
     return this.text.length - this.position + this.collected
   }
 
+  /** As `bufferedBytes`, with what has been given out of the same chunk and is still held. */
+  get heldBytes(): number {
+    return this.text.length + this.collected
+  }
+
+  /** Room set aside for the argument that is collected. */
+  get freeBytes(): number {
+    return this.collector === undefined ? 0 : this.collector.length - this.collected
+  }
+
+  /** Bytes of the arguments so far of a request that is not complete. */
+  get argumentBytes(): number {
+    return this.args.reduce((sum, argument) => sum + argument.length, 0)
+  }
+
   /** Takes what was received. The buffer may be used again afterwards. */
   push(chunk: Buffer): void {
     if (this.failure !== undefined) return

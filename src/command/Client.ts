@@ -8,6 +8,24 @@
 import type { Reply } from "../codec/Reply.ts"
 import type { Database } from "../store/Database.ts"
 
+/** What a connection holds at the moment, in bytes, as CLIENT LIST shows it. */
+export interface Buffers {
+  /** Received and not given out as arguments; for the client whose request runs, with that request. */
+  readonly input: number
+  /** Room set aside for what is still to come of a long argument. */
+  readonly inputFree: number
+  /** Arguments so far of a request that is not complete. */
+  readonly incomplete: number
+  /** Encoded answers that have not been given to the socket. */
+  readonly unsent: number
+  /** The most that `unsent` has been in the last seconds. */
+  readonly unsentPeak: number
+  /** What the socket has not sent yet. */
+  readonly queued: number
+  /** Whether more requests are read. */
+  readonly reading: boolean
+}
+
 /** Where replies and messages leave, in order. Implemented by the connection. */
 export interface Outbox {
   /** Queues a message that is not an answer: pub/sub, invalidation, MONITOR. */
@@ -74,15 +92,22 @@ export interface ClientOptions {
   readonly unixSocket?: boolean
 }
 
+/** The request of a client of which none runs. */
+export const noWords: ReadonlyArray<string> = []
+const noBuffers: Buffers = {
+  ...{ input: 0, inputFree: 0, incomplete: 0, unsent: 0, unsentPeak: 0, queued: 0 },
+  reading: true,
+}
+
 /** What an idle connection takes: fiber, buffers, this client's state. Measured with 10,000 idle connections. */
 const connectionBytes = 18 * 1024
 
-const queuedRequestBytes = ({ transaction }: Client): number =>
-  transaction === undefined
-    ? 0
-    : transaction.queue.reduce((sum, argv) => argv.reduce((total, word) => total + word.length, sum), 0)
+export const bytesOfWords = (words: ReadonlyArray<string>): number => words.reduce((sum, word) => sum + word.length, 0)
 
-/** Bytes that a connection takes: what every one does, requests not yet served, replies not yet sent. */
+const queuedRequestBytes = ({ transaction }: Client): number =>
+  transaction === undefined ? 0 : transaction.queue.reduce((sum, argv) => sum + bytesOfWords(argv), 0)
+
+/** Bytes that a connection takes: what every one does, requests not yet served or not complete, replies not yet sent. */
 export const memoryOf = (client: Client): { readonly queued: number; readonly total: number } => {
   const queued = queuedRequestBytes(client)
   return { queued, total: connectionBytes + queued + client.queryBufferBytes() + client.outbox.queuedBytes() }
@@ -101,7 +126,8 @@ export class Client {
   readonly unixSocket: boolean
   readonly outbox: Outbox
   readonly createdAtMs: number
-  lastCommandAtMs: number
+  /** When it last sent or was sent something. */
+  lastActiveAtMs: number
   /** The full name of the last command, as CLIENT LIST prints it. */
   lastCommand = "NULL"
   name = ""
@@ -137,8 +163,11 @@ export class Client {
   scriptProtocol: 2 | 3 | undefined
   /** Set when the connection is to end after the reply now being written. */
   closing = false
-  /** Bytes of requests received and not yet decoded, and of the arguments of the running one. */
+  /** The request that runs, or for which it waits. */
+  argv: ReadonlyArray<string> = noWords
+  /** Bytes of requests received and not yet decoded. */
   queryBufferBytes: () => number = () => 0
+  buffers: (isRunning: boolean) => Buffers = () => noBuffers
 
   constructor(options: ClientOptions) {
     this.id = options.id
@@ -148,7 +177,7 @@ export class Client {
     this.unixSocket = options.unixSocket ?? false
     this.outbox = options.outbox
     this.createdAtMs = options.now
-    this.lastCommandAtMs = options.now
+    this.lastActiveAtMs = options.now
     this.authenticated = options.authenticated
     this.db = options.db
   }

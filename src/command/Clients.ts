@@ -32,7 +32,7 @@ export interface ClientsService {
   /** A pause in force is never shortened, and one for all commands not weakened. */
   readonly pauseUntil: (untilMs: number, mode: Pause["mode"]) => void
   readonly unpause: () => void
-  /** Ends when no pause is in force any more. */
+  /** Ends when the pause of now does; there may be another by then. */
   readonly unpaused: Effect.Effect<void>
 }
 
@@ -96,6 +96,7 @@ const make = (clock: ClockService): ClientsService => {
     },
     unpause: () => {
       pause = undefined
+      for (const client of byId.values()) client.postponed = false
       for (const wake of waiting) wake()
     },
     unpaused: Effect.suspend(() => {
@@ -106,7 +107,7 @@ const make = (clock: ClockService): ClientsService => {
         waiting.add(wake)
         return Effect.sync(() => waiting.delete(wake))
       })
-      return Effect.zipRight(Effect.raceFirst(clock.sleepUntil(current.untilMs), woken), clients.unpaused)
+      return Effect.raceFirst(clock.sleepUntil(current.untilMs), woken)
     }),
   }
   return clients

@@ -303,7 +303,7 @@ const make = Effect.gen(function* () {
 
   const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
     if (reading.last - reading.ticked > instantMicrosMax) tick()
-    client.lastCommandAtMs = store.now
+    client.lastActiveAtMs = store.now
     const entry = resolve(argv)
     if (isError(entry)) return isWebRequest(argv) ? cutOff(client) : refused(client, undefined, entry)
     client.lastCommand = entry.name

@@ -12,7 +12,7 @@ import { constants } from "node:buffer"
 import * as Effect from "effect/Effect"
 import type { CodecService } from "../codec/Codec.ts"
 import * as Reply from "../codec/Reply.ts"
-import { Client, type Outbox } from "../command/Client.ts"
+import { Client, noWords, type Outbox } from "../command/Client.ts"
 import type { DispatcherService, Suspended } from "../dispatch/Dispatcher.ts"
 import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
@@ -37,6 +37,9 @@ const outputHighWater = 1024 * 1024
 const inboxHighWater = 1024 * 1024
 /** Replies of a batch beyond this are written before the batch goes on, to bound memory. */
 const batchBytesMax = 256 * 1024
+
+/** For how long the longest of the answers sent together counts in CLIENT LIST. */
+const peakPeriodMs = 5000
 
 /** The longest string of V8, less room for what may stand in front of a reply. */
 const stringLengthMax = constants.MAX_STRING_LENGTH - 2 * batchBytesMax
@@ -73,6 +76,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   /** Encoded and not yet given to the transport, and how many replies that is. */
   let out = ""
   let unsent = 0
+  /** The longest that `out` became, since when (Unix ms). */
+  const peak = { bytes: 0, sinceMs: 0 }
   /** Set while the fiber runs or will run by itself, and flushes at the end. */
   let busy = true
   let closed = false
@@ -113,9 +118,21 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     authenticated: config.current.requirepass === "",
   })
   client.queryBufferBytes = () => decoder.bufferedBytes
+  client.buffers = (isRunning) => ({
+    input: isRunning ? decoder.heldBytes : decoder.bufferedBytes,
+    inputFree: decoder.freeBytes,
+    incomplete: decoder.argumentBytes,
+    unsent: out.length,
+    unsentPeak: Math.max(out.length, store.now - peak.sinceMs < peakPeriodMs ? peak.bytes : 0),
+    queued: transport.queuedBytes(),
+    reading: !readPaused,
+  })
 
   const flush = () => {
     if (out === "" || closed) return
+    if (store.now - peak.sinceMs >= peakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
+    if (out.length > peak.bytes) peak.bytes = out.length
+    client.lastActiveAtMs = store.now
     stats.netOutputBytes += out.length
     stats.writes++
     const bytes = out
@@ -190,12 +207,14 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   /** Serves requests until there is none, the client is to close, output piles up, or a command parks. */
   const drain = (): Stop => {
     dispatcher.tick()
+    client.lastActiveAtMs = store.now
     for (;;) {
       if (closed) return "closed"
       if (client.closing) return "closed"
       decoder.authenticated = client.authenticated
       decoder.bulkLengthMax = config.current.protoMaxBulkLen
       const argv = decoder.next()
+      client.argv = argv ?? noWords
       if (argv === undefined) break
       const reply = dispatcher.dispatch(client, argv)
       if (reply._tag === "Suspended") return reply
@@ -277,7 +296,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         busy = true
         wake = undefined
         // It was not idle while it waited.
-        client.lastCommandAtMs = clock.now()
+        client.lastActiveAtMs = clock.now()
         if (reply === undefined) {
           client.closing = true
           return Effect.void

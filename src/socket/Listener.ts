@@ -75,8 +75,8 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
           // Whose script has paused, or whose request is held back, is not idle.
           const waits = client.parked !== undefined || client.postponed || services.store.unfinished
           const exempt = waits || client.isSubscriber || client.monitor
-          if (!exempt && now - client.lastCommandAtMs >= timeout * 1000) return client.outbox.close("now")
-          idle.add((exempt ? now : client.lastCommandAtMs) + timeout * 1000, client)
+          if (!exempt && now - client.lastActiveAtMs >= timeout * 1000) return client.outbox.close("now")
+          idle.add((exempt ? now : client.lastActiveAtMs) + timeout * 1000, client)
         },
       })
       config.onChange(["timeout"], (current) => {

@@ -19,6 +19,9 @@ const pattern = fc.constantFrom("c*", "*2", "__keyspace@*", "__keyevent@0__:*")
 const someone = fc.nat(connections - 1).map((index) => `$${index}`)
 const database = fc.constantFrom("0", "0", "0", "1")
 
+/** What DUMP gives for a list of "x". */
+const listOfOne = "\x12\x01\x02\n\n\x00\x00\x00\x01\x00\x81x\x02\xff\n\x00\xd1{?\xb8\\\x03\x06\x0e"
+
 const data = fc.oneof(
   argv("RPUSH", list, element, maybe(element)),
   argv("LPUSH", list, element),
@@ -49,8 +52,13 @@ const data = fc.oneof(
   argv("SORT", list, "ALPHA", "STORE", list),
   argv("EXISTS", anyKey),
   argv("TYPE", anyKey),
+  argv("RENAMENX", anyKey, anyKey),
+  argv("RESTORE", anyKey, "0", listOfOne),
+  argv("PEXPIRE", anyKey, fc.constantFrom("-1", "100000")),
+  argv("GETEX", key, "PXAT", "1"),
   argv("SWAPDB", "0", "1"),
   argv("FLUSHDB"),
+  argv("FLUSHALL"),
   argv("EVAL", "return redis.call('RPUSH', KEYS[1], ARGV[1], ARGV[2])", "1", list, element, element),
   argv("EVAL", "redis.call('SET', KEYS[1], 'a') return redis.call('DEL', KEYS[1])", "1", anyKey),
   argv("EVAL", "return redis.pcall('BLPOP', KEYS[1], 0)", "1", list),
@@ -113,6 +121,10 @@ const others = fc.oneof(
   argv("CLIENT", "UNBLOCK", someone, maybe(fc.constantFrom("TIMEOUT", "ERROR"))),
   argv("CLIENT", "NO-EVICT", fc.constantFrom("ON", "OFF")),
   argv("CLIENT", "SETNAME", element),
+  argv("CLIENT", "REPLY", "ON"),
+  argv("CLIENT", "PAUSE", "100000", "WRITE"),
+  argv("CLIENT", "UNPAUSE"),
+  argv("CLIENT", "UNPAUSE"),
   argv("SELECT", database),
 )
 

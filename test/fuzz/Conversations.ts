@@ -23,7 +23,7 @@ const turn: fc.Arbitrary<Turn> = fc.record({ connection: fc.nat(connections - 1)
 const clientFields = ["flags", "db", "sub", "psub", "ssub", "multi", "cmd", "resp"]
 /** What must be equal in INFO, of what does not depend on how often the fuzzer asks. */
 const counted =
-  /^(expired_keys|keyspace_hits|keyspace_misses|pubsub_channels|pubsub_patterns|pubsubshard_channels|tracking_total_\w+|blocked_clients|tracking_clients|total_error_replies|errorstat_\w+|db\d+|cmdstat_(?!ping|client.list|client.id|client.unblock|info|debug|config|hello).*):/
+  /^(expired_keys|keyspace_hits|keyspace_misses|pubsub_channels|pubsub_patterns|pubsubshard_channels|tracking_total_\w+|blocked_clients|tracking_clients|total_error_replies|errorstat_\w+|db\d+|cmdstat_(?!ping|client.list|client.id|info|debug|config|hello).*):/
 
 const text = async (reply: ReturnType<TestClient["run"]>): Promise<string> => {
   const answer = await reply
@@ -93,10 +93,13 @@ class Side {
 
   /** HELLO says who answers. */
   #masked(lines: ReadonlyArray<string>): string {
-    return lines[1] === '  "server"' ? "hello" : lines.join(" ")
+    return lines.some((line) => line.trim() === '"server"') ? "hello" : lines.join(" ")
   }
 
   async end(): Promise<string> {
+    await this.#control.run("CLIENT", "UNPAUSE")
+    // What was held back is served before the next request.
+    await new Promise((resolve) => setImmediate(resolve))
     for (const { id } of this.#clients) await this.#control.run("CLIENT", "UNBLOCK", id, "ERROR")
     const last = await this.drain()
     const info = (await text(this.#control.run("INFO", "everything"))).split("\r\n")
@@ -140,10 +143,14 @@ export const compareConversations = ({ seed, commands, ours, theirs }: Options):
         throw new Error(`replies differ after\n${transcript.join("\n")}\nby\n${differences(expected, actual)}`)
       }
       let failed = true
+      let paused = false
       try {
         for (const one of turns) {
           // A parked connection takes no turn; the other side would say so in its next reply.
           if (await real.isBlocked(one.connection)) continue
+          // CLIENT UNBLOCK of a client that a pause holds back ends redis-server 7.0.15 with a failed assertion.
+          paused ||= one.request[1] === "PAUSE"
+          if (paused && one.request[1] === "UNBLOCK") continue
           const [actual, expected] = [await mine.take(one), await real.take(one)]
           transcript.push(`${one.connection}> ${one.request.join(" ")}`, expected.replace(/\n?\d is .*/g, ""))
           check(actual, expected)

@@ -8,7 +8,7 @@ import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
-import { type Client, memoryOf } from "../../command/Client.ts"
+import { bytesOfWords, type Client, memoryOf } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
@@ -22,13 +22,13 @@ const onOff = (args: Args): boolean =>
   args.option("ON") ? true : args.option("OFF") ? false : args.fail(SyntaxError.error)
 
 /**
- * One line of CLIENT LIST. Fields about buffers that Redis allocates and this server does not (qbuf-free, rbs, rbp, obl) are 0;
- * `oll` counts queued output as one piece.
+ * One line of CLIENT LIST. Answers are collected in a string that is as large as what is in it, so `rbs` is what `obl` is; `oll` counts
+ * what the socket has not sent as one piece.
  */
-export const describe = (client: Client, now: number): string => {
+export const describe = (client: Client, now: number, isRunning: boolean): string => {
   const { transaction } = client
-  const queued = client.outbox.queuedBytes()
-  const queryBytes = client.queryBufferBytes()
+  const { input, inputFree, incomplete, unsent, unsentPeak, queued, reading } = client.buffers(isRunning)
+  const argumentBytes = bytesOfWords(client.argv) + incomplete
   const memory = memoryOf(client)
   const fields: ReadonlyArray<readonly [string, string | number]> = [
     ["id", client.id],
@@ -37,24 +37,24 @@ export const describe = (client: Client, now: number): string => {
     ["fd", client.fd],
     ["name", client.name],
     ["age", Math.floor((now - client.createdAtMs) / 1000)],
-    ["idle", Math.floor((now - client.lastCommandAtMs) / 1000)],
+    ["idle", Math.floor((now - client.lastActiveAtMs) / 1000)],
     ["flags", client.flags],
     ["db", client.db.index],
     ["sub", client.channels.size],
     ["psub", client.patterns.size],
     ["ssub", client.shardChannels.size],
     ["multi", transaction === undefined ? -1 : transaction.queue.length],
-    ["qbuf", queryBytes],
-    ["qbuf-free", 0],
-    ["argv-mem", 0],
+    ["qbuf", input],
+    ["qbuf-free", inputFree],
+    ["argv-mem", argumentBytes],
     ["multi-mem", memory.queued],
-    ["rbs", 0],
-    ["rbp", 0],
-    ["obl", 0],
+    ["rbs", unsent],
+    ["rbp", unsentPeak],
+    ["obl", unsent],
     ["oll", queued > 0 ? 1 : 0],
     ["omem", queued],
     ["tot-mem", memory.total],
-    ["events", "r"],
+    ["events", `${reading ? "r" : ""}${queued > 0 ? "w" : ""}`],
     ["cmd", client.lastCommand],
     ["user", client.user],
     ["redir", client.tracking === undefined ? -1 : client.tracking.redirect],
@@ -167,7 +167,7 @@ const info = Command.make({
   acl: "connection",
   tips: ["nondeterministic_output"],
   parse: () => undefined,
-  run: (_, { client, now }) => Either.right(Reply.verbatim("txt", `${describe(client, now)}\n`)),
+  run: (_, { client, now }) => Either.right(Reply.verbatim("txt", `${describe(client, now, true)}\n`)),
 })
 
 const getredir = Command.make({
@@ -339,11 +339,11 @@ export const clientCommands = Effect.gen(function* () {
       } else if (args.more) args.fail(SyntaxError.error)
       return { type, ids }
     },
-    run: ({ type, ids }, { now }) => {
+    run: ({ type, ids }, { client: self, now }) => {
       const listed = ids === undefined ? [...clients.byId.values()] : ids.flatMap((id) => clients.byId.get(id) ?? [])
       const lines = listed
         .filter((client) => type === undefined || typeOf(client) === type)
-        .map((client) => `${describe(client, now)}\n`)
+        .map((client) => `${describe(client, now, client === self)}\n`)
       return Either.right(Reply.verbatim("txt", lines.join("")))
     },
   })

@@ -10,6 +10,7 @@ import type { Args } from "../../command/Args.ts"
 import type { Client } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
+import { Registry } from "../../command/Registry.ts"
 import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 
@@ -41,7 +42,10 @@ const matches = (client: Client, filter: Filter): boolean =>
   (filter.user === undefined || client.user === filter.user)
 
 /** CLIENT KILL, UNBLOCK, PAUSE and UNPAUSE. */
-export const subcommandsForOthers = Effect.map(Clients, (clients): ReadonlyArray<Command.Command> => {
+export const subcommandsForOthers = Effect.gen(function* () {
+  const clients = yield* Clients
+  const registry = yield* Registry
+
   const kill = Command.make({
     name: "client|kill",
     summary: "Kill the connection of a client",
@@ -147,8 +151,11 @@ export const subcommandsForOthers = Effect.map(Clients, (clients): ReadonlyArray
     },
     run: ({ id, how }) => {
       const parked = clients.byId.get(id)?.parked
-      parked?.unblock(how)
-      return Either.right(Reply.flag(parked !== undefined))
+      if (parked === undefined) return Either.right(Reply.flag(false))
+      parked.unblock(how)
+      // redis-server counts the error that the other client gets as one of this command's as well.
+      if (how === "error") registry.findFull("client|unblock")!.failed++
+      return Either.right(Reply.flag(true))
     },
   })
 
