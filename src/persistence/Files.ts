@@ -174,6 +174,8 @@ const make = (options: FilesOptions) =>
         // What a server that was killed has written may not be on the disk yet.
         yield* opened.sync
         log.switchTo(opened, size, false)
+        // A crash came after a rewrite and before its last step.
+        yield* Effect.ignoreLogged(directory.forget)
       })
     })
 
@@ -183,7 +185,10 @@ const make = (options: FilesOptions) =>
       Effect.gen(function* () {
         attachment = given
         const progress = loading!
-        if (current.appendonly || current.save.length > 0 || recoverTo !== undefined) yield* lock
+        if (current.appendonly || current.save.length > 0 || recoverTo !== undefined) {
+          yield* lock
+          yield* jobs.clean
+        }
         store.expire = false
         const began = clock.nowMicros()
         yield* load(given, progress)

@@ -3,8 +3,11 @@
  *
  * The idea to hold: at most one job writes the data out at a time. A rewrite that must repair or begin a log (`needsBase`) puts new
  * files beside the old ones and makes them the log in one step, at the end; an ordinary one first has the manifest name the new
- * incremental file, so what is acknowledged meanwhile is in the log.
+ * incremental file, so what is acknowledged meanwhile is in the log. Whatever ends a job early, a bug as well as a disk, is a failure that
+ * INFO shows; only the end of the server is none.
  */
+import * as Cause from "effect/Cause"
+
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { ClockService } from "../clock/Clock.ts"
@@ -55,6 +58,8 @@ export interface Jobs {
   readonly rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse>
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
+  /** Removes what a server that was killed may have left of a job. */
+  readonly clean: Effect.Effect<void>
   /** A number for the next incremental file. */
   readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
   /** Begins what is due; to be run once a second. */
@@ -65,6 +70,8 @@ export const make = (services: JobServices): Jobs => {
   const { clock, current, directory, disk, fork, functionLibraries, home, lock, log, state, store, usedMemory } =
     services
   const seconds = () => Math.floor(clock.now() / 1000)
+  /** Held while a snapshot is written. */
+  const snapshots = Effect.unsafeMakeSemaphore(1)
 
   const snapshotFormat = (isBase: boolean): Format => {
     const writer = new SnapshotWriter({
@@ -93,16 +100,36 @@ export const make = (services: JobServices): Jobs => {
       () => whileLost(effect),
     ) as Effect.Effect<A, E>
 
+  /** Notes that a job has failed, and says why. */
+  const onFailure = <A, E extends PersistenceError>(job: Effect.Effect<A, E>, text: string, note: () => void) =>
+    Effect.onError(job, (cause) => {
+      if (Cause.isInterruptedOnly(cause)) return Effect.void
+      note()
+      const failure = Cause.failureOption(cause)
+      return failure._tag === "Some"
+        ? Effect.logError(`${text}: ${failure.value.message}`)
+        : Effect.logError(text, cause)
+    })
+
+  // One server has the directory, so these names are nobody else's.
+  const temporarySnapshot = () => `${home()}/temp-tiny-redis.rdb`
+  const clean = Effect.suspend(() => Effect.zipRight(disk.remove(temporarySnapshot()), directory.clean))
+
   const begin = (kind: "snapshot" | "rewrite") => (capture: Capture) => {
     state.job = { kind, startedAtSeconds: state.job?.startedAtSeconds ?? seconds(), capture }
   }
 
-  /** Writes the snapshot file; says so in INFO. */
+  const endJob = () => {
+    state.job = undefined
+    log.resume()
+  }
+
+  /** Writes the snapshot file; says so in INFO. Two SAVE while the log is rewritten come one after the other. */
   const snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
     const startedAt = seconds()
     let dirty = 0
     const path = `${home()}/${current.dbfilename}`
-    const temporary = `${home()}/temp-${process.pid}.rdb`
+    const temporary = temporarySnapshot()
     // SAVE may come while the log is rewritten, and waits for no job.
     const owns = state.job === undefined
     if (owns) state.job = { kind: "snapshot", startedAtSeconds: startedAt, capture: undefined }
@@ -129,15 +156,15 @@ export const make = (services: JobServices): Jobs => {
         state.saves++
         state.lastSaveOk = true
       }),
-      Effect.tapError((failure) => Effect.logError(`the snapshot failed: ${failure.message}`)),
+      (job) => onFailure(job, "the snapshot failed", () => {}),
       Effect.ensuring(
         Effect.sync(() => {
           state.lastSaveDuration = seconds() - startedAt
-          if (owns) state.job = undefined
+          if (owns) endJob()
         }),
       ),
     )
-  })
+  }).pipe(snapshots.withPermits(1))
 
   /** Replaces the log by a base of now and an empty incremental file. */
   const rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
@@ -152,15 +179,15 @@ export const make = (services: JobServices): Jobs => {
         state.rewriteFailures = 0
         state.rewrites++
       }),
-      Effect.tapError((failure) => {
-        state.lastRewriteOk = false
-        state.rewriteFailures++
-        return Effect.logError(`rewriting the log failed: ${failure.message}`)
-      }),
+      (job) =>
+        onFailure(job, "rewriting the log failed", () => {
+          state.lastRewriteOk = false
+          state.rewriteFailures++
+        }),
       Effect.ensuring(
         Effect.sync(() => {
           state.lastRewriteDuration = seconds() - startedAt
-          state.job = undefined
+          endJob()
         }),
       ),
     )
@@ -185,7 +212,7 @@ export const make = (services: JobServices): Jobs => {
       name: Manifest.baseName(directory.name, Manifest.nextBaseSeq(manifest), format),
       seq: Manifest.nextBaseSeq(manifest),
     }
-    const temporary = `${directory.path}/temp-rewriteaof-${process.pid}.aof`
+    const temporary = directory.temporaryPath
     const work = Effect.gen(function* () {
       if (file !== undefined) {
         yield* disk.syncDirectory(directory.path)
@@ -228,7 +255,7 @@ export const make = (services: JobServices): Jobs => {
     return { name: Manifest.incrementalName(directory.name, usedSeq), seq: usedSeq }
   }
 
-  const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.ignore(job))
+  const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.catchAllCause(job, () => Effect.void))
 
   const saveInBackground = (schedule: boolean, inTransaction = false): Either.Either<Accepted, CommandError> => {
     if (state.job?.kind === "snapshot") return Either.left(SaveInProgress.save)
@@ -238,7 +265,12 @@ export const make = (services: JobServices): Jobs => {
       return Either.right("scheduled")
     }
     // Only a failure in the background has writes refused: whoever asked for SAVE or SHUTDOWN is told, and may decide.
-    runJob(Effect.tapError(snapshot, () => Effect.sync(() => (state.lastSaveOk = false))))
+    const noted = Effect.onError(snapshot, (cause) =>
+      Effect.sync(() => {
+        if (!Cause.isInterruptedOnly(cause)) state.lastSaveOk = false
+      }),
+    )
+    runJob(noted)
     return Either.right("started")
   }
 
@@ -279,5 +311,5 @@ export const make = (services: JobServices): Jobs => {
     if (log.isOpen && percentage > 0 && size > minSize && growth >= percentage && mayRewrite) rewriteLog()
   })
 
-  return { snapshot, rewrite, saveInBackground, rewriteLog, nextIncremental, tick }
+  return { snapshot, rewrite, saveInBackground, rewriteLog, clean, nextIncremental, tick }
 }

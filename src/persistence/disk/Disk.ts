@@ -67,6 +67,9 @@ export interface Disk {
   readonly syncDirectory: (path: string) => Effect.Effect<void, DiskFailure>
 }
 
+/** Where `replace` writes what is to stand at `path`. */
+export const besideOf = (path: string): string => `${path}.tmp`
+
 const directoryOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
 
 export const make = (fs: FileSystem): Disk => {
@@ -149,7 +152,7 @@ export const make = (fs: FileSystem): Disk => {
         Effect.mapError(failure("read", path)),
       ),
     replace: (path, bytes) => {
-      const beside = `${path}.tmp`
+      const beside = besideOf(path)
       return Effect.acquireUseRelease(
         append(beside, true),
         (file) => Effect.zipRight(file.write(bytes), file.sync),

@@ -173,6 +173,11 @@ export class AppendLog {
     this.work.unsafeOpen()
   }
 
+  /** To be called when syncs that were left out may be made up for: see `mayWait`. */
+  resume(): void {
+    this.work.unsafeOpen()
+  }
+
   /** What was given up by `switchTo` is safe in a new base: the log is in order again. */
   repaired(): void {
     this.synced = Math.max(this.synced, this.covered)

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { DamagedFile, type DiskFailure } from "../../errors/PersistenceErrors.ts"
-import type { Disk } from "../disk/Disk.ts"
+import { besideOf, type Disk } from "../disk/Disk.ts"
 import * as Manifest from "./Manifest.ts"
 
 export class LogDirectory {
@@ -62,6 +62,16 @@ export class LogDirectory {
       return true
     }),
   )
+
+  /** Where a base is written before it has its name. */
+  get temporaryPath(): string {
+    return `${this.path}/temp-rewriteaof-tiny-redis.aof`
+  }
+
+  /** Removes what a server that was killed may have left unfinished. */
+  get clean(): Effect.Effect<void> {
+    return Effect.zipRight(this.disk.remove(this.temporaryPath), this.disk.remove(besideOf(this.manifestPath)))
+  }
 
   /** Makes the directory last. */
   get make(): Effect.Effect<void, DiskFailure> {
