@@ -94,6 +94,24 @@ describe("CLIENT LIST", () => {
     ),
   )
 
+  it.effect("counts no requests of a transaction that will not run", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const other = yield* connect
+        const id = yield* idOf(other)
+        yield* run(other, "WATCH", "k")
+        yield* run(other, "MULTI")
+        yield* run(other, "GET", "k")
+        expect(yield* fields(client, id, "multi", "multi-mem", "flags")).toEqual({
+          ...{ multi: "1", "multi-mem": "4", flags: "x" },
+        })
+        yield* run(client, "SET", "k", "v")
+        yield* run(other, "GET", "k")
+        expect(yield* fields(client, id, "multi", "flags")).toEqual({ multi: "1", flags: "xd" })
+      }),
+    ),
+  )
+
   it.effect("calls nobody idle who is sent a message, or has sent a part of a request", () =>
     withServer((client) =>
       Effect.gen(function* () {

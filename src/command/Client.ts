@@ -64,6 +64,8 @@ export interface Parked {
   readonly keys: ReadonlyArray<string>
   /** Whether it waits only for some time. */
   readonly timed: boolean
+  /** How long its command had run before it began to wait. */
+  micros: number
   /** Ends the wait: as if its time had passed, with the UNBLOCKED error, or because nobody is there to be answered. */
   readonly unblock: (how: "timeout" | "error" | "closed") => void
 }

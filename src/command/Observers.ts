@@ -1,5 +1,5 @@
 /**
- * Who watches commands go by: MONITOR before they run; SLOWLOG, LATENCY and histograms after. Arrays of functions, so that
+ * Who watches commands go by: MONITOR before and after they run, SLOWLOG and LATENCY when it is known how long. Arrays of functions, so that
  * nobody watching costs a length check.
  */
 import * as Context from "effect/Context"
@@ -16,8 +16,15 @@ export interface ObserversService {
   inScript: boolean
   /** A unit has ended: a command that was not called by another one, with all that it called. */
   readonly afterUnit: Array<() => void>
-  /** A command has run, or begins to wait; `micros` is how long it ran, waiting excluded. */
-  readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number) => void>
+  /** A command has run, or begins to wait. */
+  readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
+  /**
+   * It is known how long a command took. One that waited for keys (`served`) is measured without the wait when that has ended, except by
+   * its time; what takes its time otherwise (SAVE, DEBUG SLEEP), with it.
+   */
+  readonly measured: Array<
+    (client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number, how: "ran" | "served") => void
+  >
 }
 
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
@@ -26,6 +33,7 @@ export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, Ob
     inScript: false,
     before: [],
     after: [],
+    measured: [],
     afterUnit: [],
   }))
 }

@@ -53,11 +53,11 @@ interface Waiter {
 /** Queues of deadlines shorter than this are not worth building anew. */
 const rebuildSizeMin = 1000
 
-/** `onUnblocked` is told of a client whose wait CLIENT UNBLOCK ends as if its time had passed. */
+/** `onUnblocked` is told of a client whose wait CLIENT UNBLOCK ends, as if its time had passed or with an error. */
 export const make = (
   store: StoreService,
   clock: ClockService,
-  onUnblocked: (client: Client) => void = () => {},
+  onUnblocked: (client: Client, how: "timeout" | "error") => void = () => {},
 ): Blocking => {
   // Sets keep arrival order and let a waiter leave in O(1).
   const queues = new Map<Database, Map<string, Set<Waiter>>>()
@@ -153,8 +153,9 @@ export const make = (
     client.parked = {
       keys: waiting.keys,
       timed: waiter.untilMs < Infinity,
+      micros: 0,
       unblock: (how) => {
-        if (how === "timeout") onUnblocked(client)
+        if (how !== "closed") onUnblocked(client, how)
         waiter.end(how === "error" ? Either.left(Unblocked.error) : Either.right(waiting.onTimeout))
       },
     }

@@ -17,7 +17,7 @@ import { Chance } from "../clock/Chance.ts"
 import { Clock } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
 import { Args } from "../command/Args.ts"
-import type { Client } from "../command/Client.ts"
+import { type Client, noWords } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../command/Command.ts"
 import { Histogram } from "../command/Histogram.ts"
@@ -83,10 +83,12 @@ const make = Effect.gen(function* () {
 
   const args = new Args()
   const gate = Gates.make({ config, memory, persistence, scripts })
-  const blocking = Blocking.make(store, clock, (client) => {
-    // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not.
-    const entry = registry.findFull(client.lastCommand)
-    if (entry !== undefined) entry.failed++
+  const blocking = Blocking.make(store, clock, (client, how) => {
+    // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not. An error is counted as such.
+    const entry = registry.findFull(client.lastCommand)!
+    if (how === "timeout") entry.failed++
+    // It has let go of the request by then.
+    measured(client, entry, noWords, client.parked!.micros, "served")
   })
   const startedAtMicros = clock.nowMicros()
   /**
@@ -216,6 +218,7 @@ const make = Effect.gen(function* () {
     const db = client.db.index
     replacement = undefined
     observers.running = client
+    const startedAt = clock.nowMicros()
     depth++
     let answer: ReturnType<typeof run>
     try {
@@ -224,6 +227,10 @@ const make = Effect.gen(function* () {
       answer = internalError(client.lastCommand, defect)
     }
     depth--
+    if (Either.isLeft(answer) || answer.right !== undefined) {
+      const micros = client.parked!.micros + clock.nowMicros() - startedAt
+      measured(client, registry.findFull(client.lastCommand)!, client.argv, micros, "served")
+    }
     logChanges(dirty, db, [], outer)
     propagation.flush()
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
@@ -235,6 +242,19 @@ const make = Effect.gen(function* () {
   store.events.modified.push(() => {
     if (depth === 0 && blocking.isReady()) blocking.serve(runUnit)
   })
+
+  /** It is known how long a command took: when it has run, or been served after a wait for keys, or taken its time. */
+  const measured = (
+    client: Client,
+    entry: Entry,
+    argv: ReadonlyArray<string>,
+    micros: number,
+    how: "ran" | "served",
+  ) => {
+    entry.micros += micros
+    if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
+    for (let i = 0; i < observers.measured.length; i++) observers.measured[i]!(client, entry, argv, micros, how)
+  }
 
   /** Runs a command that has passed the gates. */
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
@@ -259,24 +279,25 @@ const make = Effect.gen(function* () {
     reading.last = clock.nowMicros()
     const micros = reading.last - startedAt
     entry.calls++
-    entry.micros += micros
-    if (config.current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
     stats.commandsProcessed++
     // A command that waits is shown when it begins to.
-    for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv, micros)
+    for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv)
     if (!isKnown(entry, result)) {
-      return {
-        _tag: "Suspended",
-        waits: client.parked !== undefined,
-        effect: Effect.match(
-          Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)),
-          {
-            onFailure: (error) => failed(entry, error),
-            onSuccess: (reply) => reply,
-          },
-        ),
-      }
+      const { parked } = client
+      if (parked !== undefined) parked.micros = micros
+      const answered = Effect.match(
+        Effect.catchAllDefect(result, (defect) => internalError(entry.name, defect)),
+        {
+          onFailure: (error) => failed(entry, error),
+          onSuccess: (reply) => reply,
+        },
+      )
+      const timed = Effect.tap(answered, () =>
+        Effect.sync(() => measured(client, entry, argv, clock.nowMicros() - startedAt, "ran")),
+      )
+      return { _tag: "Suspended", waits: parked !== undefined, effect: parked === undefined ? timed : answered }
     }
+    measured(client, entry, argv, micros, "ran")
     if (Either.isLeft(result)) return failed(entry, result.left)
     if (result.right._tag === "Failure") scriptFailed(entry, result.right.code, stats.errorReplies > errorReplies)
     return result.right
@@ -312,6 +333,8 @@ const make = Effect.gen(function* () {
     const pause = clients.pause(store.now)
     if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client, argv)
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
+      // What will not run is not kept.
+      if (client.transaction.aborted || client.watchedChanged) return Reply.queued
       client.transaction.queue.push(argv)
       client.transaction.mask |= entry.mask
       client.transaction.common &= entry.mask

@@ -49,10 +49,11 @@ export const latencyCommands = Effect.gen(function* () {
     else spikes.samples.push({ atSeconds, ms })
     if (spikes.samples.length > samplesMax) spikes.samples.shift()
   }
-  observers.after.push((_, { command }, __, micros) => {
+  observers.measured.push((_, { mask }, __, micros, how) => {
     const threshold = current.latencyMonitorThreshold
     if (threshold === 0 || micros < threshold * 1000) return
-    add(command.mask & Command.Flag.fast ? "fast-command" : "command", Math.floor(micros / 1000))
+    const event = how === "served" ? "command-unblocking" : mask & Command.Flag.fast ? "fast-command" : "command"
+    add(event, Math.floor(micros / 1000))
   })
 
   const histogram = ({ command, histogram }: Entry): ReadonlyArray<Reply.Reply> =>

@@ -53,7 +53,7 @@ export const slowlogCommands = Effect.gen(function* () {
     slow.length = Math.min(slow.length, current.slowlogMaxLen)
   }
   onChange(["slowlog-max-len"], trim)
-  observers.after.push((client, { command }, argv, micros) => {
+  observers.measured.push((client, { command }, argv, micros) => {
     const threshold = current.slowlogLogSlowerThan
     if (threshold < 0 || micros < threshold || command.mask & Command.Flag.skip_slowlog) return
     slow.unshift({
