@@ -243,6 +243,8 @@ describe("the command tiny-redis", () => {
     for (const { name } of entries) expect(completions.out).toContain(`--${name} `)
     for (const { name } of entries) expect(help.out).toContain(`--${name}`)
     expect(help.code).toBe(0)
+    // No codes for a terminal, which this is none.
+    expect(help.out).not.toContain("\u001b")
     expect(version).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^\d+\.\d+\.\d+\s*$/) })
   })
 })

@@ -3,6 +3,7 @@
  * only when one of these is asked for; see Arguments.ts.
  */
 import { readFileSync } from "node:fs"
+import { stripVTControlCharacters } from "node:util"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
@@ -10,6 +11,7 @@ import * as Options from "@effect/cli/Options"
 import * as Span from "@effect/cli/HelpDoc/Span"
 import type * as CliApp from "@effect/cli/CliApp"
 import type { ValidationError } from "@effect/cli/ValidationError"
+import type * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { toUtf8 } from "../bytes/Bytes.ts"
@@ -74,5 +76,17 @@ export const run = <E, R>(
       ),
     ),
   )
-  return Command.run(command, { name: "tiny-redis", version })(["node", "tiny-redis", ...usual(argv)])
+  const answered = Command.run(command, { name: "tiny-redis", version })(["node", "tiny-redis", ...usual(argv)])
+  return Effect.flatMap(Effect.console, (console) => Effect.withConsole(answered, plainWhereNeeded(console)))
+}
+
+/** Without the codes for colours and bold letters, which @effect/cli always writes, where nobody sees them: in a file or a pipe. */
+const plainWhereNeeded = (console: Console.Console): Console.Console => {
+  const plain = (stream: NodeJS.WriteStream, args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+    stream.isTTY ? args : args.map((arg) => (typeof arg === "string" ? stripVTControlCharacters(arg) : arg))
+  return {
+    ...console,
+    log: (...args) => console.log(...plain(process.stdout, args)),
+    error: (...args) => console.error(...plain(process.stderr, args)),
+  }
 }
