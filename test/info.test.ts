@@ -26,11 +26,8 @@ const names = (text: string): ReadonlyArray<string> =>
     // These depend on what was asked before.
     .filter((name) => !/^(cmdstat|latency_percentiles)/.test(name))
 
-/** What says how redis-server was compiled, or of a timer that this server does not have. The last two need Node 23.9. */
-const onlyTheirs = new Set([
-  ...["atomicvar_api", "gcc_version", "hz", "configured_hz"],
-  ...["used_cpu_sys_main_thread", "used_cpu_user_main_thread"],
-])
+/** What says how redis-server was compiled, or of a timer that this server does not have. */
+const onlyTheirs = new Set(["atomicvar_api", "gcc_version", "hz", "configured_hz"])
 
 describe.skipIf(!RealServer.isInstalled)("beside redis-server", () => {
   let server: RealServer.RealServer
@@ -50,6 +47,31 @@ describe.skipIf(!RealServer.isInstalled)("beside redis-server", () => {
           const theirs = names(await everything(real)).filter((name) => !onlyTheirs.has(name))
           const ours = names(await everything(client))
           expect(ours.filter((name) => theirs.includes(name))).toEqual(theirs)
+        }),
+      ),
+    ),
+  )
+
+  it.scoped("CONFIG RESETSTAT begins to count anew", () =>
+    Effect.flatMap(directory, (dir) =>
+      withFiles(dir, { appendonly: false }, (client) =>
+        Effect.promise(async () => {
+          const counts = async (of: TestClient) => {
+            const found = Object.fromEntries((await everything(of)).split("\r\n").map((line) => line.split(":")))
+            const { rdb_saves, total_error_replies, keyspace_misses, expired_keys, total_connections_received } = found
+            return { rdb_saves, total_error_replies, keyspace_misses, expired_keys, total_connections_received }
+          }
+          for (const server of [client, real]) {
+            for (const request of ["CONFIG RESETSTAT", "SAVE", "INCR k x", "GET nosuch", "GETEX nosuch", "SAVE"])
+              await server.run(...request.split(" "))
+          }
+          const before = { ...{ rdb_saves: "2", total_error_replies: "1", keyspace_misses: "2" } }
+          expect(await counts(client)).toMatchObject(before)
+          expect(await counts(real)).toMatchObject(before)
+          for (const server of [client, real]) {
+            await server.run("CONFIG", "RESETSTAT")
+            expect(new Set(Object.values(await counts(server)))).toEqual(new Set(["0"]))
+          }
         }),
       ),
     ),

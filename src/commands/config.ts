@@ -12,6 +12,7 @@ import { Registry, type RegistryService } from "../command/Registry.ts"
 import { Stats, type StatsService } from "../command/Stats.ts"
 import { Config, type ConfigService } from "../config/Config.ts"
 import { SyntaxError } from "../errors/CommandError.ts"
+import { Persistence, type PersistenceService } from "../persistence/Persistence.ts"
 
 /** An `Either` stays one, so that the answer needs no fiber. */
 const okAfter = <E>(done: Effect.Effect<void, E>): Effect.Effect<Reply.Reply, E> =>
@@ -54,7 +55,7 @@ const set = (config: ConfigService) =>
     run: (pairs, { client }) => okAfter(config.set(pairs, { local: isLocal(client) })),
   })
 
-const resetstat = (registry: RegistryService, stats: StatsService) =>
+const resetstat = (registry: RegistryService, stats: StatsService, persistence: PersistenceService) =>
   Command.make({
     name: "config|resetstat",
     summary: "Reset the stats returned by INFO",
@@ -67,6 +68,7 @@ const resetstat = (registry: RegistryService, stats: StatsService) =>
     run: (_, { store }) => {
       stats.reset()
       registry.resetStats()
+      persistence.resetCounts()
       Object.assign(store.counters, {
         hits: 0,
         misses: 0,
@@ -123,6 +125,7 @@ export const configCommands = Effect.gen(function* () {
   const config = yield* Config
   const registry = yield* Registry
   const stats = yield* Stats
+  const persistence = yield* Persistence
   return [
     Command.container({
       name: "config",
@@ -132,7 +135,7 @@ export const configCommands = Effect.gen(function* () {
       complexity: "Depends on subcommand.",
       arity: -2,
       flags: "",
-      subcommands: [rewrite(config), get(config), resetstat(registry, stats), help, set(config)],
+      subcommands: [rewrite(config), get(config), resetstat(registry, stats, persistence), help, set(config)],
     }),
   ]
 })

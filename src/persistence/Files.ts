@@ -280,6 +280,9 @@ const make = (options: FilesOptions) =>
       loading: () => loading !== undefined,
       info: () =>
         Info.lines(state, { loading, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
+      resetCounts: () => {
+        state.saves = state.rewrites = 0
+      },
       lastSave: () => state.lastSaveSeconds,
       save: Effect.suspend((): Effect.Effect<void, CommandError> =>
         state.job?.kind === "snapshot"

@@ -55,6 +55,8 @@ export interface PersistenceService {
   readonly loading: () => boolean
   /** Lines of INFO's section persistence, without the heading. */
   readonly info: () => ReadonlyArray<readonly [name: string, value: string | number]>
+  /** CONFIG RESETSTAT: what `info` has counted begins anew. */
+  readonly resetCounts: () => void
   /** Unix seconds of the last snapshot that succeeded, or of the start. */
   readonly lastSave: () => number
   /** SAVE: ends when a snapshot of the instant at which it began is on disk. */
@@ -87,6 +89,7 @@ const withoutFiles = {
   refusal: () => undefined,
   loading: () => false,
   info: () => [],
+  resetCounts: () => {},
   lastSave: () => 0,
   save: Effect.fail(SaveFailed.save),
   reload: ({ from }: { readonly from: "snapshot" | "log" }) => Effect.fail(LoadFailed.of(from)),
