@@ -18,22 +18,38 @@ export const request = (argv: Argv): string => `*${argv.length}\r\n${argv.map(bu
  */
 class ReplyEnd {
   private at = 0
+  /** Where the text must reach before there is anything more to read. */
+  private needed = 0
   private readonly missing: Array<number> = []
 
   /** The end of the first reply in `text`, which has only grown since the last call; -1 while it is not complete. */
   find(text: string): number {
+    if (text.length < this.needed) return -1
+    this.needed = 0
     for (;;) {
       const lineEnd = text.indexOf("\r\n", this.at)
-      if (lineEnd < 0) return -1
+      if (lineEnd < 0) return this.wait(text.length + 1)
       const kind = text[this.at]!
       const count = Number(text.slice(this.at + 1, lineEnd))
       let next = lineEnd + 2
       if ((kind === "$" || kind === "=") && count >= 0) next += count + 2
-      if (next > text.length) return -1
+      if (next > text.length) return this.wait(next)
       this.at = next
       if ("*~>%".includes(kind) && count > 0) this.missing.push(kind === "%" ? count * 2 : count)
       else if (this.elementDone()) return this.restart()
     }
+  }
+
+  /** What has been read of an incomplete reply, which the caller takes off the text. */
+  passed(): number {
+    const passed = this.restart()
+    this.needed -= passed
+    return passed
+  }
+
+  private wait(needed: number): number {
+    this.needed = needed
+    return -1
   }
 
   /** Counts one element as read; true when that was the last one of the whole reply. */
@@ -61,6 +77,8 @@ export class Client {
   private readonly waiting: Array<Waiting> = []
   private readonly replyEnd = new ReplyEnd()
   private received = ""
+  /** What has been read of the reply that is coming: searching text that grows would copy all of it each time. */
+  private begun = ""
 
   private constructor(socket: Socket) {
     this.socket = socket
@@ -109,9 +127,15 @@ export class Client {
     this.received += chunk
     while (this.received.length > 0 && this.waiting.length > 0) {
       const end = this.replyEnd.find(this.received)
-      if (end < 0) break
+      if (end < 0) {
+        const passed = this.replyEnd.passed()
+        this.begun += this.received.slice(0, passed)
+        this.received = this.received.slice(passed)
+        break
+      }
       const first = this.waiting[0]!
-      first.replies.push(this.received.slice(0, end))
+      first.replies.push(this.begun + this.received.slice(0, end))
+      this.begun = ""
       this.received = this.received.slice(end)
       if (first.replies.length === first.count) {
         this.waiting.shift()
