@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import fc from "fast-check"
 import { Clock } from "../src/clock/Clock.ts"
+import { pause } from "../src/clock/EventLoop.ts"
 import * as Reply from "../src/codec/Reply.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
@@ -150,12 +151,65 @@ describe("a deadline", () => {
           yield* run(client, "SET", "stays", "v")
         }
         yield* TestClock.adjust("1000 millis")
-        expect(yield* size(client)).toEqual(Reply.one)
-        yield* run(client, "SELECT", "0")
-        expect(yield* size(client)).toEqual(Reply.one)
+        // Whoever asks meanwhile is answered.
+        expect(yield* size(client)).not.toEqual(Reply.one)
+        for (const db of ["0", "9"]) {
+          yield* run(client, "SELECT", db)
+          let left = yield* size(client)
+          for (let turns = 0; turns < 100 && left !== Reply.one; turns++)
+            left = yield* Effect.zipRight(pause, size(client))
+          expect(left).toEqual(Reply.one)
+        }
       }),
     ),
   )
+
+  it.effect("that many fields share is met a slice at a time, and seen at once by who looks", () => {
+    const changes: Array<Change> = []
+    return Effect.gen(function* () {
+      const client = yield* connect
+      const fields = Array.from({ length: 2000 }, (_, i) => `f${i}`)
+      for (const key of ["alone", "looked at"]) {
+        yield* run(client, "HSET", key, "stays", "v", ...fields.flatMap((field) => [field, "v"]))
+        yield* run(client, "HPEXPIRE", key, "1000", "FIELDS", "2000", ...fields)
+      }
+      changes.length = 0
+      yield* TestClock.adjust("1000 millis")
+      expect(yield* run(client, "HLEN", "looked at")).toEqual(Reply.one)
+      const removed = (key: string) => changes.flatMap(({ argv }) => (argv[1] === key ? [argv.length - 2] : []))
+      expect(removed("looked at").reduce((sum, count) => sum + count)).toBe(2000)
+      expect(removed("alone").length).toBeLessThan(4)
+      for (let turns = 0; turns < 100 && removed("alone").length < 4; turns++) yield* pause
+      expect(removed("alone")).toEqual([500, 500, 500, 500])
+      expect(yield* run(client, "HLEN", "alone")).toEqual(Reply.one)
+    }).pipe(
+      Effect.provide(Server.layerTest(testSettings, { persistence: Persistence.layerMemory(changes) })),
+      atStartTime,
+    )
+  })
+
+  it.effect("that all of very many fields share takes the key as one", () => {
+    const changes: Array<Change> = []
+    return Effect.gen(function* () {
+      const client = yield* connect
+      const fields = Array.from({ length: 2000 }, (_, i) => `f${i}`)
+      for (const key of ["all", "all but one"]) {
+        yield* run(client, "HSET", key, ...fields.flatMap((field) => [field, "v"]))
+        yield* run(client, "HPEXPIRE", key, "1000", "FIELDS", "2000", ...fields)
+      }
+      yield* run(client, "HPEXPIRE", "all but one", "2000", "FIELDS", "1", "f7")
+      changes.length = 0
+      yield* TestClock.adjust("1000 millis")
+      expect(yield* run(client, "EXISTS", "all")).toEqual(Reply.zero)
+      expect(changes.filter(({ argv }) => argv[1] === "all")).toEqual([{ db: 0, argv: ["DEL", "all"] }])
+      expect(yield* run(client, "HKEYS", "all but one")).toEqual(Reply.array([Reply.bulk("f7")]))
+      yield* TestClock.adjust("1000 millis")
+      expect(yield* size(client)).toEqual(Reply.zero)
+    }).pipe(
+      Effect.provide(Server.layerTest(testSettings, { persistence: Persistence.layerMemory(changes) })),
+      atStartTime,
+    )
+  })
 
   it.effect("is seen by those who look, also when nobody meets it", () =>
     withServer((client) =>

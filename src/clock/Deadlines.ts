@@ -8,6 +8,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ClockService } from "./Clock.ts"
+import { pause } from "./EventLoop.ts"
 
 export interface Deadlines<Item> {
   /** Entries, pointless ones included. */
@@ -21,11 +22,11 @@ export interface Deadlines<Item> {
 
 export const make = <Item>(options: {
   readonly clock: ClockService
-  /** Called for each item whose time has come. */
-  readonly onDue: (item: Item, now: number) => void
+  /** Called for each item whose time has come. Answers how much of a go that took, where it was more than one item's share. */
+  readonly onDue: (item: Item, now: number) => number | void
   /** Told how long each go took, in microseconds. */
   readonly onSlice?: (micros: number) => void
-  /** At most this many items in one go; then other fibers have a turn. */
+  /** At most this many items in one go; then all that has arrived meanwhile is handled. */
   readonly sliceMax: number
 }): Deadlines<Item> => {
   const { clock } = options
@@ -34,6 +35,8 @@ export const make = <Item>(options: {
   let items: Array<Item> = []
   let wake: (() => void) | undefined
   let sleepingUntil = Infinity
+  /** The last go ended before its time. */
+  let goesOn = false
 
   const siftUp = (start: number) => {
     let i = start
@@ -87,15 +90,15 @@ export const make = <Item>(options: {
   const meetDue = () => {
     const now = clock.now()
     const beganAt = clock.nowMicros()
-    for (let left = options.sliceMax; left > 0 && times.length > 0 && times[0]! <= now; left--) {
-      options.onDue(takeFirst(), now)
-    }
+    let left = options.sliceMax
+    while (left > 0 && times.length > 0 && times[0]! <= now) left -= options.onDue(takeFirst(), now) ?? 1
+    goesOn = left <= 0
     options.onSlice?.(clock.nowMicros() - beganAt)
   }
 
   const sleep = Effect.suspend(() => {
     const next = times.length === 0 ? Infinity : times[0]!
-    if (next <= clock.now()) return Effect.yieldNow()
+    if (next <= clock.now()) return goesOn ? pause : Effect.yieldNow()
     sleepingUntil = next
     const woken = Effect.async<void>((resume) => {
       wake = () => {

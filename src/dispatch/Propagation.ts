@@ -39,7 +39,9 @@ export const make = (events: StoreEvents, persistence: PersistenceService, inUni
     if (!inUnit()) flush()
   }
   listen(events.reclaimed, (db, key) => reclaimed(["DEL", key], db.index))
-  listen(events.fieldsExpired, (db, key, fields) => reclaimed(["HDEL", key, ...fields], db.index))
+  listen(events.fieldsExpired, (db, key, fields) =>
+    reclaimed(fields === undefined ? ["DEL", key] : ["HDEL", key, ...fields], db.index),
+  )
   return { add, flush, active: persistence.active }
 }
 

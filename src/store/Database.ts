@@ -277,9 +277,12 @@ export class Database {
     return undefined
   }
 
-  /** Removes what of `key` is due, and returns when to look at it again; absent when never. For the expiry fiber. */
-  expireDue(key: string): number | undefined {
-    const value = this.peek(key)
+  /**
+   * Removes what of `key` is due, at most `max` elements, and returns when to look at it again; absent when never. For the expiry fiber:
+   * who looks at the key meanwhile removes the rest.
+   */
+  expireDue(key: string, max = Infinity): number | undefined {
+    const value = this.#isExpired(key) ? this.#overdue(key) : this.#settled(key, this.#keyspace.peek(key), max)
     if (value === undefined) return undefined
     const next = Math.min(this.#keyspace.deadline(key) ?? Infinity, elementDeadline(value))
     return next === Infinity ? undefined : next
@@ -308,14 +311,18 @@ export class Database {
   }
 
   /** The value without the elements that are past their own deadline; absent when none is left. */
-  #settled(key: string, value: Value | undefined): Value | undefined {
+  #settled(key: string, value: Value | undefined, max = Infinity): Value | undefined {
     if (typeof value !== "object" || elementDeadline(value) > this.#shared.now || !this.#shared.expire) return value
     this.#beforeWrite(key)
-    const fields = value.expireElements!(this.#shared.now)
+    // Taking a million fields out one by one would hold everybody up for a second.
+    const goesWhole = value.size >= wholeMin && value.lastDeadline! <= this.#shared.now
+    const fields = goesWhole ? undefined : value.expireElements!(this.#shared.now, max)
     const { fieldsExpired } = this.#shared.events
     for (let i = 0; i < fieldsExpired.length; i++) fieldsExpired[i]!(this, key, fields)
     this.notify(EventClass.hash, "hexpired", key)
-    if (!this.removeIfEmpty(key, value)) return value
+    if (!goesWhole && value.size > 0) return value
+    this.#keyspace.remove(key)
+    this.notify(EventClass.generic, "del", key)
     this.signal(key, 0)
     return undefined
   }
@@ -357,6 +364,9 @@ export class Database {
     for (let i = 0; i < beforeWrite.length; i++) beforeWrite[i]!(this, key)
   }
 }
+
+/** A collection of so many elements that are all past their deadlines goes as one. */
+const wholeMin = 1000
 
 /** Draws of RANDOMKEY among keys that are all past their deadline. */
 const drawsMax = 100

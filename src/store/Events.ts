@@ -31,8 +31,8 @@ export interface StoreEvents {
   readonly replacing: Array<(db: Database, other: Database | undefined) => void>
   /** Keys and deadlines changed without further notice; called after `replacing`, and when expiry goes on after a pause. */
   readonly replaced: Array<() => void>
-  /** Fields of a hash were removed because their deadline passed. */
-  readonly fieldsExpired: Array<(db: Database, key: string, fields: ReadonlyArray<string>) => void>
+  /** Fields of a hash were removed because their deadline passed; absent: all of very many, and the key with them. */
+  readonly fieldsExpired: Array<(db: Database, key: string, fields: ReadonlyArray<string> | undefined) => void>
   /** A keyspace notification: class bits of `EventClass`, and the event's name. */
   readonly notified: Array<(db: Database, eventClass: number, event: string, key: string) => void>
   /** A key came into being, or a stream grew: clients blocked on it may look again. */

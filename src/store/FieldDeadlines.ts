@@ -12,6 +12,8 @@ export class FieldDeadlines {
   readonly #deadlines = new Map<string, number>()
   #times: Array<number> = []
   #fields: Array<string> = []
+  /** No deadline is later. */
+  latest = 0
 
   /** Fields that have a deadline. */
   get size(): number {
@@ -31,6 +33,7 @@ export class FieldDeadlines {
   set(field: string, atMs: number): void {
     if (this.#deadlines.get(field) === atMs) return
     this.#deadlines.set(field, atMs)
+    if (atMs > this.latest) this.latest = atMs
     this.#push(field, atMs)
     if (this.#times.length > rebuildSizeMin && this.#times.length > 2 * this.#deadlines.size) this.#rebuild()
     else this.#settle()
@@ -42,10 +45,13 @@ export class FieldDeadlines {
     return true
   }
 
-  /** Takes out the fields whose deadline is `now` or earlier, in order of their deadlines. `before` is told of each before it goes. */
-  takeDue(now: number, before: (field: string) => void): Array<string> {
+  /**
+   * Takes out the fields whose deadline is `now` or earlier, at most `max` of them, in order of their deadlines. `before` is told of each
+   * before it goes.
+   */
+  takeDue(now: number, max: number, before: (field: string) => void): Array<string> {
     const due: Array<string> = []
-    while (this.next <= now) {
+    while (this.next <= now && due.length < max) {
       const field = this.#fields[0]
       before(field)
       due.push(field)
@@ -58,6 +64,7 @@ export class FieldDeadlines {
   copy(): FieldDeadlines {
     const copy = new FieldDeadlines()
     for (const [field, atMs] of this.#deadlines) copy.#deadlines.set(field, atMs)
+    copy.latest = this.latest
     copy.#rebuild()
     return copy
   }

@@ -190,15 +190,20 @@ export class Hash implements Collection {
     return had
   }
 
+  get lastDeadline(): number {
+    const deadlines = this.#deadlines
+    return deadlines === undefined || deadlines.size < this.#size ? Infinity : deadlines.latest
+  }
+
   get nextDeadline(): number {
     return this.#deadlines === undefined ? Infinity : this.#deadlines.next
   }
 
-  expireElements(now: number): ReadonlyArray<string> {
+  expireElements(now: number, max = Infinity): ReadonlyArray<string> {
     const deadlines = this.#deadlines
     if (deadlines === undefined) return none
     const inside = this.#inside
-    const due = deadlines.takeDue(now, (field) => {
+    const due = deadlines.takeDue(now, max, (field) => {
       if (typeof inside !== "string") inside.changing(field)
     })
     // Their deadlines are gone already, so that removing them need not look for any.

@@ -40,8 +40,10 @@ export interface Collection {
   readonly memoryUsage: (samples: number) => number
   /** Unix ms of the earliest deadline of an element (hash fields); Infinity when none has one. */
   readonly nextDeadline?: number
-  /** Removes the elements whose deadline has passed and returns their names. */
-  readonly expireElements?: (now: number) => ReadonlyArray<string>
+  /** Unix ms at which all elements are past their deadlines, or later; Infinity when one has none. */
+  readonly lastDeadline?: number
+  /** Removes the elements whose deadline has passed, at most `max` of them (absent: all), and returns their names. */
+  readonly expireElements?: (now: number, max?: number) => ReadonlyArray<string>
 }
 
 export type Value = string | number | Collection
