@@ -145,3 +145,27 @@ describe("maxmemory-clients", () => {
     ),
   )
 })
+
+describe("MEMORY PURGE", () => {
+  it.effect(
+    "gives back what values that have gone held outside the heap, without waiting for the collector's mood",
+    () =>
+      TestServer.withServer((client) =>
+        Effect.gen(function* () {
+          const held = () => process.memoryUsage().arrayBuffers
+          yield* TestServer.run(client, "MEMORY", "PURGE")
+          const before = held()
+          const size = 100_000
+          for (let i = 0; i < 200; i++) yield* TestServer.run(client, "SET", `k${i}`, "v".repeat(size))
+          expect(held() - before).toBeGreaterThanOrEqual(200 * size)
+          yield* TestServer.run(client, "FLUSHALL")
+          expect(text(yield* TestServer.run(client, "MEMORY", "PURGE"))).toBe("+OK")
+          // What the collector found is freed by another thread.
+          for (let turns = 0; turns < 1000 && held() - before >= 10 * size; turns++) {
+            yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+          }
+          expect(held() - before).toBeLessThan(10 * size)
+        }),
+      ),
+  )
+})

@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import { Chance } from "../clock/Chance.ts"
 import { Config } from "../config/Config.ts"
 import * as Access from "./Access.ts"
+import { spareBytes } from "./bytes/Outside.ts"
 import type { Database } from "./Database.ts"
 import { listen } from "./Events.ts"
 import { type Footprint, footprintOf, type Keyspace } from "./Keyspace.ts"
@@ -74,7 +75,8 @@ export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryServi
 
 const processMemory = (store: StoreService): (() => ProcessMemory) => {
   const look = () => {
-    const { heapUsed, external, heapTotal, rss } = process.memoryUsage()
+    const { heapUsed, heapTotal, rss, ...all } = process.memoryUsage()
+    const external = all.external - spareBytes()
     const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
     // Memory taken for keys and values that none lies in is not used.
     const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)

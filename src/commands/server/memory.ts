@@ -15,6 +15,7 @@ import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
 import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
+import { collectAll } from "../../store/bytes/Outside.ts"
 import { Memory, sizeOf } from "../../store/Memory.ts"
 import { Store } from "../../store/Store.ts"
 
@@ -166,8 +167,8 @@ export const memoryCommands = Effect.gen(function* () {
     tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     parse: () => undefined,
     run: () => {
-      // V8 collects when it sees fit; asking is possible only where the process was started with --expose-gc.
-      globalThis.gc?.()
+      for (const { keyspace } of store.databases) while (keyspace.tidy());
+      collectAll()
       return Either.right(Reply.ok)
     },
   })

@@ -12,7 +12,7 @@ import type { Value } from "../Value.ts"
 import * as KeyBytes from "./KeyBytes.ts"
 import * as Layout from "./RecordLayout.ts"
 import type { PositionList } from "./PositionList.ts"
-import { type Segments, wordAt } from "./Segments.ts"
+import { segmentOf, type Segments, wordAt } from "./Segments.ts"
 import type { SlotIndex } from "./SlotIndex.ts"
 
 /** The parts of the keyspace that get the records. */
@@ -69,17 +69,17 @@ export class BulkLoad implements Loader {
     const count = KeyBytes.wordsFor(keyLength)
     const deadlineSize = deadline === undefined ? 0 : Layout.deadlineWords * 4
     const address = segments.take((Layout.headerWords + count) * 4 + valueBytes + deadlineSize)
-    const words = segments.words[address >>> 23]
+    const words = segments.words[segmentOf(address)]
     const word = wordAt(address)
     words[word] = ((access ?? stamp()) << 8) | Layout.kindText | (deadline === undefined ? 0 : Layout.deadlineBit)
     words[word + 2] = (words[word + 2] & Layout.classMask) | (keyLength << Layout.keyLengthShift) | valueBytes
     for (let i = 0; i < count; i++) words[word + Layout.headerWords + i] = KeyBytes.words[i]
     const at = word + Layout.headerWords + count
-    if (value === undefined) this.copyValue(source, segments.bytes[address >>> 23], words, at)
+    if (value === undefined) this.copyValue(source, segments.bytes[segmentOf(address)], words, at)
     else if (value instanceof PackedCollection) {
       words[word] |= Layout.kindPacked
       for (let i = 0; i < KeyBytes.wordsFor(valueBytes); i++) words[at + i] = value.words[i]
-    } else this.parts.writeValue(address >>> 23, words, word, at, value)
+    } else this.parts.writeValue(segmentOf(address), words, word, at, value)
     if (deadline !== undefined) Layout.writeDouble(words, Layout.deadlineWord(words, word), deadline)
     this.hashes[this.count] = hash
     this.addresses[this.count++] = address
@@ -116,7 +116,7 @@ export class BulkLoad implements Loader {
 
   private enterOne(hash: number, address: number): void {
     const { index, positions, segments, volatile } = this.parts
-    const words = segments.words[address >>> 23]
+    const words = segments.words[segmentOf(address)]
     const word = wordAt(address)
     let found = index.first(hash)
     if (found !== 0) {

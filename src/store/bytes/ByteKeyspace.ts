@@ -39,7 +39,7 @@ import {
 } from "./RecordLayout.ts"
 import { LongText } from "./LongText.ts"
 import { References } from "./References.ts"
-import { Segments, wordAt } from "./Segments.ts"
+import { segmentOf, Segments, wordAt } from "./Segments.ts"
 import { SlotIndex } from "./SlotIndex.ts"
 import { PositionWalk } from "./PositionWalk.ts"
 import { Weights } from "./Weights.ts"
@@ -100,7 +100,7 @@ class ByteKeyspace implements Keyspace {
   find(key: string): Value | undefined {
     const address = this.lookUp(key)
     if (address === 0) return undefined
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const first = words[word]
     const marked = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
@@ -124,7 +124,7 @@ class ByteKeyspace implements Keyspace {
   collection(key: string): Collection | undefined {
     const address = this.lookUp(key)
     if (address === 0) return undefined
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     if ((words[word] & (kindMask | longTextBit)) !== kindReference) return undefined
     const value = this.references.get(words[this.valueWord(words, word)])
@@ -168,7 +168,7 @@ class ByteKeyspace implements Keyspace {
 
   /** Whether the record at `address` has the key in `KeyBytes.words`. */
   private isLoadedAt(address: number, length: number): boolean {
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     if ((words[word] & longKeyBit) !== 0) return false
     if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length) return false
@@ -182,7 +182,7 @@ class ByteKeyspace implements Keyspace {
     const address = this.lookUp(key)
     if (address === 0) return undefined
     const value = this.valueAt(address)
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const flags = words[word]
     const position = words[word + 1]
@@ -201,7 +201,7 @@ class ByteKeyspace implements Keyspace {
     if (this.volatile.size === 0) return undefined
     const address = this.lookUp(key)
     if (address === 0) return undefined
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     return (words[word] & deadlineBit) === 0 ? undefined : readDouble(words, deadlineWord(words, word))
   }
@@ -209,7 +209,7 @@ class ByteKeyspace implements Keyspace {
   setDeadline(key: string, atMs: number | undefined): void {
     let address = this.lookUp(key)
     if (address === 0) return
-    let words = this.segments.words[address >>> 23]
+    let words = this.segments.words[segmentOf(address)]
     let word = wordAt(address)
     const has = (words[word] & deadlineBit) !== 0
     if (atMs === undefined) {
@@ -223,7 +223,7 @@ class ByteKeyspace implements Keyspace {
       const needed = (headerWords + keyWords(lengths, words[word]) + deadlineWords) * 4 + (lengths & valueLengthMask)
       if (Segments.sizeAt(words, word) < needed) {
         address = this.moveRecord(address, needed)
-        words = this.segments.words[address >>> 23]
+        words = this.segments.words[segmentOf(address)]
         word = wordAt(address)
       }
       this.giveDeadline(address, words, word, atMs)
@@ -241,13 +241,13 @@ class ByteKeyspace implements Keyspace {
 
   access(key: string): number {
     const address = this.lookUp(key)
-    return address === 0 ? 0 : this.segments.words[address >>> 23][wordAt(address)] >>> 8
+    return address === 0 ? 0 : this.segments.words[segmentOf(address)][wordAt(address)] >>> 8
   }
 
   setAccess(key: string, stamp: number): void {
     const address = this.lookUp(key)
     if (address === 0) return
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     words[word] = (stamp << 8) | (words[word] & 0xff)
   }
@@ -347,7 +347,7 @@ class ByteKeyspace implements Keyspace {
   }
 
   private isKeyAt(address: number, key: string): boolean {
-    const words = this.segments.words[address >>> 23]
+    const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const { length } = key
     if ((words[word] & longKeyBit) !== 0) return this.references.get(words[word + headerWords]) === key
@@ -355,11 +355,11 @@ class ByteKeyspace implements Keyspace {
   }
 
   private positionOf(address: number): number {
-    return this.segments.words[address >>> 23][wordAt(address) + 1]
+    return this.segments.words[segmentOf(address)][wordAt(address) + 1]
   }
 
   private keyOf(address: number): string {
-    const segment = address >>> 23
+    const segment = segmentOf(address)
     const words = this.segments.words[segment]
     const word = wordAt(address)
     const from = word + headerWords
@@ -373,7 +373,7 @@ class ByteKeyspace implements Keyspace {
   }
 
   private valueAt(address: number): Value {
-    const segment = address >>> 23
+    const segment = segmentOf(address)
     const words = this.segments.words[segment]
     const word = wordAt(address)
     const at = this.valueWord(words, word)
@@ -402,7 +402,7 @@ class ByteKeyspace implements Keyspace {
     // Another look-up may have come between this key's and now.
     if (!isLong && KeyBytes.loads !== this.lastLoad) KeyBytes.load(key)
     const address = this.segments.take((headerWords + count) * 4 + valueBytes(value))
-    const segment = address >>> 23
+    const segment = segmentOf(address)
     const words = this.segments.words[segment]
     const word = wordAt(address)
     words[word] = (this.clock.stamp(0) << 8) | (isLong ? longKeyBit : 0)
@@ -446,7 +446,7 @@ class ByteKeyspace implements Keyspace {
   }
 
   private replaceValue(address: number, value: Value): void {
-    let words = this.segments.words[address >>> 23]
+    let words = this.segments.words[segmentOf(address)]
     let word = wordAt(address)
     const flags = words[word]
     const at = this.valueWord(words, word)
@@ -474,16 +474,16 @@ class ByteKeyspace implements Keyspace {
     if (needed > room || needed * 2 < room) {
       words[word + 2] &= ~valueLengthMask
       address = this.moveRecord(address, needed)
-      words = this.segments.words[address >>> 23]
+      words = this.segments.words[segmentOf(address)]
       word = wordAt(address)
     }
-    this.writeValue(address >>> 23, words, word, this.valueWord(words, word), value)
+    this.writeValue(segmentOf(address), words, word, this.valueWord(words, word), value)
     this.tidyStep()
   }
 
   /** Moves a record into a new block of at least `bytes` bytes; answers its new address. */
   private moveRecord(address: number, bytes: number): number {
-    const from = this.segments.words[address >>> 23]
+    const from = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const lengths = from[word + 2]
     const flags = from[word]
@@ -493,7 +493,7 @@ class ByteKeyspace implements Keyspace {
         ? KeyBytes.hashOf(from, word + headerWords, (lengths >>> keyLengthShift) & keyLengthMask)
         : KeyBytes.load(this.keyOf(address))
     const target = this.segments.take(bytes)
-    const to = this.segments.words[target >>> 23]
+    const to = this.segments.words[segmentOf(target)]
     const targetWord = wordAt(target)
     const sizeClass = to[targetWord + 2] & classMask
     for (let i = 0; i < used; i++) to[targetWord + i] = from[word + i]
@@ -513,7 +513,7 @@ class ByteKeyspace implements Keyspace {
 
   /** Moves a record out of a segment that is being emptied. */
   private readonly move = (address: number): void => {
-    this.moveRecord(address, Segments.sizeAt(this.segments.words[address >>> 23], wordAt(address)))
+    this.moveRecord(address, Segments.sizeAt(this.segments.words[segmentOf(address)], wordAt(address)))
   }
 
   private leaveVolatile(words: Int32Array, word: number): void {
@@ -521,7 +521,7 @@ class ByteKeyspace implements Keyspace {
     const last = this.volatile.pop()
     if (index === this.volatile.size) return
     this.volatile.set(index, last)
-    const lastWords = this.segments.words[last >>> 23]
+    const lastWords = this.segments.words[segmentOf(last)]
     lastWords[deadlineWord(lastWords, wordAt(last)) + 2] = index
   }
 
@@ -533,7 +533,7 @@ class ByteKeyspace implements Keyspace {
     this.weights.fillHole(position, from)
     if (position === from) return
     this.positions.set(position, last)
-    this.segments.words[last >>> 23][wordAt(last) + 1] = position
+    this.segments.words[segmentOf(last)][wordAt(last) + 1] = position
   }
 
   private tidyStep(): void {

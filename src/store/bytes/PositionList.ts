@@ -1,7 +1,7 @@
 /**
  * Addresses by position, 0..size-1 without holes. In pieces, so that growing never copies more than a small one.
  */
-import { release } from "./Release.ts"
+import { release } from "./Outside.ts"
 
 const pieceBits = 16
 const pieceSize = 1 << pieceBits

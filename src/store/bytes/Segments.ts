@@ -1,16 +1,16 @@
 /**
  * Memory for records outside the heap: blocks of fixed sizes, cut from segments and given back to lists of free blocks.
  *
- * An address is a signed 32-bit number: 9 bits of segment, 23 bits of offset in units of 8 bytes, so 32 GiB; 0 is no address. Each block
+ * An address is a signed 32-bit number: 10 bits of segment, 22 bits of offset in units of 8 bytes, so 28 GiB; 0 is no address. Each block
  * begins with a word whose bit `freeBit` says that it is free; the second word of a free one is the next free block of its size in its
  * segment; the top 6 bits of the third one are its size class, so a segment can be walked from block to block.
  *
  * The idea to hold: lists of free blocks are kept per segment. So a segment with many holes can be emptied: nothing new is put into it,
  * its records are moved out a few at a time, and it goes as a whole, with all its memory.
  */
-import { release } from "./Release.ts"
+import { release, take } from "./Outside.ts"
 
-const offsetBits = 23
+const offsetBits = 22
 const offsetMask = (1 << offsetBits) - 1
 const segmentsMax = 1 << (32 - offsetBits)
 
@@ -32,15 +32,18 @@ const unitsMax = 1024
 /** The smallest class that holds so many units. */
 const classFor = Uint8Array.from({ length: unitsMax + 1 }, (_, units) => classUnits.findIndex((fits) => fits >= units))
 
-/** Bytes of the segment to take next, while so many are in use. From 64 MiB on the system takes memory back page by page. */
+/**
+ * Bytes of the segment to take next, while so many are in use. To give the largest back takes less than a millisecond; with smaller ones V8,
+ * which counts memory outside of its heap, would collect more often while a keyspace grows: of 16 MiB, inserting costs a tenth more.
+ */
 const segmentBytesFor = (used: number): number =>
   used < 64 * 1024
     ? 64 * 1024
     : used < 1024 * 1024
       ? 512 * 1024
-      : used < 8 * 1024 * 1024
-        ? 4 * 1024 * 1024
-        : 64 * 1024 * 1024
+      : used < 4 * 1024 * 1024
+        ? 2 * 1024 * 1024
+        : 28 * 1024 * 1024
 
 /** A segment is emptied when holes take more than a quarter of what is in use, and this much besides. */
 const holesPart = 4
@@ -69,11 +72,12 @@ const nothing: Segment = {
   free: new Int32Array(classUnits.length),
 }
 
-/** The index of the first word of a block in its segment's `words`. */
+/** The number of a block's segment, and the index of its first word in the segment's `words`. */
+export const segmentOf = (address: number): number => address >>> offsetBits
 export const wordAt = (address: number): number => (address & offsetMask) << 1
 
 export class Segments {
-  /** The words and bytes of each segment, for readers in a hurry: index by `address >>> 23`. */
+  /** The words and bytes of each segment, for readers in a hurry: see `segmentOf`. */
   readonly words: Array<Int32Array> = []
   readonly bytes: Array<Buffer> = []
   private readonly segments: Array<Segment> = []
@@ -137,12 +141,12 @@ export class Segments {
 
   private addSegment(): Segment {
     const number = this.gone.pop() ?? this.segments.length
-    if (number >= segmentsMax) throw new RangeError("The keyspace is full: it holds 32 GiB of keys and values.")
+    if (number >= segmentsMax) throw new RangeError("The keyspace is full: it holds 28 GiB of keys and values.")
     const size = segmentBytesFor(this.used)
-    const buffer = new ArrayBuffer(size)
+    const words = take(size / 4)
     const segment: Segment = {
-      words: new Int32Array(buffer),
-      bytes: Buffer.from(buffer),
+      words,
+      bytes: Buffer.from(words.buffer, 0, size),
       units: size >>> 3,
       // Address 0 is no block, so no segment's first unit is one.
       top: 1,
@@ -162,7 +166,7 @@ export class Segments {
   }
 
   free(address: number): void {
-    const number = address >>> offsetBits
+    const number = segmentOf(address)
     const segment = this.segments[number]
     const word = wordAt(address)
     const sizeClass = segment.words[word + 2] >>> classShift

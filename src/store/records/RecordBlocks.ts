@@ -8,7 +8,7 @@
  * The idea to hold: a collection can be small, so the first block is, and doubles by copying until it is as large as a block becomes;
  * whoever holds a block's `words` reads them anew after `take`.
  */
-import { release } from "../bytes/Release.ts"
+import { release } from "../bytes/Outside.ts"
 
 const offsetBits = 15
 const offsetMask = (1 << offsetBits) - 1
