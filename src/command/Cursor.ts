@@ -5,6 +5,9 @@ const invalid = new InvalidArgument("invalid cursor")
 const limit = 2n ** 64n
 
 /**
+ * Differs: a cursor that was never given out leads somewhere else than in redis-server, since here it is a position and there the bits of a
+ * bucket. The scan ends all the same.
+ *
  * A cursor as redis-server reads it with C's strtoul: up to a NUL byte, nothing at all is 0, and a minus wraps around. Above 2^53
  * it is not exact, but no such cursor is ever given out. Throws the error of an invalid cursor.
  */

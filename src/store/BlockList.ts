@@ -109,6 +109,7 @@ export class BlockList {
 
   /** Removes `count` elements at the head; there must be so many. */
   removeFirst(count: number): void {
+    if (count === this.size) return this.#clear()
     const ring = this.#ring
     let left = count
     const fromHead = Math.min(left, this.#head.length)
@@ -124,6 +125,7 @@ export class BlockList {
 
   /** Removes `count` elements at the tail; there must be so many. */
   removeLast(count: number): void {
+    if (count === this.size) return this.#clear()
     const ring = this.#ring
     let left = count
     const fromTail = Math.min(left, this.#tail.length)
@@ -203,6 +205,12 @@ export class BlockList {
     for (let n = 0; n < sampled; n++) bytes += blockBytes(ring.block(n))
     if (sampled > 0) bytes = Math.round((bytes * ring.length) / sampled)
     return bytes + ring.ownBytes + blockBytes(this.#head) + blockBytes(this.#tail)
+  }
+
+  #clear(): void {
+    this.#head = []
+    this.#ring = new BlockRing()
+    this.#tail = []
   }
 
   // The parts of the list in order are its segments: 0 is the head, then come the blocks, and #last is the tail.

@@ -20,7 +20,12 @@ const lfu = new InvalidArgument(
   "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
 )
 
-/** Redis shares one object for each integer below this; the count it then shows is this constant. */
+/**
+ * Redis shares one object for each integer below this; the count it then shows is this constant.
+ *
+ * Differs: all keys with the same such integer have one time and one counter of use there, which begin with the server and go on whichever
+ * of the keys is used. Here each key has its own, as there where they matter: with a limit of memory nothing is shared.
+ */
 const sharedIntegers = 10_000
 const sharedReferences = 2 ** 31 - 1
 
