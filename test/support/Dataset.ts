@@ -2,6 +2,7 @@
  * A data set with every type in every encoding, as requests, and a full reading of whatever a server holds, to compare two servers that
  * should hold the same.
  */
+import { expect } from "vitest"
 import type { Reply } from "../../src/codec/Reply.ts"
 import type { TestClient } from "./TestServer.ts"
 
@@ -114,6 +115,32 @@ const otherDatabases: ReadonlyArray<ReadonlyArray<string>> = [
 
 export const dataset: ReadonlyArray<ReadonlyArray<string>> = [...strings, ...collections, ...streams, ...otherDatabases]
 
+/** Collections that are written in pieces, and kept as records outside the heap. */
+export const largeDataset: ReadonlyArray<ReadonlyArray<string>> = [
+  ...range(30).flatMap((n) => {
+    const hundred = range(100).map((m) => n * 100 + m)
+    return [
+      ["SADD", "large:set", ...hundred.map((m) => `member ${m * 7919}`)],
+      ["HSET", "large:hash", ...hundred.flatMap((m) => [`field ${m}`, m % 50 === 0 ? long : String(m)])],
+      ["ZADD", "large:zset", ...hundred.flatMap((m) => [String((m * 7919) % 1000), `member ${m}`])],
+      ["RPUSH", "large:list", ...hundred.map((m) => `item ${m}`)],
+    ]
+  }),
+  ...range(1500).map((n) => ["XADD", "large:stream", `${n + 1}-1`, "f", `value ${n}`]),
+  ["XTRIM", "large:stream", "MAXLEN", "1480"],
+  ["XDEL", "large:stream", "700-1", "1500-1"],
+  ["XGROUP", "CREATE", "large:stream", "group", "0"],
+  ["XREADGROUP", "GROUP", "group", "alice", "COUNT", "800", "STREAMS", "large:stream", ">"],
+  ["XREADGROUP", "GROUP", "group", "bob", "COUNT", "400", "STREAMS", "large:stream", ">"],
+  ["XGROUP", "CREATECONSUMER", "large:stream", "group", "idle"],
+  ["XCLAIM", "large:stream", "group", "bob", "0", "30-1", "TIME", "1700000000000", "RETRYCOUNT", "7"],
+  ["XACK", "large:stream", "group", "31-1", "900-1"],
+  ["SELECT", "2"],
+  ["SADD", "large:set", ...range(2000).map((n) => `other ${n}`)],
+  ["PEXPIREAT", "large:set", later],
+  ["SELECT", "0"],
+]
+
 export const fill = async (
   client: TestClient,
   requests: ReadonlyArray<ReadonlyArray<string>> = dataset,
@@ -124,7 +151,8 @@ export const fill = async (
   }
 }
 
-const text = (reply: Reply): string =>
+/** A reply as text. */
+export const text = (reply: Reply): string =>
   reply._tag === "Bulk" || reply._tag === "Simple" || reply._tag === "Int"
     ? String(reply.value)
     : JSON.stringify(reply, bigints)
@@ -179,4 +207,17 @@ export const readAll = async (client: TestClient): Promise<ReadonlyMap<string, s
   }
   await client.run("SELECT", "0")
   return found
+}
+
+/** That two servers hold the same; names what differs without printing all of it. */
+export const expectSame = (found: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): void => {
+  expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort())
+  for (const [key, value] of wanted) {
+    const other = found.get(key)!
+    if (other === value) continue
+    let at = 0
+    while (other[at] === value[at]) at++
+    const from = Math.max(0, at - 60)
+    expect({ key, at, value: other.slice(from, at + 60) }).toEqual({ key, at, value: value.slice(from, at + 60) })
+  }
 }
