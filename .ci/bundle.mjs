@@ -1,11 +1,13 @@
 /**
- * Joins what the program `tiny-redis` is made of, as tsc compiled it, to `dist/bin`: one file that a start loads, and further
- * ones that are loaded when `--help` and the like ask for them. src/README.md says what that saves.
+ * Joins what the program `tiny-redis` is made of, as tsc compiled it, to one file in `dist/bin`, and lays beside it what V8 makes of that
+ * file and `main.js`, which launches it. src/README.md says what that saves.
  *
  * A file is replaced in one step, and only when it changed: a server may be starting from it just now.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { basename, join } from "node:path"
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
 
@@ -18,32 +20,58 @@ const { outputFiles } = await build({
   entryPoints: [join(root, "dist/main.js")],
   outdir: folder,
   bundle: true,
-  splitting: true,
   platform: "node",
   target: "node20",
-  format: "esm",
+  format: "cjs",
+  charset: "ascii",
   // It brings a file that is looked for beside it.
   external: ["wasmoon-lua5.1"],
-  banner: { js: `/*! What comes from effect, @effect/* and their dependencies:\n\n${license}\n*/` },
+  define: { "import.meta.url": "programUrl" },
+  banner: {
+    js: `/*! What comes from effect, @effect/* and their dependencies:\n\n${license}\n*/
+const programUrl = require("node:url").pathToFileURL(__filename).href`,
+  },
   absWorkingDir: root,
   write: false,
 })
 
+/** The `#!` of src/main.ts is that of the launcher. */
+const program = outputFiles[0].text.replace(/^#!.*\n/, "")
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const flags = scripts.start.split(" ").filter((word) => word.startsWith("--"))
+/** What was compiled is of use to this version of Node under these flags only. */
+const made = createHash("sha256").update([process.version, ...flags, program].join("\n"))
+const name = `program-${made.digest("hex").slice(0, 12)}`
+const launcher = readFileSync(join(root, ".ci/launch.mjs"), "utf8").replace("PROGRAM", name)
+
 const current = (path) => {
   try {
-    return readFileSync(path)
+    return readFileSync(path, "utf8")
   } catch {
     return undefined
   }
 }
 
-mkdirSync(folder, { recursive: true })
-for (const { path, contents } of outputFiles) {
-  if (current(path)?.equals(contents)) continue
+const put = (file, contents, mode) => {
+  const path = join(folder, file)
+  if (current(path) === contents) return
   const whole = `${path}.${process.pid}`
-  writeFileSync(whole, contents, { mode: basename(path) === "main.js" ? 0o755 : 0o644 })
+  writeFileSync(whole, contents, { mode })
   renameSync(whole, path)
 }
-// Only the parts of former builds: another build may be writing its own.
-const kept = new Set(outputFiles.map(({ path }) => basename(path)))
-for (const name of readdirSync(folder)) if (name.endsWith(".js") && !kept.has(name)) rmSync(join(folder, name))
+
+mkdirSync(folder, { recursive: true })
+put(`${name}.cjs`, program, 0o644)
+put("main.js", launcher, 0o755)
+
+const compiled = join(folder, `${name}.cjs.compiled`)
+if (!existsSync(compiled)) {
+  const args = [...flags, join(root, ".ci/precompile.mjs"), join(folder, "main.js"), compiled]
+  const { status } = spawnSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], timeout: 60_000 })
+  if (status !== 0) throw new Error("what was built does not start")
+}
+
+// Only what former builds left: another build may be writing its own.
+for (const file of readdirSync(folder)) {
+  if (/\.(c?js|compiled)$/.test(file) && file !== "main.js" && !file.startsWith(name)) rmSync(join(folder, file))
+}

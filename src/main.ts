@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `tiny-redis`: settings from the command line, a server from the settings, until a signal or SHUTDOWN. What runs is
- * `dist/bin/main.js`, this file and all it imports in one: Node takes as long to load 440 modules as a whole start may.
+ * The command `tiny-redis`: settings from the command line, a server from the settings, until a signal or SHUTDOWN. What
+ * `dist/bin/main.js` runs is this file and all it imports in one: Node takes as long to load 440 modules as a whole start may.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"

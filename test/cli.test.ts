@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
@@ -167,6 +168,20 @@ describe("the command tiny-redis", () => {
     readonly out: string
     readonly err: string
   }
+
+  it("runs what was compiled when it was built, under the flags of npm start", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } }
+    const flags = scripts.start.split(" ").filter((word) => word.startsWith("--"))
+    const main = JSON.stringify(pathToFileURL(join(root, "dist/bin/main.js")).href)
+    const rejected = (nodeFlags: ReadonlyArray<string>) =>
+      spawnSync(process.execPath, [
+        ...nodeFlags,
+        ...["--input-type=module", "--eval"],
+        `process.argv = ["node", "main.js", "--version"]
+         process.exit((await import(${main})).script.cachedDataRejected ? 1 : 0)`,
+      ]).status
+    expect([rejected(flags), rejected(["--stack-size=900"])]).toEqual([0, 1])
+  })
 
   const command = (argv: ReadonlyArray<string>, options: { readonly until?: RegExp; readonly cwd?: string } = {}) => {
     const child = spawn(process.execPath, [join(root, "dist/bin/main.js"), ...argv], { cwd: options.cwd ?? folder })
