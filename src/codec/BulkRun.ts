@@ -55,6 +55,9 @@ export const add = (text: string, start: number, end: number): void => {
   at = to
 }
 
+/** Adds all of `text`. */
+export const addText = (text: string): void => add(text, 0, text.length)
+
 const addLong = (text: string): void => {
   if (at > 0) pieces.push(bytes.latin1Slice(0, at))
   at = 0
@@ -69,7 +72,8 @@ export const end = (): Reply.Reply => new Run(written(), count)
  * string that `add` gets is read at 1 ns a char.
  */
 const valueMax = 12
-const manyMin = 4096
+/** So many strings are better not kept until the reply is written: they outlive the young generation. */
+export const manyMin = 4096
 
 /** `values` as they are sent; absent when one of them is nil or not so short. */
 export const write = (values: ReadonlyArray<string | undefined>): ReadonlyArray<string> | undefined => {

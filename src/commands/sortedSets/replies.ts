@@ -3,6 +3,7 @@
  * encoder can tell from the flat one: this is where a handler looks at the client's protocol.
  */
 import { formatDouble } from "../../bytes/Numbers.ts"
+import * as BulkRun from "../../codec/BulkRun.ts"
 import * as Reply from "../../codec/Reply.ts"
 import type { Client } from "../../command/Client.ts"
 import type { SortedSet } from "../../store/SortedSet.ts"
@@ -42,6 +43,14 @@ export const entriesOf = (
   client: Client,
 ): Reply.Reply => {
   if (count <= 0) return Reply.emptyArray
+  if (count >= BulkRun.manyMin && !(withScores && client.replyProtocol === 3)) {
+    BulkRun.begin()
+    set.visit(rank, count, reverse, (member, score) => {
+      BulkRun.addText(member)
+      if (withScores) BulkRun.addText(formatDouble(score))
+    })
+    return BulkRun.end()
+  }
   const entries = new Entries(client, withScores)
   set.visit(rank, count, reverse, entries.add)
   return entries.reply
