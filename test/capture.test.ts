@@ -12,6 +12,7 @@ import { SnapshotReader } from "../src/persistence/rdb/SnapshotReader.ts"
 import { SnapshotWriter } from "../src/persistence/rdb/SnapshotWriter.ts"
 import { readStored } from "../src/persistence/rdb/StoreDecoder.ts"
 import { Capture } from "../src/persistence/snapshot/Capture.ts"
+import * as Elements from "../src/persistence/snapshot/Elements.ts"
 import type { Format } from "../src/persistence/snapshot/SnapshotFile.ts"
 import { Hash } from "../src/store/Hash.ts"
 import { List } from "../src/store/List.ts"
@@ -265,4 +266,35 @@ it("so does the base of a log that is written as commands", () => {
     }),
     { numRuns: 15 },
   )
+})
+
+it("a large collection is given out to its end though its key, or all of its database, goes meanwhile", () => {
+  for (const go of [(db: Database) => db.clear(), (db: Database) => db.remove("key")]) {
+    const store = newStore()
+    const db = store.databases[0]!
+    const [set, other] = [new SetValue(), new SetValue()]
+    for (let i = 0; i < 5000; i++) {
+      set.add(`member:${i}`, limits)
+      other.add(`member:${i}`, limits)
+    }
+    db.set("key", set)
+    const given = new Set<string>()
+    const nothing = () => {}
+    const rest = () => [].values()
+    const visitor = { field: nothing, scored: nothing, item: nothing, node: nothing, rest, end: nothing }
+    const capture = new Capture(store, (_db, _key, value) =>
+      Elements.of(value, { ...visitor, member: (member) => void given.add(member) }),
+    )
+    capture.next()
+    go(db)
+    // One that nobody is giving out goes at once.
+    store.databases[1]!.set("other", other)
+    store.databases[1]!.remove("other")
+    while (store.dropped.step());
+    expect(other.memoryUsage()).toBeLessThan(1000)
+    while (capture.next());
+    capture.end()
+    expect(capture.isLost).toBe(false)
+    expect(given.size).toBe(5000)
+  }
 })

@@ -9,6 +9,7 @@
 import type * as Either from "effect/Either"
 import { flat } from "../bytes/Bytes.ts"
 import type { WrongType } from "../errors/CommandError.ts"
+import type { Dropped } from "./Dropped.ts"
 import { EventClass, type StoreEvents } from "./Events.ts"
 import type { Keyspace } from "./Keyspace.ts"
 import { as, asString, type Collection, type StringValue, type Value } from "./Value.ts"
@@ -30,6 +31,7 @@ export interface Shared {
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number
   readonly events: StoreEvents
+  readonly dropped: Dropped
   readonly counters: Counters
 }
 
@@ -151,7 +153,10 @@ export class Database {
       this.ready(key)
       this.notify(EventClass.newKey, "new", key)
     } else if (replacesStream) this.ready(key)
-    if (typeof value === "object") this.scheduleElements(key, value)
+    if (typeof value === "object") {
+      this.#shared.dropped.keep(value)
+      this.scheduleElements(key, value)
+    }
   }
 
   /** Removes a key; returns its value. Announces nothing. */

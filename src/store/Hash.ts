@@ -222,6 +222,10 @@ export class Hash implements Collection {
     return copy
   }
 
+  release(): boolean {
+    return typeof this.#inside !== "string" && this.#inside.release()
+  }
+
   memoryUsage(): number {
     const inside = this.#inside
     const deadlines = (this.#deadlines?.size ?? 0) * deadlineBytes

@@ -8,6 +8,7 @@
  */
 import { flat } from "../bytes/Bytes.ts"
 import { stringBytes } from "./HeapBytes.ts"
+import type { Dropped } from "./Dropped.ts"
 import { LastingMap } from "./LastingMap.ts"
 import type { PackedCollection } from "./PackedCollection.ts"
 import type { Collection, Value } from "./Value.ts"
@@ -132,8 +133,11 @@ export const footprintOf = (keyspaces: ReadonlyArray<Keyspace>): Footprint | und
   return found ? sum : undefined
 }
 
-/** Makes the inside of a database. It calls `onUntidy` when changes begin to leave something for `tidy` to do. */
-export type Make = (clock: AccessClock, onUntidy?: () => void) => Keyspace
+/**
+ * Makes the inside of a database. It calls `onUntidy` when changes begin to leave something for `tidy` to do, and tells `dropped` of the
+ * collections that are the value of no key any more.
+ */
+export type Make = (clock: AccessClock, onUntidy?: () => void, dropped?: Dropped) => Keyspace
 
 /** What `find` writes as the access stamp; the dispatcher moves it on. One object is shared by all databases of a store. */
 export interface AccessClock {
@@ -149,7 +153,7 @@ const entryBytes = 68
 const deadlineBytes = 160
 
 /** The readable inside: a Map from key to position and dense arrays beside it. About 216 bytes a key of 16 + 32 bytes. */
-export const makeMap = (clock: AccessClock): Keyspace => {
+export const makeMap: Make = (clock, _onUntidy, dropped) => {
   const positions = new LastingMap()
   let keys: Array<string> = []
   let values: Array<Value> = []
@@ -187,6 +191,7 @@ export const makeMap = (clock: AccessClock): Keyspace => {
       const value = isFlat === true || typeof given !== "string" ? given : flat(given)
       const position = positions.get(key)
       if (position !== undefined) {
+        dropped?.add(values[position]!)
         values[position] = value
         return false
       }
@@ -207,7 +212,8 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     remove: (key) => {
       const position = positions.get(key)
       if (position === undefined) return undefined
-      const value = values[position]
+      const value = values[position]!
+      dropped?.add(value)
       // The maps keep what they are given for a while, and `key` may be cut from a longer string.
       const owned = keys[position]!
       positions.delete(owned)
@@ -305,6 +311,7 @@ export const makeMap = (clock: AccessClock): Keyspace => {
     volatileKeys: () => deadlines.keys(),
     clear: () => {
       for (const walk of walks) walk.cursor = 0
+      dropped?.addAll(values)
       positions.clear()
       deadlines.clear()
       keys = []

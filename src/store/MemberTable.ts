@@ -101,6 +101,11 @@ export class MemberTable {
     return copy
   }
 
+  /** See `Collection.release`. */
+  release(): boolean {
+    return this.#records?.release() ?? false
+  }
+
   /** Bytes of memory, by the rules of store/Memory.ts. */
   get memoryBytes(): number {
     if (this.#records !== undefined) return this.#records.memoryBytes

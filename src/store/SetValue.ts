@@ -144,6 +144,10 @@ export class SetValue implements Collection {
     return copy
   }
 
+  release(): boolean {
+    return typeof this.#inside !== "string" && this.#inside.release()
+  }
+
   memoryUsage(): number {
     const inside = this.#inside
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length)

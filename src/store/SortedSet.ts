@@ -262,6 +262,10 @@ export class SortedSet implements Collection {
     return copy
   }
 
+  release(): boolean {
+    return typeof this.#inside !== "string" && this.#inside.records.release()
+  }
+
   memoryUsage(): number {
     const inside = this.#inside
     if (typeof inside === "string") return objectBytes + stringBytes(inside.length)

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import { Clock } from "../clock/Clock.ts"
 import { lruStamp } from "./Access.ts"
 import { Database, type Shared } from "./Database.ts"
+import { Dropped } from "./Dropped.ts"
 import * as Events from "./Events.ts"
 import { type AccessClock, type Make, makeMap } from "./Keyspace.ts"
 
@@ -37,6 +38,9 @@ export class Store extends Context.Tag("tiny-redis/Store")<Store, StoreService>(
 
 const make = (options: { readonly databases: number; readonly keyspace?: Make }, now: number): StoreService => {
   const accessClock: AccessClock = { stamp: () => lruStamp(store.now) }
+  const onUntidy = () => {
+    for (let i = 0; i < store.events.untidy.length; i++) store.events.untidy[i]()
+  }
   const store: StoreService = {
     now,
     expire: true,
@@ -47,6 +51,7 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     dirty: 0,
     events: Events.make(),
     counters: { hits: 0, misses: 0, expired: 0, evicted: 0, expiryMicros: 0 },
+    dropped: new Dropped(onUntidy),
     accessClock,
     at: (instant) => {
       store.now = instant
@@ -59,12 +64,9 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     database: (index) => store.databases[index],
   }
   const makeKeyspace = options.keyspace ?? makeMap
-  const onUntidy = () => {
-    for (let i = 0; i < store.events.untidy.length; i++) store.events.untidy[i]()
-  }
   const databases = Array.from(
     { length: options.databases },
-    (_, i) => new Database(i, makeKeyspace(accessClock, onUntidy), store),
+    (_, i) => new Database(i, makeKeyspace(accessClock, onUntidy, store.dropped), store),
   )
   return Object.assign(store, { databases })
 }

@@ -1,5 +1,6 @@
 /**
- * Gives memory back in quiet moments: what a mass deletion left half done, a fiber finishes. Changes do the same work bit by bit, so
+ * Gives memory back in quiet moments: what a mass deletion left half done, a fiber finishes, and it takes apart large collections that
+ * have gone. Changes do the same work bit by bit, so
  * under load there is little left, and a test may leave this layer out.
  *
  * The idea to hold: it sleeps until a keyspace says that there is something to do, and works in slices between which the event loop turns.
@@ -40,6 +41,8 @@ export const layer = Layer.scopedDiscard(
       for (const { keyspace } of store.databases) {
         while (left > 0 && keyspace.tidy()) left--
       }
+      // One step in a slice: it may take as long as all others.
+      if (store.dropped.step()) left = 0
       return left === 0
     })
     const tidy = Effect.gen(function* () {

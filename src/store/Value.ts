@@ -38,6 +38,11 @@ export interface Collection {
   readonly copy: () => Collection
   /** Bytes of memory, by the rules of store/Memory.ts; samples at most `samples` elements (0: all). */
   readonly memoryUsage: (samples: number) => number
+  /**
+   * Gives back some of what it holds outside the heap, in well under a millisecond; false when that was all. It must not be used any more.
+   * Absent where it holds nothing there.
+   */
+  readonly release?: () => boolean
   /** Unix ms of the earliest deadline of an element (hash fields); Infinity when none has one. */
   readonly nextDeadline?: number
   /** Unix ms at which all elements are past their deadlines, or later; Infinity when one has none. */

@@ -168,6 +168,7 @@ export const memoryCommands = Effect.gen(function* () {
     parse: () => undefined,
     run: () => {
       for (const { keyspace } of store.databases) while (keyspace.tidy());
+      while (store.dropped.step());
       collectAll()
       return Either.right(Reply.ok)
     },

@@ -13,6 +13,7 @@ import { unpack } from "../PackedCollection.ts"
 import type { Collection, Value } from "../Value.ts"
 import { BulkLoad } from "./BulkLoad.ts"
 import * as KeyBytes from "./KeyBytes.ts"
+import type { Dropped } from "../Dropped.ts"
 import { PositionList } from "./PositionList.ts"
 import {
   classMask,
@@ -58,7 +59,7 @@ const deadlineBytes = 104
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
 
-export const makeBytes: Make = (clock, onUntidy = () => {}) => new ByteKeyspace(clock, onUntidy)
+export const makeBytes: Make = (clock, onUntidy = () => {}, dropped) => new ByteKeyspace(clock, onUntidy, dropped)
 
 /** A value as it may be kept in the heap: the longest strings are none that was cut out of another. */
 const kept = (value: Value): Value => (typeof value === "string" && value.length <= ownLengthMin ? flat(value) : value)
@@ -66,6 +67,7 @@ const kept = (value: Value): Value => (typeof value === "string" && value.length
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
   private readonly onUntidy: () => void
+  private readonly dropped: Dropped | undefined
   /** Whether `onUntidy` was called since all was tidy. */
   private wasUntidy = false
   private readonly index = new SlotIndex()
@@ -84,8 +86,9 @@ class ByteKeyspace implements Keyspace {
   private lastHash = 0
   private lastAddress = 0
 
-  constructor(clock: AccessClock, onUntidy: () => void) {
+  constructor(clock: AccessClock, onUntidy: () => void, dropped: Dropped | undefined) {
     this.clock = clock
+    this.dropped = dropped
     this.onUntidy = onUntidy
   }
 
@@ -189,7 +192,10 @@ class ByteKeyspace implements Keyspace {
     this.index.remove(this.lastHash, address)
     this.lastKey = undefined
     if ((flags & deadlineBit) !== 0) this.leaveVolatile(words, word)
-    if ((flags & kindMask) === kindReference) this.references.remove(words[this.valueWord(words, word)])
+    if ((flags & kindMask) === kindReference) {
+      this.dropped?.add(value)
+      this.references.remove(words[this.valueWord(words, word)])
+    }
     if ((flags & longKeyBit) !== 0) this.references.remove(words[word + headerWords])
     this.segments.free(address)
     this.fillHole(position)
@@ -311,7 +317,7 @@ class ByteKeyspace implements Keyspace {
     this.lastKey = undefined
     this.index.clear()
     this.segments.clear()
-    this.references.clear()
+    for (const items of this.references.clear()) this.dropped?.addAll(items)
     this.positions.clear()
     this.volatile.clear()
     this.weights.clear()
@@ -452,6 +458,7 @@ class ByteKeyspace implements Keyspace {
     const at = this.valueWord(words, word)
     const isReference = typeof value === "object" || (typeof value === "string" && value.length > inlineValueMax)
     if ((flags & kindMask) === kindReference) {
+      if ((flags & longTextBit) === 0) this.dropped?.add(this.references.get(words[at]))
       if (isReference) {
         const item = (flags & longTextBit) === 0 ? undefined : (this.references.get(words[at]) as LongText)
         if (LongText.takes(value)) {

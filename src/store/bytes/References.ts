@@ -43,9 +43,12 @@ export class References {
     if (--this.used === 0) this.clear()
   }
 
-  clear(): void {
+  /** Answers what there was, and numbers among it. */
+  clear(): ReadonlyArray<ReadonlyArray<Item>> {
+    const { pieces } = this
     this.pieces = []
     this.made = this.used = 0
     this.firstFree = -1
+    return pieces
   }
 }

@@ -138,6 +138,17 @@ export class RecordBlocks {
     this.leaving = nowhere
   }
 
+  /** Drops up to so many blocks, records and all; false when there is none left. */
+  release(count: number): boolean {
+    for (let left = count; left > 0 && this.words.length > 0; left--) {
+      const words = this.words.pop()!
+      this.allocated -= words.byteLength
+      release(words)
+      this.bytes.pop()
+    }
+    return this.words.length > 0
+  }
+
   /** Makes room in the current block, or makes a new one the current one. */
   private makeRoom(words: number): void {
     const { current } = this

@@ -26,6 +26,9 @@ const movedAStep = 4
 /** One more for so many units that a change cuts: records of 100 KiB must not pile up while a million small ones are moved. */
 const unitsAMove = 16
 
+/** Blocks given back in a step: 10 us each. */
+const blocksReleased = 32
+
 /** Shorter text is written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 16
 
@@ -55,6 +58,16 @@ export class RecordTable {
   /** Bytes of memory that all of it takes. */
   get memoryBytes(): number {
     return this.blocks.allocated + this.index.bytes + this.positions.bytes
+  }
+
+  /** See `Collection.release`. */
+  release(): boolean {
+    // A snapshot is still giving its records out; then they are left to the collector.
+    if (this.walks.length > 0) return false
+    if (this.blocks.release(blocksReleased)) return true
+    this.index.clear()
+    this.positions.clear()
+    return false
   }
 
   /** The address of the record at a position. */
