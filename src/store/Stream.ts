@@ -144,7 +144,8 @@ export class Stream implements Collection {
       const whole =
         to._tag === "MaxLength" ? this.length - node.entries >= to.length : Id.compare(lastIdOf(node), to.id) < 0
       if (whole) {
-        this.removeNode(node)
+        this.nodes.removeFirst()
+        this.radix?.forget()
         this.length -= node.entries
         trimmed += node.entries
         continue

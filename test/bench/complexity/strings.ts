@@ -20,7 +20,10 @@ const strings: Family = {
 
 const bitmaps: Family = {
   name: "bitmaps",
-  fill: strings.fill,
+  fill: async (client, n) => {
+    await strings.fill(client, n)
+    await client.call("SETRANGE", "zeros", String(n - 1), "\x01")
+  },
   cases: [
     at("GETBIT", "O(1)", (i) => ["GETBIT", "k", String(i * 8)]),
     at("SETBIT", "O(1)", (i) => ["SETBIT", "k", String(i * 8), "0"]),
@@ -28,7 +31,7 @@ const bitmaps: Family = {
     at("BITFIELD_RO", "O(1)", (i) => ["BITFIELD_RO", "k", "GET", "u8", String(i * 8)]),
     named("BITCOUNT of 10", "O(1)", () => [["BITCOUNT", "k", "100", "109"]]),
     fixed("O(N)", "BITCOUNT", "k"),
-    fixed("O(N)", "BITPOS", "k", "1", "0", "-2"),
+    named("BITPOS of the last bit", "O(N)", () => [["BITPOS", "zeros", "1"]]),
     named("BITOP NOT", "O(N)", () => [["BITOP", "NOT", "d", "k"]]),
     named("BITOP AND", "O(N)", () => [["BITOP", "AND", "d", "k", "k"]]),
   ],
