@@ -331,3 +331,48 @@ describe("a reply longer than a string of JavaScript can be", () => {
     ),
   )
 })
+
+describe("messages to many", () => {
+  it.effect("reach each in order, whatever else it is sent in the same turn", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const [one, both, modern] = [yield* connect, yield* connect, yield* connect]
+        yield* run(one, "SUBSCRIBE", "a")
+        both.send("SUBSCRIBE", "a", "b")
+        yield* receive(both, 2)
+        yield* run(modern, "HELLO", "3")
+        modern.send("SUBSCRIBE", "a", "b")
+        yield* receive(modern, 2)
+        const sent = ["a 1", "b 2", "a 3", "a 3", "b 4"].map((text) => text.split(" "))
+        client.sendRaw(sent.map((words) => encodeRequest(["PUBLISH", ...words])).join(""))
+        yield* receive(client, sent.length)
+        const message = (words: ReadonlyArray<string>) => ["message", ...words].map(Reply.bulk)
+        const ofA = sent.filter(([name]) => name === "a")
+        expect(yield* receive(one, ofA.length)).toEqual(ofA.map((words) => Reply.array(message(words))))
+        expect(yield* receive(both, sent.length)).toEqual(sent.map((words) => Reply.array(message(words))))
+        expect(yield* receive(modern, sent.length)).toEqual(sent.map((words) => Reply.push(message(words))))
+        // Who sends to itself gets answers in between.
+        modern.sendRaw(
+          [["PING"], ["PUBLISH", "a", "5"], ["PING"], ["PUBLISH", "b", "6"]]
+            .map((words) => encodeRequest(words))
+            .join(""),
+        )
+        expect(yield* receive(modern, 6)).toEqual([
+          Reply.pong,
+          Reply.push(message(["a", "5"])),
+          Reply.int(3),
+          Reply.pong,
+          Reply.push(message(["b", "6"])),
+          Reply.int(2),
+        ])
+        expect(yield* receive(both, 2)).toEqual(
+          [
+            ["a", "5"],
+            ["b", "6"],
+          ].map((words) => Reply.array(message(words))),
+        )
+        expect(yield* receive(one, 1)).toEqual([Reply.array(message(["a", "5"]))])
+      }),
+    ),
+  )
+})

@@ -53,6 +53,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         clock: yield* Clock,
         codec,
         encodePush: Connection.encodeOnce(codec.encode),
+        joined: { 2: Connection.makeJoined(), 3: Connection.makeJoined() },
         config: yield* Config,
         dispatcher: yield* Dispatcher,
         persistence: yield* Persistence,
