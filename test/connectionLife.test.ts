@@ -17,6 +17,8 @@ import * as TestClock from "effect/TestClock"
 import * as Reply from "../src/codec/Reply.ts"
 import { request as encodeRequest } from "../src/persistence/log/LogText.ts"
 import * as Command from "../src/command/Command.ts"
+import type { CommandError } from "../src/errors/CommandError.ts"
+import { Misconfigured } from "../src/errors/PersistenceErrors.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
@@ -333,6 +335,46 @@ describe("stopping", () => {
       yield* Fiber.join(stopping)
       expect(client.arrived()).toEqual([Reply.ok])
       expect(client.isClosed()).toBe(true)
+    }),
+  )
+})
+
+describe("answers that wait for the disk", () => {
+  it.effect("become errors where it fails, and messages that came meanwhile arrive behind them", () =>
+    Effect.gen(function* () {
+      const disk = yield* Deferred.make<void, CommandError>()
+      const changes: Array<Change> = []
+      const persistence = Layer.map(Persistence.layerMemory(changes), (context) =>
+        Context.make(Persistence, {
+          ...Context.get(context, Persistence),
+          mustCommit: () => changes.length > 0,
+          commit: Effect.ensuring(
+            Deferred.await(disk),
+            Effect.sync(() => void (changes.length = 0)),
+          ),
+        }),
+      )
+      yield* Effect.gen(function* () {
+        const [listener, other] = [yield* connect, yield* connect]
+        yield* run(listener, "HELLO", "3")
+        yield* run(listener, "SUBSCRIBE", "news")
+        listener.sendRaw(encodeRequest(["SET", "k", "1"]) + encodeRequest(["GET", "k"]))
+        other.send("PUBLISH", "news", "paper")
+        yield* settle
+        expect(listener.arrived()).toEqual([])
+        yield* Deferred.fail(disk, Misconfigured.log("No space left on device"))
+        yield* settle
+        const failure = {
+          _tag: "Failure",
+          code: "MISCONF",
+          message: "Errors writing to the AOF file: No space left on device",
+        }
+        expect(listener.arrived()).toMatchObject([
+          failure,
+          failure,
+          Reply.push(["message", "news", "paper"].map(Reply.bulk)),
+        ])
+      }).pipe(Effect.provide(Server.layerTest(testSettings, { persistence })))
     }),
   )
 })

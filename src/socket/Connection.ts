@@ -95,6 +95,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   /** Encoded and not yet given to the transport, and how many replies that is. */
   let out = ""
   let unsent = 0
+  /** The messages in `out` that came while there were answers in it, or may be. */
+  let messages = ""
   /** What `out` consists of, as long as it is messages only: then both are equally long. */
   let joined = services.joined[2]
   /** The longest that `out` became, since when (Unix ms). */
@@ -126,7 +128,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         joined = joined.next
         out = joined.text
       } else out += bytes
-      if (!busy) scheduleFlush()
+      if (busy) messages += bytes
+      else scheduleFlush()
       if (out.length < uncheckedBytesMax) return
       limits.checkAll()
       limits.check()
@@ -171,6 +174,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     const bytes = out
     out = ""
     unsent = 0
+    messages = ""
     if (joined.text !== "") forgetJoined()
     transport.write(bytes)
   }
@@ -354,7 +358,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   /**
    * Replies to changes leave once the changes are on disk, where the policy says so. If they cannot be brought there, none of the
-   * batch is acknowledged: each of its requests is answered with the reason.
+   * batch is acknowledged: each of its requests is answered with the reason. Messages are for who listens, and come all the same.
    */
   const send = Effect.suspend(() => {
     limits.check()
@@ -367,7 +371,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       Effect.match(persistence.commit, {
         onSuccess: flush,
         onFailure: (error) => {
-          out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent)
+          out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent) + messages
           stats.countError(error.code)
           flush()
         },
