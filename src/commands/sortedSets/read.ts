@@ -2,10 +2,10 @@
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
-import type { Args } from "../../command/Args.ts"
+import { type Args, keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
-import { type CommandError, OutOfRange, SyntaxError } from "../../errors/CommandError.ts"
+import { type CommandError, OutOfRange, SyntaxError, WrongArity } from "../../errors/CommandError.ts"
 import { InvalidCount } from "../../errors/SortedSetErrors.ts"
 import { SortedSet } from "../../store/SortedSet.ts"
 import { lexRange, scoreRange } from "./bounds.ts"
@@ -101,17 +101,20 @@ const zmscore = Command.make({
     ),
 })
 
-const parseRank = (args: Args) => {
+const parseRank = (command: string) => (args: Args) => {
   const key = args.key()
   const member = args.next()
   const withScore = args.more
-  if (withScore && !args.option("WITHSCORE")) args.fail(SyntaxError.error)
-  args.end()
+  if (withScore) {
+    const word = args.next()
+    if (args.more) args.fail(WrongArity.of(command))
+    if (keyword(word) !== "WITHSCORE") args.fail(SyntaxError.error)
+  }
   return { key, member, withScore }
 }
 
 const answerRank = (
-  { key, member, withScore }: ReturnType<typeof parseRank>,
+  { key, member, withScore }: ReturnType<ReturnType<typeof parseRank>>,
   reverse: boolean,
   { db }: Command.Ctx,
 ): Either.Either<Reply.Reply, CommandError> =>
@@ -135,7 +138,7 @@ const zrank = Command.make({
   acl: "sortedset",
   keys: [Key.at(1, "RO access")],
   args: [Arg.key("key"), Arg.string("member"), Arg.token("WITHSCORE", { optional: true, since: "7.2.0" })],
-  parse: parseRank,
+  parse: parseRank("zrank"),
   run: (request, ctx) => answerRank(request, false, ctx),
 })
 
@@ -152,7 +155,7 @@ const zrevrank = Command.make({
   acl: "sortedset",
   keys: [Key.at(1, "RO access")],
   args: [Arg.key("key"), Arg.string("member"), Arg.token("WITHSCORE", { optional: true, since: "7.2.0" })],
-  parse: parseRank,
+  parse: parseRank("zrevrank"),
   run: (request, ctx) => answerRank(request, true, ctx),
 })
 
