@@ -7,12 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as TestClock from "effect/TestClock"
 import { MemoryConnector } from "../src/socket/MemorySocket.ts"
+import { withoutAdditions } from "./support/Additions.ts"
 import * as RealServer from "./support/RealServer.ts"
 import * as TestServer from "./support/TestServer.ts"
 import { formatTranscript, parseTranscript, play, type Step } from "./support/Transcript.ts"
 
 const folder = join(import.meta.dirname, "transcripts")
 const names = readdirSync(folder).filter((name) => name.endsWith(".txt"))
+const isAdditions = (name: string): boolean => name.endsWith(".additions.txt")
 const read = (name: string): ReadonlyArray<Step> => parseTranscript(readFileSync(join(folder, name), "utf8"))
 
 describe("transcripts in memory", () => {
@@ -23,7 +25,10 @@ describe("transcripts in memory", () => {
       const runtime = yield* Effect.runtime<never>()
       const played = yield* Effect.promise(() =>
         play(steps, {
-          connect: async () => TestServer.makeClient(connector.connect()),
+          connect: async () => {
+            const { sendRaw, receive } = TestServer.makeClient(connector.connect())
+            return { sendRaw, receive: isAdditions(name) ? receive : async () => withoutAdditions(await receive()) }
+          },
           advance: (ms) => Runtime.runPromise(runtime)(TestClock.adjust(Duration.millis(ms))),
         }),
       )
@@ -49,7 +54,7 @@ const playLive = async (steps: ReadonlyArray<Step>): Promise<string> => {
 }
 
 describe.skipIf(!RealServer.isInstalled)("transcripts against redis-server", () => {
-  it.live.each(names.filter((name) => !name.endsWith(".additions.txt")))("%s", (name) =>
+  it.live.each(names.filter((name) => !isAdditions(name)))("%s", (name) =>
     Effect.promise(async () => {
       const steps = read(name)
       const expected = formatTranscript(steps)

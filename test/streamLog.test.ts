@@ -18,8 +18,8 @@ import { formatReply } from "./support/Transcript.ts"
 
 const keys = ["a", "b", "c", "d"]
 
-/** Not logged: when a consumer was last seen, and (settings decide it) where nodes end. */
-const notLogged = new Set(["seen-time", "radix-tree-keys", "radix-tree-nodes"])
+/** Not logged: when a consumer was last seen and given something, and (settings decide it) where nodes end. */
+const notLogged = new Set(["seen-time", "active-time", "radix-tree-keys", "radix-tree-nodes"])
 
 const logged = (reply: Reply): Reply => {
   if (reply._tag !== "Array") return reply

@@ -32,11 +32,14 @@ export class Consumer {
   readonly name: string
   /** Unix ms of the last command in this consumer's name. */
   seenMs: number
+  /** Unix ms of the last one that gave it an entry to acknowledge; -1 before the first. */
+  activeMs: number
   readonly pending = new SortedById<Pending>()
 
-  constructor(name: string, seenMs: number) {
+  constructor(name: string, seenMs: number, activeMs: number) {
     this.name = name
     this.seenMs = seenMs
+    this.activeMs = activeMs
   }
 }
 
@@ -75,8 +78,8 @@ export class Group {
   }
 
   /** The consumer of that name, which must not exist yet. */
-  addConsumer(name: string, seenMs: number): Consumer {
-    const consumer = new Consumer(name, seenMs)
+  addConsumer(name: string, seenMs: number, activeMs = -1): Consumer {
+    const consumer = new Consumer(name, seenMs, activeMs)
     this.consumers.set(name, consumer)
     return consumer
   }
@@ -96,6 +99,7 @@ export class Group {
 
   /** Records that `consumer` was given the entry now, for the first time or again by way of a rewound group. */
   deliver(id: StreamId, consumer: Consumer, nowMs: number): Pending {
+    consumer.activeMs = nowMs
     const known = this.pending.get(id)
     if (known === undefined) {
       const pending = new Pending(id, consumer, nowMs, 1)
@@ -135,7 +139,7 @@ export class Group {
 
   copy(): Group {
     const copy = new Group(this.name, this.lastId, this.entriesRead)
-    for (const { name, seenMs } of this.consumers.values()) copy.addConsumer(name, seenMs)
+    for (const { name, seenMs, activeMs } of this.consumers.values()) copy.addConsumer(name, seenMs, activeMs)
     for (const pending of this.pending) {
       const owner = copy.consumers.get(pending.consumer.name)!
       copy.addPending(new Pending(pending, owner, pending.deliveredMs, pending.deliveries))

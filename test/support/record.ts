@@ -1,7 +1,7 @@
 /**
  * Records transcripts: plays the requests of each file against the installed redis-server and writes its replies into the
  * file. `npm run record` does all of them, `npm run record -- strings` those whose name begins so. Files named
- * `*.additions.txt` hold what redis-server 7.0.15 lacks, written by hand from the documentation, and are left alone.
+ * `*.additions.txt` hold what redis-server 7.0.15 lacks, written from the documentation and held against Redis 8.0.2, and are left alone.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

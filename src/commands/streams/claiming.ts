@@ -15,7 +15,7 @@ import * as Key from "../../command/Key.ts"
 import { type CommandError, SyntaxError } from "../../errors/CommandError.ts"
 import { InvalidGroupArgument, InvalidStreamId, NoGroup } from "../../errors/StreamErrors.ts"
 import { Stream } from "../../store/Stream.ts"
-import { type Group, Pending } from "../../store/StreamGroup.ts"
+import { type Consumer, type Group, Pending } from "../../store/StreamGroup.ts"
 import type { StreamId, U64 } from "../../store/StreamId.ts"
 import * as Id from "../../store/StreamId.ts"
 import { consumerOf } from "./consumers.ts"
@@ -94,6 +94,13 @@ const parseClaim = (words: ReadonlyArray<string>, now: number): Claim | CommandE
   return { ids, minIdleMs: Math.max(0, Number(minIdle)), deliveredMs, deliveries, force, justId, lastId }
 }
 
+/** The consumer of that name, which is given an entry. */
+const activeConsumer = (group: Group, name: string, key: string, ctx: Ctx): Consumer => {
+  const consumer = consumerOf(group, name, key, ctx)
+  consumer.activeMs = ctx.now
+  return consumer
+}
+
 const xclaim = Command.make({
   name: "xclaim",
   summary:
@@ -148,7 +155,7 @@ const xclaim = Command.make({
         if (claim.minIdleMs > 0 && ctx.now - pending.deliveredMs < claim.minIdleMs) continue
       }
       const deliveries = claim.deliveries ?? Id.addU64(pending.deliveries, claim.justId ? 0 : 1)
-      pending = group.renew(pending, consumerOf(group, consumer, key, ctx), claim.deliveredMs, deliveries)
+      pending = group.renew(pending, activeConsumer(group, consumer, key, ctx), claim.deliveredMs, deliveries)
       claimed.push(claim.justId ? Replies.id(id) : Replies.entry(entry))
       log.push(Log.claim(key, group, pending))
     }
@@ -232,7 +239,7 @@ const xautoclaim = Command.make({
       }
       if (minIdleMs > 0 && ctx.now - pending.deliveredMs < minIdleMs) continue
       const deliveries = Id.addU64(pending.deliveries, justId ? 0 : 1)
-      const given = group.renew(pending, consumerOf(group, consumer, key, ctx), ctx.now, deliveries)
+      const given = group.renew(pending, activeConsumer(group, consumer, key, ctx), ctx.now, deliveries)
       claimed.push(justId ? Replies.id(given) : Replies.entry(entry))
       log.push(Log.claim(key, group, given))
       count--

@@ -65,10 +65,12 @@ const firstPending = (
   return Reply.array(shown)
 }
 
+// Differs: 7.0.15 does not tell when a consumer was last given something; later versions do, here and in XINFO CONSUMERS.
 const fullConsumer = (consumer: Consumer, count: number): Reply.Reply =>
   Reply.record({
     name: Reply.bulk(consumer.name),
     "seen-time": Reply.int(consumer.seenMs),
+    "active-time": Reply.int(consumer.activeMs),
     "pel-count": Reply.int(consumer.pending.size),
     pending: firstPending(consumer.pending, count, (one) => [
       Replies.id(one),
@@ -190,6 +192,7 @@ const consumers = Command.make({
               name: Reply.bulk(consumer.name),
               pending: Reply.int(consumer.pending.size),
               idle: Reply.int(Math.max(0, now - consumer.seenMs)),
+              inactive: Reply.int(consumer.activeMs === -1 ? -1 : Math.max(0, now - consumer.activeMs)),
             }),
           ),
         ),

@@ -127,9 +127,9 @@ const readGroup = (data: GroupData, value: Stream, offset: number): Group => {
   )
   const pending = new Map(data.pending.map((entry) => [Id.format(entry), entry]))
   if (pending.size !== data.pending.length) throw new Damaged(offset, "pending entry twice")
-  for (const { name, seenAtMs, pending: owned } of data.consumers) {
+  for (const { name, seenAtMs, activeAtMs, pending: owned } of data.consumers) {
     if (group.consumers.has(name)) throw new Damaged(offset, "consumer twice")
-    const consumer = group.addConsumer(name, seenAtMs)
+    const consumer = group.addConsumer(name, seenAtMs, activeAtMs)
     for (const id of owned) {
       const entry = pending.get(Id.format(id))
       if (entry === undefined || group.pending.get(id) !== undefined)

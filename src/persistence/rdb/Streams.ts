@@ -77,7 +77,8 @@ const readGroup = (reader: ByteReader, type: number): GroupData => {
   for (let count = reader.length(); count > 0; count--) {
     const consumer = reader.string()
     const seenAtMs = reader.milliseconds()
-    const activeAtMs = type === Type.stream3 ? reader.milliseconds() : -1
+    // What older files do not tell is taken to be the same.
+    const activeAtMs = type === Type.stream3 ? reader.milliseconds() : seenAtMs
     const ids: Array<StreamIdData> = []
     for (let owned = reader.length(); owned > 0; owned--) ids.push(readRawId(reader))
     consumers.push({ name: consumer, seenAtMs, activeAtMs, pending: ids })

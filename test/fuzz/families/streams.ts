@@ -4,6 +4,7 @@
  */
 import * as fc from "fast-check"
 import type { Reply } from "../../../src/codec/Reply.ts"
+import { withoutAdditions } from "../../support/Additions.ts"
 import { argv, type Family, integer, key, many, maybe, value } from "../Fuzz.ts"
 
 const wrongId = fc.constantFrom(
@@ -280,5 +281,5 @@ export const streamsFamily: Family = {
     { weight: 1, arbitrary: argv("HELLO", fc.constantFrom("2", "3")) },
   ),
   ignored: (request) => request[0] === "HELLO",
-  normalize: (reply) => timeless(reply),
+  normalize: (reply) => timeless(withoutAdditions(reply)),
 }
