@@ -121,6 +121,8 @@ export const isLocal = (connection: { readonly address: string; readonly unixSoc
 
 export class Client {
   readonly id: number
+  /** Where its last change ends in the log: see `Persistence.position`. */
+  loggedTo = 0
   /** `ip:port`, or the path with `:0` for a Unix socket. */
   readonly address: string
   readonly localAddress: string

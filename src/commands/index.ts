@@ -22,6 +22,7 @@ import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
 import { monitorCommands } from "./server/monitor.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
+import { waitingCommands } from "./server/waiting.ts"
 import { slowlogCommands } from "./server/slowlog.ts"
 import { setCommands } from "./sets/index.ts"
 import { sortedSetCommands } from "./sortedSets/index.ts"
@@ -50,6 +51,7 @@ export const families = [
   debugCommands,
   infoCommands,
   shutdownCommands,
+  waitingCommands,
   lolwutCommands,
   latencyCommands,
   memoryCommands,

@@ -201,7 +201,7 @@ const make = Effect.gen(function* () {
   const endUnit = () => {
     // A script has paused: what it did is part of a unit that goes on.
     if (store.unfinished) return
-    propagation.flush()
+    propagation.flush(observers.running)
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
     const client = observers.running
     observers.running = undefined
@@ -232,7 +232,7 @@ const make = Effect.gen(function* () {
       measured(client, registry.findFull(client.lastCommand)!, client.argv, micros, "served")
     }
     logChanges(dirty, db, [], outer)
-    propagation.flush()
+    propagation.flush(observers.running)
     for (let i = 0; i < observers.afterUnit.length; i++) observers.afterUnit[i]!()
     observers.running = undefined
     return answer

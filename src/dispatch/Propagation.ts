@@ -5,14 +5,15 @@
  * The idea to hold: a *unit* is what must survive together: one command, one EXEC, one script. It ends when the outermost
  * command ends; several changes of one unit are wrapped in MULTI and EXEC.
  */
+import type { Client } from "../command/Client.ts"
 import { listen, type StoreEvents } from "../store/Events.ts"
 import type { Change, PersistenceService } from "../persistence/Persistence.ts"
 
 export interface Propagation {
   /** Notes one change of the running unit. */
   readonly add: (db: number, argv: ReadonlyArray<string>) => void
-  /** Ends the unit: hands its changes to persistence. `wrap`: more than one change is made atomic. */
-  readonly flush: () => void
+  /** Ends the unit, of `client`'s if there is one: hands its changes to persistence, several of them as one that is atomic. */
+  readonly flush: (client: Client | undefined) => void
   /** Whether anything is kept at all. */
   readonly active: () => boolean
 }
@@ -20,7 +21,7 @@ export interface Propagation {
 export const make = (events: StoreEvents, persistence: PersistenceService, inUnit: () => boolean): Propagation => {
   let pending: Array<Change> = []
 
-  const flush = () => {
+  const flush = (client: Client | undefined) => {
     if (pending.length === 0) return
     const unit = pending
     pending = []
@@ -29,6 +30,7 @@ export const make = (events: StoreEvents, persistence: PersistenceService, inUni
       unit.push({ db: unit[unit.length - 1]!.db, argv: exec })
     }
     persistence.append(unit)
+    if (client !== undefined) client.loggedTo = persistence.position()
   }
   const add = (db: number, argv: ReadonlyArray<string>) => {
     if (persistence.active()) pending.push({ db, argv })
@@ -36,7 +38,7 @@ export const make = (events: StoreEvents, persistence: PersistenceService, inUni
   const reclaimed = (argv: ReadonlyArray<string>, db: number) => {
     add(db, argv)
     // The expiry fiber reclaims outside of any command.
-    if (!inUnit()) flush()
+    if (!inUnit()) flush(undefined)
   }
   listen(events.reclaimed, (db, key) => reclaimed(["DEL", key], db.index))
   listen(events.fieldsExpired, (db, key, fields) =>

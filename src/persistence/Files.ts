@@ -271,6 +271,9 @@ const make = (options: FilesOptions) =>
       append: (changes) => log.append(changes),
       mustCommit: () => log.mustCommit,
       commit: log.commit,
+      position: () => log.position,
+      isSynced: (position) => log.isSynced(position),
+      whenSynced: (position) => log.whenSynced(position),
       refusal: () => {
         if (log.refusal !== undefined) return log.refusal
         return !state.lastSaveOk && current.stopWritesOnBgsaveError && current.save.length > 0

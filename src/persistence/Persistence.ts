@@ -49,6 +49,12 @@ export interface PersistenceService {
    * changes are made and are written as soon as that is possible, but they must not be acknowledged.
    */
   readonly commit: Effect.Effect<void, CommandError>
+  /** Where what has been appended ends: a position that only grows. */
+  readonly position: () => number
+  /** Whether what was appended up to a position has been synced; false while nothing is kept. */
+  readonly isSynced: (position: number) => boolean
+  /** Ends when what was appended up to a position has been synced, whatever the policy, or nothing is kept any more. */
+  readonly whenSynced: (position: number) => Effect.Effect<void>
   /** The error that commands which write get at the moment, if any (MISCONF). */
   readonly refusal: () => CommandError | undefined
   /** True while data is being read at start: commands get LOADING. */
@@ -86,6 +92,9 @@ const withoutFiles = {
   start: () => Effect.void,
   mustCommit: () => false,
   commit: Effect.void,
+  position: () => 0,
+  isSynced: () => false,
+  whenSynced: () => Effect.void,
   refusal: () => undefined,
   loading: () => false,
   info: () => [],

@@ -1,9 +1,6 @@
-/**
- * The end of the server, and WAIT, whose subject is elsewhere: there are no replicas.
- */
+/** The end of the server. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
@@ -14,35 +11,8 @@ import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 
 const noShutdown = new InvalidArgument("No shutdown in progress.")
 const cannotShutdown = new InvalidArgument("Errors trying to SHUTDOWN. Check logs.")
-const timeoutNotInteger = new InvalidArgument("timeout is not an integer or out of range")
-const timeoutNegative = new InvalidArgument("timeout is negative")
 
-const wait = Command.suspending({
-  name: "wait",
-  summary:
-    "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
-  since: "3.0.0",
-  group: "generic",
-  complexity: "O(1)",
-  arity: 3,
-  flags: "noscript",
-  acl: "connection",
-  tips: ["request_policy:all_shards", "response_policy:agg_min"],
-  args: [Arg.integer("numreplicas"), Arg.integer("timeout")],
-  parse: (args) => {
-    const replicas = args.int()
-    const timeoutMs = args.int(timeoutNotInteger)
-    if (timeoutMs < 0) args.fail(timeoutNegative)
-    return { replicas, timeoutMs }
-  },
-  run: ({ replicas, timeoutMs }, ctx) => {
-    // No replica will ever acknowledge: nought are enough, or the time has to pass.
-    if (replicas <= 0) return Either.right(Reply.zero)
-    return ctx.wait({ keys: [], timeoutMs, attempt: () => Either.right(undefined), onTimeout: Reply.zero })
-  },
-})
-
-/** SHUTDOWN and WAIT. */
+/** SHUTDOWN. */
 export const shutdownCommands = Effect.gen(function* () {
   const clients = yield* Clients
   const persistence = yield* Persistence
@@ -98,5 +68,5 @@ export const shutdownCommands = Effect.gen(function* () {
     },
   })
 
-  return [wait, shutdown]
+  return [shutdown]
 })

@@ -50,6 +50,12 @@ const retryMs = 1000
 /** Text is turned into bytes in pieces of this size. */
 const pieceChars = 4 * 1024 * 1024
 
+/** Who waits for a sync rather than for what the policy promises. */
+interface SyncWaiter {
+  readonly position: number
+  readonly resume: () => void
+}
+
 export class AppendLog {
   private readonly options: AppendLogOptions
   private readonly segments: Array<Segment> = []
@@ -60,6 +66,7 @@ export class AppendLog {
   /** Up to where a base that is being written covers what was given up. */
   private covered = 0
   private waiters: Array<Waiter> = []
+  private syncWaiters: Array<SyncWaiter> = []
   private selected = -1
   private second = 0
   private failed: Misconfigured | undefined
@@ -156,6 +163,40 @@ export class AppendLog {
     })
   })
 
+  /** Where what has been noted ends. */
+  get position(): number {
+    return this.noted
+  }
+
+  isSynced(position: number): boolean {
+    return this.isOpen && position <= this.synced
+  }
+
+  /** Ends when a sync covers `position`, whatever the policy, or when the log is closed. */
+  whenSynced(position: number): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (!this.isOpen || this.isSynced(position)) return resume(Effect.void)
+      const waiter: SyncWaiter = { position, resume: () => resume(Effect.void) }
+      this.syncWaiters.push(waiter)
+      return Effect.sync(() => {
+        this.syncWaiters = this.syncWaiters.filter((other) => other !== waiter)
+      })
+    })
+  }
+
+  /** A sync, or a new base, has covered what was noted up to `position`. */
+  private coveredTo(position: number): void {
+    this.synced = Math.max(this.synced, position)
+    this.resumeSynced(this.synced)
+  }
+
+  private resumeSynced(position: number): void {
+    if (this.syncWaiters.length === 0) return
+    const waiters = this.syncWaiters
+    this.syncWaiters = waiters.filter((waiter) => waiter.position > position)
+    for (const waiter of waiters) if (waiter.position <= position) waiter.resume()
+  }
+
   /**
    * Goes on in another file of `size` synced bytes, from this instant. What was noted before still goes to the old one. With `discard` the old one is
    * given up with all that waits for it, because a new base covers it.
@@ -180,7 +221,7 @@ export class AppendLog {
 
   /** What was given up by `switchTo` is safe in a new base: the log is in order again. */
   repaired(): void {
-    this.synced = Math.max(this.synced, this.covered)
+    this.coveredTo(this.covered)
     this.brokenBy = undefined
     this.doubtful = undefined
     this.isReplacing = false
@@ -231,6 +272,7 @@ export class AppendLog {
       // Whoever still waits learns how it went; without a log there is nothing to wait for.
       const result = this.failed === undefined ? Effect.void : Effect.fail(this.failed)
       for (const waiter of this.waiters.splice(0)) waiter.resume(result)
+      this.resumeSynced(Infinity)
     }),
   )
 
@@ -331,7 +373,7 @@ export class AppendLog {
       const { size } = segment
       return segment.file.sync.pipe(
         Effect.map(() => {
-          this.synced = Math.max(this.synced, position)
+          this.coveredTo(position)
           segment.safe = size
         }),
         Effect.catchAll((failure) => this.break(failure)),
