@@ -5,6 +5,7 @@
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import { createHash } from "node:crypto"
 import { Clock } from "../src/clock/Clock.ts"
 import { CommandWriter } from "../src/persistence/log/CommandWriter.ts"
 import { LogReader } from "../src/persistence/log/LogText.ts"
@@ -21,6 +22,7 @@ import { SortedSet } from "../src/store/SortedSet.ts"
 import type { Database } from "../src/store/Database.ts"
 import { Store, type StoreService } from "../src/store/Store.ts"
 import { Stream } from "../src/store/Stream.ts"
+import { StringBuffer } from "../src/store/StringBuffer.ts"
 import { Group, Pending } from "../src/store/StreamGroup.ts"
 import * as Id from "../src/store/StreamId.ts"
 import type { Value } from "../src/store/Value.ts"
@@ -59,7 +61,8 @@ const contents = (value: Value): string => {
     const past = `${value.length} ${value.lastId.ms} ${value.maxDeletedId.ms} ${value.entriesAdded}`
     return `stream ${past} ${found.join(" ")} ${JSON.stringify(groups)}`
   }
-  return String(value)
+  const text = String(value)
+  return text.length < 1000 ? text : `${text.length} ${createHash("sha1").update(text, "latin1").digest("hex")}`
 }
 
 const state = (store: StoreService): ReadonlyArray<string> =>
@@ -93,8 +96,9 @@ const add = (value: Value, i: number): void => {
 }
 
 /** Changes a value of any kind, of at least two elements, somehow. */
-const change = (value: Value, below: (bound: number) => number): void => {
+const change = (value: Value, below: (bound: number) => number): unknown => {
   const grows = below(2) === 0
+  if (value instanceof StringBuffer) return value.bytes.fill(below(256), below(value.length))
   if (value instanceof SetValue) {
     if (grows) value.add(`new${below(99)}`, limits)
     else value.removeAt(below(value.size))
@@ -134,6 +138,9 @@ const change = (value: Value, below: (bound: number) => number): void => {
 
 const kinds = [SetValue, List, Hash, SortedSet, Stream]
 
+const below256 = random(1)
+const noise = Buffer.from(Array.from({ length: 70_000 }, () => below256(256)))
+
 const fill = (store: StoreService): void => {
   for (let n = 0; n < 3; n++) {
     for (const [index, Kind] of kinds.entries()) {
@@ -145,6 +152,11 @@ const fill = (store: StoreService): void => {
       if (n === 1) db.setDeadline(`${Kind.name}:${n}`, 3_000_000_000_000)
     }
   }
+  const [first, second] = store.databases
+  first!.set("text", "some text that compresses ".repeat(4000))
+  second!.set("noise", noise.latin1Slice())
+  second!.set("mixed", new StringBuffer(Buffer.concat([noise, Buffer.alloc(50_000)])))
+  first!.set("bits", new StringBuffer(Buffer.alloc(100_000)))
 }
 
 /** Writes everything in steps, with a change between two of them where one is drawn. */

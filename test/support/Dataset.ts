@@ -15,6 +15,17 @@ const long = "The quick brown fox jumps over the lazy dog. ".repeat(20)
 /** 2100-01-01: far enough to be there in any test. */
 const later = "4102444800000"
 
+/** Bytes that hardly compress. */
+const noise = (length: number): string => {
+  let state = 1
+  return range(length)
+    .map(() => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0
+      return String.fromCharCode(state >>> 24)
+    })
+    .join("")
+}
+
 const strings: ReadonlyArray<ReadonlyArray<string>> = [
   ["SET", "string:empty", ""],
   ["SET", "string:text", "hello"],
@@ -116,7 +127,7 @@ const otherDatabases: ReadonlyArray<ReadonlyArray<string>> = [
 
 export const dataset: ReadonlyArray<ReadonlyArray<string>> = [...strings, ...collections, ...streams, ...otherDatabases]
 
-/** Collections that are written in pieces, and kept as records outside the heap. */
+/** Collections and strings that are written in pieces; the members of sets, hashes and sorted sets are records outside the heap. */
 export const largeDataset: ReadonlyArray<ReadonlyArray<string>> = [
   ...range(30).flatMap((n) => {
     const hundred = range(100).map((m) => n * 100 + m)
@@ -136,6 +147,10 @@ export const largeDataset: ReadonlyArray<ReadonlyArray<string>> = [
   ["XGROUP", "CREATECONSUMER", "large:stream", "group", "idle"],
   ["XCLAIM", "large:stream", "group", "bob", "0", "30-1", "TIME", "1700000000000", "RETRYCOUNT", "7"],
   ["XACK", "large:stream", "group", "31-1", "900-1"],
+  ["SET", "large:string", long.repeat(300)],
+  ["SET", "large:noise", noise(150_000)],
+  ["SETBIT", "large:bits", "4000000", "1"],
+  ["APPEND", "large:bits", noise(70_000)],
   ["SELECT", "2"],
   ["SADD", "large:set", ...range(2000).map((n) => `other ${n}`)],
   ["PEXPIREAT", "large:set", later],

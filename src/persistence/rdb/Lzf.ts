@@ -113,6 +113,18 @@ export const compress = (
   return out
 }
 
+/** Writes `input` into `output` as runs of literal bytes, for what does not compress; returns how many bytes that takes. */
+export const literal = (input: Uint8Array, output: Uint8Array): number => {
+  let out = 0
+  for (let at = 0; at < input.length; at += literalsMax) {
+    const run = input.subarray(at, at + literalsMax)
+    output[out++] = run.length - 1
+    output.set(run, out)
+    out += run.length
+  }
+  return out
+}
+
 /** Fills the first `size` bytes of `output` from the bytes of `input` between `at` and `end`; false if the two do not fit each other. */
 export const decompress = (input: Uint8Array, at: number, end: number, output: Uint8Array, size: number): boolean => {
   let out = 0

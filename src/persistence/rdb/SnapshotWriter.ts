@@ -11,6 +11,7 @@ import type { Limits, Value } from "../../store/Value.ts"
 import { type Elements, isLarge } from "../snapshot/Elements.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Opcode, versionWritten } from "./Format.ts"
+import { isLong } from "./LongString.ts"
 import { StoreEncoder } from "./StoreEncoder.ts"
 
 /** To begin with; it grows to what is written at once. */
@@ -87,7 +88,7 @@ export class SnapshotWriter {
    */
   key(db: number, key: string, value: Value, deadline: number | undefined, access: number): Elements | undefined {
     const isWaiting = this.open > 0
-    if (!isLarge(value)) {
+    if (!isLarge(value) && !isLong(value)) {
       const out = isWaiting ? this.beside : this.out
       this.select(out, db)
       this.attributes(out, deadline, access)

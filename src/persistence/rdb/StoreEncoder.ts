@@ -16,6 +16,7 @@ import { type Elements, of as elementsOf } from "../snapshot/Elements.ts"
 import { ByteWriter } from "./ByteWriter.ts"
 import { Type } from "./Format.ts"
 import { ListpackWriter } from "./Listpack.ts"
+import * as LongString from "./LongString.ts"
 import type { StreamNodeData } from "./Model.ts"
 import { writeStreamEnd, writeStreamNode } from "./Streams.ts"
 import * as Write from "./WriteValue.ts"
@@ -42,11 +43,12 @@ export class StoreEncoder {
   }
 
   /**
-   * Writes a large collection a piece at a time; `end` is called after the last one. A list is written as its elements one by one, and not
+   * Writes a large collection or a long string a piece at a time; `end` is called after the last one. A list is written as its elements one by one, and not
    * as nodes: their number would have to be known first.
    */
   pieces(value: Value, end: () => void): Elements {
     const { out } = this
+    if (LongString.isLong(value)) return LongString.pieces(value, out, end)
     const earliest = value instanceof Hash ? value.nextDeadline : Infinity
     if (earliest !== Infinity) out.milliseconds(earliest)
     out.length(value instanceof Stream ? value.nodes.size : (value as Collection).size)
