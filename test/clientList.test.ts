@@ -58,7 +58,10 @@ describe("CLIENT LIST", () => {
         other.sendRaw(`${"d".repeat(97)}\r\n`)
         yield* Effect.promise(other.receive)
         expect(yield* fields(client, id, "qbuf", "argv-mem", "rbp")).toEqual({ qbuf: "0", "argv-mem": "0", rbp: "5" })
-        yield* TestClock.adjust("5 seconds")
+        yield* run(client, "DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "NEVER")
+        yield* TestClock.adjust("1 minute")
+        expect(yield* fields(client, id, "rbp")).toEqual({ rbp: "5" })
+        yield* run(client, "DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "RESET")
         expect(yield* fields(client, id, "rbp")).toEqual({ rbp: "0" })
         // Of a long argument there is room for the rest.
         other.sendRaw(`*2\r\n$4\r\nECHO\r\n$200000\r\n${"e".repeat(100)}`)

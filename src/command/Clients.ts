@@ -25,6 +25,8 @@ export interface ClientsService {
   readonly memoryBytes: () => number
   /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
   readonly onForget: Array<(client: Client) => void>
+  /** For how long, in ms, the longest of the answers that were sent together counts in CLIENT LIST; Infinity: for ever. */
+  outputPeakPeriodMs: number
   /** Ends the clients whose buffers are largest until those of all take no more than `limitBytes`; returns how many. */
   readonly reclaim: (limitBytes: number) => number
   /** CLIENT PAUSE as it is in force; absent when its time has passed. */
@@ -42,6 +44,8 @@ export class Clients extends Context.Tag("tiny-redis/Clients")<Clients, ClientsS
     Effect.map(Clock, (clock) => make(clock)),
   )
 }
+
+export const outputPeakPeriodDefaultMs = 5000
 
 /** What a client's requests and replies hold at the moment. */
 const bufferBytes = (client: Client): number => client.queryBufferBytes() + client.outbox.queuedBytes()
@@ -70,6 +74,7 @@ const make = (clock: ClockService): ClientsService => {
       return bytes
     },
     onForget: [],
+    outputPeakPeriodMs: outputPeakPeriodDefaultMs,
     reclaim: (limitBytes) => {
       const sizes = [...byId.values()].map((client) => ({ client, bytes: bufferBytes(client) }))
       let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)

@@ -43,9 +43,6 @@ const batchBytesMax = 256 * 1024
 /** Messages are counted against the limits of unread output when they leave, or when more than this has come together. */
 const uncheckedBytesMax = 64 * 1024
 
-/** For how long the longest of the answers sent together counts in CLIENT LIST. */
-const peakPeriodMs = 5000
-
 /** The longest string of V8, less room for what may stand in front of a reply. */
 const stringLengthMax = constants.MAX_STRING_LENGTH - 2 * batchBytesMax
 
@@ -159,14 +156,14 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     inputFree: decoder.freeBytes,
     incomplete: decoder.argumentBytes,
     unsent: out.length,
-    unsentPeak: Math.max(out.length, store.now - peak.sinceMs < peakPeriodMs ? peak.bytes : 0),
+    unsentPeak: Math.max(out.length, store.now - peak.sinceMs < clients.outputPeakPeriodMs ? peak.bytes : 0),
     queued: transport.queuedBytes(),
     reading: !readPaused,
   })
 
   const flush = () => {
     if (out === "" || closed) return
-    if (store.now - peak.sinceMs >= peakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
+    if (store.now - peak.sinceMs >= clients.outputPeakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
     if (out.length > peak.bytes) peak.bytes = out.length
     client.lastActiveAtMs = store.now
     stats.netOutputBytes += out.length

@@ -13,17 +13,18 @@ import { Clock } from "../../clock/Clock.ts"
 import * as Reply from "../../codec/Reply.ts"
 import { ok } from "../../command/Answers.ts"
 import { type Client, isLocal } from "../../command/Client.ts"
-import { Clients } from "../../command/Clients.ts"
+import { Clients, outputPeakPeriodDefaultMs } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { helpText } from "../../command/Help.ts"
 import { Stats } from "../../command/Stats.ts"
 import { Config } from "../../config/Config.ts"
-import { type CommandError, InvalidArgument, NoSuchKey, WrongForm } from "../../errors/CommandError.ts"
+import { type CommandError, InvalidArgument, NoSuchKey, NotInteger, WrongForm } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 import { ByteWriter } from "../../persistence/rdb/ByteWriter.ts"
 import { StoreEncoder } from "../../persistence/rdb/StoreEncoder.ts"
 import { idleSeconds } from "../../store/Access.ts"
-import { encodingOf } from "../../store/Value.ts"
+import { StringBuffer } from "../../store/StringBuffer.ts"
+import { bytesOf, encodingOf, type StringValue, typeOf } from "../../store/Value.ts"
 import { digestOfAll, digestOfKey } from "./Digest.ts"
 import { protocolExample } from "./ProtocolExamples.ts"
 
@@ -31,6 +32,8 @@ const notAllowed = new InvalidArgument(
   'DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
 )
 const badThreshold = new InvalidArgument("argument must be a memory value bigger than 1 and smaller than 4gb")
+
+const notText = new InvalidArgument("Not an sds encoded string.")
 
 const needsResp3 = new InvalidArgument("RESP2 is not supported by this command")
 
@@ -86,6 +89,29 @@ export const debugCommands = Effect.gen(function* () {
         `Value at:0x0 refcount:1 encoding:${encodingOf(value)} serializedlength:${out.size} lru:${stamp} lru_seconds_idle:${idle}`,
       ),
     )
+  }
+
+  const lengths: Answer = ([key], { db }) => {
+    const value = db.peek(key!)
+    if (value === undefined) return Either.left(NoSuchKey.error)
+    if (typeOf(value) !== "string" || encodingOf(value) === "int") return Either.left(notText)
+    const length = bytesOf(value as StringValue).length
+    const room = value instanceof StringBuffer ? value.bytes.length : length
+    const ofKey = `key_sds_len:${key!.length}, key_sds_avail:0, key_zmalloc: ${key!.length}`
+    return Either.right(
+      Reply.simple(`${ofKey}, val_sds_len:${length}, val_sds_avail:${room - length}, val_zmalloc: ${room}`),
+    )
+  }
+
+  const replyBuffer: Answer = ([setting, value]) => {
+    // Replies are strings, not buffers that grow and shrink: there is nothing to resize.
+    if (setting!.toUpperCase() === "RESIZING") return ok
+    if (setting!.toUpperCase() !== "PEAK-RESET-TIME") return Either.left(WrongForm.of("DEBUG", "REPLYBUFFER"))
+    const word = value!.toUpperCase()
+    const ms = word === "NEVER" ? Infinity : word === "RESET" ? outputPeakPeriodDefaultMs : parseSafeInteger(value!)
+    if (ms === undefined) return Either.left(NotInteger.error)
+    clients.outputPeakPeriodMs = ms
+    return ok
   }
 
   const populate: Answer = ([count, prefix = "key", size], { db }) => {
@@ -146,6 +172,13 @@ export const debugCommands = Effect.gen(function* () {
       least: 1,
       most: 2,
       answer: describe,
+    },
+    SDSLEN: {
+      usage: "<key>",
+      about: "Tell how long a key and its string are, and what room there is behind them.",
+      least: 1,
+      most: 1,
+      answer: lengths,
     },
     "SET-ACTIVE-EXPIRE": {
       usage: "(0|1)",
@@ -231,13 +264,12 @@ export const debugCommands = Effect.gen(function* () {
       most: 1,
       answer: ([size]) => (/^\d+(b|k|kb|m|mb|g|gb)?$/i.test(size!) ? ok : Either.left(badThreshold)),
     },
-    // Replies are strings, not buffers that grow and shrink: there is nothing to resize.
     REPLYBUFFER: {
-      usage: "<setting> <value>",
-      about: "Accepted for tests of Redis; changes nothing.",
+      usage: "PEAK-RESET-TIME (NEVER|RESET|<milliseconds>)",
+      about: "For how long CLIENT LIST shows the most that was sent at once. RESIZING (0|1) changes nothing.",
       least: 2,
       most: 2,
-      answer: () => ok,
+      answer: replyBuffer,
     },
   }
 
