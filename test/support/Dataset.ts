@@ -2,7 +2,7 @@
  * A data set with every type in every encoding, as requests, and a full reading of whatever a server holds, to compare two servers that
  * should hold the same.
  */
-import { expect } from "vitest"
+import { deepStrictEqual } from "node:assert"
 import type { Reply } from "../../src/codec/Reply.ts"
 import { withoutAdditions } from "./Additions.ts"
 import type { TestClient } from "./TestServer.ts"
@@ -157,6 +157,15 @@ export const largeDataset: ReadonlyArray<ReadonlyArray<string>> = [
   ["SELECT", "0"],
 ]
 
+/** What Redis 7.0 cannot hold: deadlines of fields, of a small hash and of a large one. */
+export const fieldDeadlines: ReadonlyArray<ReadonlyArray<string>> = [
+  ["HSET", "fields:few", "a", "1", "b", "2", "c", "3"],
+  ["HPEXPIREAT", "fields:few", later, "FIELDS", "2", "a", "c"],
+  ["HSET", "fields:many", ...range(600).flatMap((n) => [`f${n}`, `v${n}`])],
+  ["HPEXPIREAT", "fields:many", later, "FIELDS", "200", ...range(200).map((n) => `f${n * 3}`)],
+  ["HPEXPIREAT", "fields:many", String(Number(later) + 1), "FIELDS", "1", "f1"],
+]
+
 export const fill = async (
   client: TestClient,
   requests: ReadonlyArray<ReadonlyArray<string>> = dataset,
@@ -229,13 +238,13 @@ export const readAll = async (client: TestClient): Promise<ReadonlyMap<string, s
 
 /** That two servers hold the same; names what differs without printing all of it. */
 export const expectSame = (found: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): void => {
-  expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort())
+  deepStrictEqual([...found.keys()].sort(), [...wanted.keys()].sort())
   for (const [key, value] of wanted) {
     const other = found.get(key)!
     if (other === value) continue
     let at = 0
     while (other[at] === value[at]) at++
     const from = Math.max(0, at - 60)
-    expect({ key, at, value: other.slice(from, at + 60) }).toEqual({ key, at, value: value.slice(from, at + 60) })
+    deepStrictEqual({ key, at, value: other.slice(from, at + 60) }, { key, at, value: value.slice(from, at + 60) })
   }
 }
