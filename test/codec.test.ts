@@ -27,7 +27,7 @@ const decode = (chunks: ReadonlyArray<string>, decoder = new Decoder()): Outcome
   const requests: Array<ReadonlyArray<string>> = []
   for (const chunk of chunks) {
     decoder.push(bytesOf(chunk))
-    for (let args = decoder.next(); args !== undefined; args = decoder.next()) requests.push(args)
+    for (let args = decoder.next(); args !== undefined; args = decoder.next()) requests.push([...args])
   }
   return { requests, failure: decoder.failure?.message }
 }

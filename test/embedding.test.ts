@@ -127,6 +127,7 @@ describe("a layer of the program's own", () => {
             seen.push(`< ${bytes.trim()}`)
             return bytes
           },
+          frame: codec.frame,
         })
       })
       return Effect.gen(function* () {

@@ -130,6 +130,7 @@ it("who connects while the server is still put together is served when it is", (
     yield* socket.accept((transport) => {
       transport.start({
         data: () => {},
+        room: () => undefined,
         serve: () => {},
         flush: () => {},
         end: () => {},

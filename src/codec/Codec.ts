@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import type { ProtocolError } from "../errors/ProtocolError.ts"
 import { Decoder } from "./Decoder.ts"
-import { encode, type Protocol } from "./Encoder.ts"
+import { encode, type Frame, frame, type Protocol } from "./Encoder.ts"
 import type { Reply } from "./Reply.ts"
 
 /** What a connection sees of its decoder. */
@@ -25,6 +25,8 @@ export interface RequestDecoder {
   readonly freeBytes: number
   /** Arguments so far of a request that is not complete. */
   readonly argumentBytes: number
+  /** Where what comes next is best received: anywhere, if absent. Valid until anything else is called. */
+  readonly room: () => Buffer | undefined
   /** Takes what was received. The buffer may be used again afterwards. */
   readonly push: (chunk: Buffer) => void
   /** The next complete request, never empty. */
@@ -36,9 +38,11 @@ export interface CodecService {
   readonly makeDecoder: () => RequestDecoder
   /** The bytes of a reply for a client speaking this version. */
   readonly encode: (reply: Reply, protocol: Protocol) => string
+  /** What stands before and after the bytes of a long bulk string of this length. */
+  readonly frame: (length: number, protocol: Protocol) => Frame
 }
 
 export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, CodecService>() {
   /** RESP in both versions, and inline requests. */
-  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode })
+  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode, frame })
 }

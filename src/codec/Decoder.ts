@@ -5,15 +5,18 @@
  * The idea to hold: a chunk becomes one string at once and arguments are cut out of it, which V8 does without copying.
  * Only long ones are copied, those collected from several chunks anyway, so that whoever keeps them need not.
  * Nothing is read twice: of an unfinished request the arguments so far are kept, and how much more is needed before another
- * look is worth while. An argument of which much is missing is collected as bytes and turned into a string once.
+ * look is worth while. An argument of which much is missing is collected as bytes, received right there if possible, and may stay bytes
+ * (LongRequest.ts).
  *
  * After a protocol error `failure` is set, and nothing more is accepted or given out.
  */
 import { constants } from "node:buffer"
+import * as BufferPool from "../bytes/BufferPool.ts"
 import { flat, ownLengthMin } from "../bytes/Bytes.ts"
 import { parseInteger } from "../bytes/Numbers.ts"
 import { splitArguments } from "../bytes/Quoting.ts"
 import { ProtocolError } from "../errors/ProtocolError.ts"
+import { LongRequest } from "./LongRequest.ts"
 
 /** Longest line (inline request, or the length before arguments) that may be waiting for its end. */
 const lineLengthMax = 64 * 1024
@@ -28,23 +31,23 @@ const bulkLengthMaxDefault = 512 * 1024 * 1024
 const bulkLengthMaxString = constants.MAX_STRING_LENGTH
 /** An argument of which this much is missing is collected as bytes: joining strings copies all that came before. */
 const missingBytesCollected = 32 * 1024
+/** What the length of a long argument, and all that stands before it, is likely to fit into. */
+const beginningBytes = 1024
+/** Of an argument longer than this only twice of what has come is set aside: its length is no more than a claim. */
+const collectorBytesTrusted = 1024 * 1024 + 4096
+/** Where the beginning of an argument this long has been seen, enough of it is missing. */
+const longLengthMin = missingBytesCollected + beginningBytes
 const collectorBytesMin = 64 * 1024
-/**
- * Collectors of this size, a value of 1 MiB and what stands around it, are used again: memory that comes fresh from the system costs a
- * page fault for every 4 KiB, 650 of them for a SET of 1 MiB. At most so many are kept.
- */
-const collectorBytesShared = 1024 * 1024 + 4096
-const collectorsKept = 16
-const collectors: Array<Buffer> = []
 
 const takeCollector = (bytes: number, present: number): Buffer =>
-  bytes > collectorBytesShared || bytes <= collectorBytesMin
-    ? Buffer.allocUnsafeSlow(Math.min(bytes, Math.max(collectorBytesMin, 2 * present)))
-    : (collectors.pop() ?? Buffer.allocUnsafeSlow(collectorBytesShared))
+  BufferPool.take(bytes <= collectorBytesTrusted ? bytes : Math.min(bytes, Math.max(collectorBytesMin, 2 * present)))
 
-const giveCollector = (collector: Buffer): void => {
-  if (collector.length === collectorBytesShared && collectors.length < collectorsKept) collectors.push(collector)
-}
+/**
+ * Where the beginning of a request is received when the one before had a long argument, so that another long argument is received where it
+ * is to stay: of a SET of 64 KiB a second system call costs less than copying. A longer argument is not there at once anyway.
+ */
+const beginning = Buffer.allocUnsafeSlow(beginningBytes)
+const aheadLengthMax = 128 * 1024
 
 const argumentsAllocatedMax = 64
 /** Above this, and below 1, a length is looked at more closely than digit by digit. */
@@ -80,6 +83,10 @@ export class Decoder {
   /** The argument being collected, with its CR LF, in a buffer that grows with what has really arrived. */
   private collector: Buffer | undefined = undefined
   private collected = 0
+  /** Length of the long argument that the last request had, 0 for none: the next one may be like it. */
+  private longLength = 0
+  /** A request that was read when it came, since it might have been the beginning of a long one. */
+  private ahead: Array<string> | undefined = undefined
 
   /** Bytes received and not yet given out as arguments. */
   get bufferedBytes(): number {
@@ -101,6 +108,19 @@ export class Decoder {
     return this.args.reduce((sum, argument) => sum + argument.length, 0)
   }
 
+  /** Where what comes next should be received: anywhere, if absent. Valid until the next call of anything here. */
+  room(): Buffer | undefined {
+    const { collector } = this
+    // Nothing may be received into memory that others are about to get.
+    if (collector === undefined || this.collected === this.bulkLength + 2) {
+      return this.longLength > 0 && this.longLength <= aheadLengthMax && this.position === this.text.length
+        ? beginning
+        : undefined
+    }
+    if (this.collected === collector.length) return this.grow(collector, this.collected + 1).subarray(this.collected)
+    return collector.subarray(this.collected)
+  }
+
   /** Takes what was received. The buffer may be used again afterwards. */
   push(chunk: Buffer): void {
     if (this.failure !== undefined) return
@@ -109,14 +129,44 @@ export class Decoder {
       from = this.collect(this.collector, chunk)
       if (from === chunk.length) return
     }
+    if (this.longLength > 0 && chunk.length - from >= beginningBytes && this.isBetween) {
+      from = this.lookFor(chunk, from)
+      if (from === chunk.length) return
+    }
     const received = chunk.latin1Slice(from, chunk.length)
     if (this.awaited !== "" && received.includes(this.awaited)) this.wanted = 1
     this.text = this.position === this.text.length ? received : this.text.substring(this.position) + received
     this.position = 0
   }
 
+  /** Whether no request has begun, nor waits to be given out. */
+  private get isBetween(): boolean {
+    const isRead = this.collector === undefined && this.ahead === undefined && this.missing === 0
+    return isRead && this.position === this.text.length
+  }
+
+  /**
+   * Turns only the beginning of a chunk into a string when the request before had a long argument. Where another one begins, it is
+   * collected from the chunk itself.
+   */
+  private lookFor(chunk: Buffer, from: number): number {
+    const next = from + beginningBytes
+    this.text = chunk.latin1Slice(from, next)
+    this.position = 0
+    this.ahead = this.next()
+    if (this.failure !== undefined) return chunk.length
+    const { collector } = this
+    if (collector === undefined) return next
+    return next + this.collect(collector, chunk.subarray(next))
+  }
+
   /** The next request, or `undefined` if it is not complete, or if `failure` says that there will not be one. */
   next(): Array<string> | undefined {
+    if (this.ahead !== undefined) {
+      const { ahead } = this
+      this.ahead = undefined
+      return ahead
+    }
     if (this.collector !== undefined) {
       return this.takeCollected(this.collector) ? this.readArguments(this.text, this.args, this.missing) : undefined
     }
@@ -133,6 +183,7 @@ export class Decoder {
         // number is only a claim so far, and nothing is set aside for it.
         if (count === 0) continue
         this.count = count
+        this.longLength = 0
         return this.readArguments(text, count <= argumentsAllocatedMax ? new Array<string>(count) : [], count)
       }
     }
@@ -158,6 +209,7 @@ export class Decoder {
       }
       const argument = text.substring(start, end)
       args[this.count - missing] = bulkLength > ownLengthMin ? flat(argument) : argument
+      if (bulkLength >= longLengthMin) this.longLength = bulkLength
       // Nobody looks at the two bytes after an argument, in Redis neither.
       this.position = end + 2
       bulkLength = unknown
@@ -264,6 +316,7 @@ export class Decoder {
     this.wanted = bytes
     this.awaited = ""
     if (bytes - present < missingBytesCollected) return
+    this.longLength = bulkLength
     this.collector = takeCollector(bytes, present)
     this.collected = this.collector.latin1Write(text.substring(this.position), 0, present)
     this.text = ""
@@ -272,25 +325,41 @@ export class Decoder {
 
   /** Adds to the collected argument and returns how much of `chunk` belonged to it. */
   private collect(collector: Buffer, chunk: Buffer): number {
-    const bytes = this.bulkLength + 2
-    const taken = Math.min(chunk.length, bytes - this.collected)
-    let target = collector
-    if (this.collected + taken > target.length) {
-      target = Buffer.allocUnsafeSlow(Math.min(bytes, 2 * (this.collected + taken)))
-      collector.copy(target, 0, 0, this.collected)
-      this.collector = target
+    const taken = Math.min(chunk.length, this.bulkLength + 2 - this.collected)
+    const needed = this.collected + taken
+    const isThere = chunk.buffer === collector.buffer && chunk.byteOffset === collector.byteOffset + this.collected
+    if (!isThere) {
+      const target = needed > collector.length ? this.grow(collector, needed) : collector
+      chunk.copy(target, this.collected, 0, taken)
     }
-    chunk.copy(target, this.collected, 0, taken)
-    this.collected += taken
+    this.collected = needed
     return taken
+  }
+
+  private grow(collector: Buffer, needed: number): Buffer {
+    const grown = BufferPool.take(Math.min(this.bulkLength + 2, 2 * needed))
+    collector.copy(grown, 0, 0, this.collected)
+    BufferPool.give(collector)
+    this.collector = grown
+    return grown
   }
 
   private takeCollected(collector: Buffer): boolean {
     if (this.collected < this.bulkLength + 2) return false
-    this.args[this.count - this.missing] = collector.latin1Slice(0, this.bulkLength)
+    const position = this.count - this.missing
+    // What comes in a request of many arguments, or is the second one, is a string at once.
+    if (
+      LongRequest.isPosition(position) &&
+      this.count <= argumentsAllocatedMax &&
+      !(this.args instanceof LongRequest)
+    ) {
+      this.args = LongRequest.make(this.args, position, collector, this.bulkLength)
+    } else {
+      this.args[position] = collector.latin1Slice(0, this.bulkLength)
+      BufferPool.give(collector)
+    }
     this.missing--
     this.bulkLength = unknown
-    giveCollector(collector)
     this.collector = undefined
     this.collected = 0
     return true

@@ -27,6 +27,15 @@ const bulk = (value: string): string => {
   return (length < headersCached ? bulkHeaders[length]! : `$${length}${end}`) + value + end
 }
 
+/** What stands around bytes that are sent as they are. */
+export interface Frame {
+  readonly head: string
+  readonly tail: string
+}
+
+/** The frame of a bulk string, the same in both versions. */
+export const frame = (length: number): Frame => ({ head: `$${length}${end}`, tail: end })
+
 const arrayHeader = (length: number): string => (length < headersCached ? arrayHeaders[length]! : `*${length}${end}`)
 
 const nil2 = "$-1\r\n"

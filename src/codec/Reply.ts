@@ -142,6 +142,48 @@ export const one: Reply = int(1)
 export const flag = (value: boolean): Reply => (value ? one : zero)
 
 export const bulk = (value: string): Reply => ({ _tag: "Bulk", value })
+
+/** A value that can be sent as the bytes it consists of. */
+export interface Lender {
+  /** Its bytes. They do not change: who changes the value before they are back changes a copy. */
+  readonly lend: () => Buffer
+  /** `bytes` have been sent, or copied. */
+  readonly giveBack: (bytes: Buffer) => void
+}
+
+/**
+ * A long bulk string, which is still bytes: a connection may send them as they are, and for everybody else it is a `Bulk`. Of a GET of
+ * 64 KiB at 20 us in redis-server, making a string of them, joining it with its header and copying it out again cost 13 us.
+ */
+export class LongBulk implements Bulk {
+  readonly _tag = "Bulk"
+  private readonly lender: Lender
+  private readonly lent: Buffer
+  private text: string | undefined
+
+  constructor(lender: Lender) {
+    this.lender = lender
+    this.lent = lender.lend()
+  }
+
+  get value(): string {
+    if (this.text === undefined) {
+      this.text = this.lent.latin1Slice()
+      this.giveBack()
+    }
+    return this.text
+  }
+
+  /** The bytes, to be read until they are given back. */
+  get bytes(): Buffer {
+    return this.lent
+  }
+
+  giveBack(): void {
+    this.lender.giveBack(this.lent)
+  }
+}
+
 export const nil: Reply = { _tag: "Nil" }
 export const nilArray: Reply = { _tag: "NilArray" }
 export const bulkOrNil = (value: string | undefined): Reply => (value === undefined ? nil : { _tag: "Bulk", value })

@@ -7,6 +7,7 @@
  */
 import { flat, upToNul, ownLengthMin } from "../bytes/Bytes.ts"
 import { parseDouble, parseInteger, parseSafeInteger } from "../bytes/Numbers.ts"
+import { LongRequest } from "../codec/LongRequest.ts"
 import {
   type CommandError,
   InvalidArgument,
@@ -15,6 +16,8 @@ import {
   OutOfRange,
   SyntaxError,
 } from "../errors/CommandError.ts"
+import { StringBuffer, storedBytesMin } from "../store/StringBuffer.ts"
+import { stored, type StringValue } from "../store/Value.ts"
 
 /** A word of the grammar in upper case; like a C string, it ends with a NUL. */
 export const keyword = (word: string): string => upToNul(word).toUpperCase()
@@ -50,6 +53,20 @@ export class Args {
   /** The next argument as a key. */
   key(): string {
     return this.next()
+  }
+
+  /** The next argument as a value to store. It may be taken once: what is long comes as the bytes that were received. */
+  value(): StringValue {
+    const { argv, position } = this
+    if (argv instanceof LongRequest) {
+      const taken = argv.take(position)
+      if (taken !== undefined) {
+        this.position++
+        return new StringBuffer(taken.bytes, taken.length)
+      }
+    }
+    const argument = this.next()
+    return argument.length < storedBytesMin ? stored(argument) : StringBuffer.from(argument)
   }
 
   /** The next argument as a copy that may be kept outside of the store: a name, a setting. */

@@ -5,6 +5,7 @@
  * The idea to hold: a *unit* is what must survive together: one command, one EXEC, one script. It ends when the outermost
  * command ends; several changes of one unit are wrapped in MULTI and EXEC.
  */
+import { LongRequest } from "../codec/LongRequest.ts"
 import type { Client } from "../command/Client.ts"
 import { listen, type StoreEvents } from "../store/Events.ts"
 import type { Change, PersistenceService } from "../persistence/Persistence.ts"
@@ -33,7 +34,8 @@ export const make = (events: StoreEvents, persistence: PersistenceService, inUni
     if (client !== undefined) client.loggedTo = persistence.position()
   }
   const add = (db: number, argv: ReadonlyArray<string>) => {
-    if (persistence.active()) pending.push({ db, argv })
+    // The bytes of a long argument may have been stored, and change before the unit ends.
+    if (persistence.active()) pending.push({ db, argv: argv instanceof LongRequest ? [...argv] : argv })
   }
   const reclaimed = (argv: ReadonlyArray<string>, db: number) => {
     add(db, argv)

@@ -29,6 +29,7 @@ const protectedRefusal =
 /** Of a connection that is refused nothing is taken in. */
 const unheard: TransportEvents = {
   data: () => {},
+  room: () => undefined,
   serve: () => {},
   flush: () => {},
   end: () => {},

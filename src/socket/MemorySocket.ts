@@ -67,7 +67,7 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
   let peerPaused = false
   /** From client to server while the server does not read, and from server to client while the client does not. */
   const inbound: Array<string> = []
-  const outbound: Array<string> = []
+  const outbound: Array<string | Buffer> = []
   let inboundEnded = false
   let onData: ((bytes: string) => void) | undefined
   const onClosed: Array<() => void> = []
@@ -91,7 +91,10 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
   const deliverOutbound = () => {
     if (peerPaused || onData === undefined) return
     const had = outbound.length > 0
-    while (outbound.length > 0) onData(outbound.shift()!)
+    while (outbound.length > 0) {
+      const piece = outbound.shift()!
+      onData(typeof piece === "string" ? piece : piece.latin1Slice())
+    }
     if (had) events?.drain()
     if (ending) close()
   }
@@ -109,6 +112,12 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
     write: (bytes) => {
       if (closed) return
       outbound.push(bytes)
+      deliverOutbound()
+    },
+    writeAround: (head, body, tail) => {
+      if (closed) return
+      // Kept as they are, as a system's socket does.
+      outbound.push(head, body, tail)
       deliverOutbound()
     },
     queuedBytes: () => outbound.reduce((sum, bytes) => sum + bytes.length, 0),

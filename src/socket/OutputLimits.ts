@@ -46,6 +46,12 @@ export class OutputLimits {
     return this.softSince !== undefined
   }
 
+  /** Whether the peer may leave unread as much as it likes. */
+  get isUnlimited(): boolean {
+    const { hardBytes, softBytes } = this.limit()
+    return hardBytes === 0 && softBytes === 0
+  }
+
   /** Cuts off a peer that leaves too much unread. Asked before output leaves as well as after, as redis-server does. */
   check(): void {
     const limit = this.limit()

@@ -9,6 +9,8 @@ import type { Member } from "./Turn.ts"
 export interface TransportEvents extends Member {
   /** Received bytes; the buffer belongs to the transport again once the call returns. */
   readonly data: (chunk: Buffer) => void
+  /** Where what comes next is best received, if not anywhere. */
+  readonly room: () => Buffer | undefined
   /** The peer will send no more; it may still read. */
   readonly end: () => void
   /** Nothing can be sent or received any more. Called exactly once. */
@@ -27,6 +29,8 @@ export interface Transport {
   readonly start: (events: TransportEvents) => void
   /** Queues bytes, one char each. */
   readonly write: (bytes: string) => void
+  /** Queues `head`, `body` and `tail`. What is left of `body` when it returns is what `queuedBytes` says; it must not change then. */
+  readonly writeAround: (head: string, body: Buffer, tail: string) => void
   /** Bytes queued and not yet taken over by the system. */
   readonly queuedBytes: () => number
   /** Stops and goes on delivering data: back pressure. */

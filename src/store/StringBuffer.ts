@@ -8,6 +8,7 @@
  * comes zeroed from the system, so SETBIT k 4294967295 1 touches two pages, not 512 MiB.
  */
 import { constants } from "node:buffer"
+import * as BufferPool from "../bytes/BufferPool.ts"
 import { bytesOf, type Collection, type StringValue } from "./Value.ts"
 
 /** Above this many bytes, growing reserves a fixed amount ahead instead of doubling. */
@@ -27,6 +28,9 @@ export class StringBuffer implements Collection {
   /** How many bytes of the storage are the value. */
   length: number
 
+  /** How many have the storage as it is, and rely on it. */
+  private loans = 0
+
   /** Takes ownership of `bytes`. */
   constructor(bytes: Buffer, length = bytes.length) {
     this.bytes = bytes
@@ -35,7 +39,8 @@ export class StringBuffer implements Collection {
 
   /** The bytes of `value`, with `spare` bytes of room behind them. */
   static from(value: string, spare = 0): StringBuffer {
-    const bytes = Buffer.allocUnsafeSlow(value.length + spare)
+    const capacity = value.length + spare
+    const bytes = capacity < storedBytesMin ? Buffer.allocUnsafeSlow(capacity) : BufferPool.take(capacity)
     bytes.latin1Write(value, 0, value.length)
     return new StringBuffer(bytes, value.length)
   }
@@ -73,6 +78,32 @@ export class StringBuffer implements Collection {
   /** The value's bytes, shared with this buffer: valid until it changes. */
   view(): Buffer {
     return this.bytes.subarray(0, this.length)
+  }
+
+  /** As `view`, but valid until given back: whoever changes the value meanwhile gets new storage for it. */
+  lend(): Buffer {
+    this.loans++
+    return this.view()
+  }
+
+  giveBack(bytes: Buffer): void {
+    if (bytes.buffer === this.bytes.buffer) this.loans--
+  }
+
+  /** To be called before the storage is changed. */
+  own(): this {
+    if (this.loans > 0) this.replaceStorage(this.copy().bytes)
+    return this
+  }
+
+  /** The value is no longer wanted by anybody: its storage may be used for another. */
+  reuse(): void {
+    if (this.loans === 0) BufferPool.give(this.bytes)
+  }
+
+  private replaceStorage(bytes: Buffer): void {
+    this.bytes = bytes
+    this.loans = 0
   }
 
   byteAt(index: number): number {
@@ -123,14 +154,17 @@ export class StringBuffer implements Collection {
     if (length <= this.bytes.length) return false
     const grown = Buffer.alloc(length < preallocatedMax ? length * 2 : length + preallocatedMax)
     this.bytes.copy(grown, 0, 0, this.length)
-    this.bytes = grown
+    this.replaceStorage(grown)
     return true
   }
 }
 
-/** A growable form of a string value: the value itself when it is one already, otherwise a copy. */
+/** Strings from this length on are stored as bytes by commands that set a whole one. */
+export const storedBytesMin = 16 * 1024
+
+/** A form of a string value that may be changed: the value itself when it is one already, otherwise a copy. */
 export const growable = (value: StringValue): StringBuffer =>
-  value instanceof StringBuffer ? value : StringBuffer.from(bytesOf(value))
+  value instanceof StringBuffer ? value.own() : StringBuffer.from(bytesOf(value))
 
 /** The first `length` bytes of a value, for whoever looks no further: a whole one may be longer than a string can be. */
 export const beginningOf = (value: StringValue, length: number): string =>

@@ -5,7 +5,7 @@ import { type Answer, nil, wrongType } from "../../command/Answers.ts"
 import { NotInteger } from "../../errors/CommandError.ts"
 import { StringTooLong } from "../../errors/StringErrors.ts"
 import { lengthOf } from "../../store/Bits.ts"
-import { bulkLengthMax } from "../../store/StringBuffer.ts"
+import { bulkLengthMax, StringBuffer, storedBytesMin } from "../../store/StringBuffer.ts"
 import { bytesOf, type StringValue, type Value } from "../../store/Value.ts"
 
 export const empty: Answer = Either.right(Reply.bulk(""))
@@ -19,7 +19,9 @@ export const bulk = (value: Value | undefined): Answer => {
   if (typeof value === "number") return Either.right(Reply.bulk(String(value)))
   if (!isString(value)) return wrongType
   // Differs: SETRANGE and SETBIT can make strings up to 56 bytes longer than V8 can hand out as one reply.
-  return lengthOf(value) > bulkLengthMax ? tooLong : Either.right(Reply.bulk(bytesOf(value)))
+  if (lengthOf(value) > bulkLengthMax) return tooLong
+  const isLong = value instanceof StringBuffer && value.length >= storedBytesMin
+  return Either.right(isLong ? new Reply.LongBulk(value) : Reply.bulk(bytesOf(value)))
 }
 
 export const isString = (value: Value): value is StringValue => typeof value !== "object" || value.type === "string"

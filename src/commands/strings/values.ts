@@ -10,8 +10,10 @@ import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import type { Ctx } from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
+import type { Database } from "../../store/Database.ts"
 import { EventClass } from "../../store/Events.ts"
-import { bytesOf, stored } from "../../store/Value.ts"
+import { StringBuffer } from "../../store/StringBuffer.ts"
+import { bytesOf, type StringValue } from "../../store/Value.ts"
 import { bulk, isString } from "./answers.ts"
 import { deadlineOf, none, type Options, parseOptions, type Unit } from "./expiration.ts"
 
@@ -40,8 +42,15 @@ const keysOfSet = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => [
   },
 ]
 
+/** Stores a value that stays. Where a long one took the place of another, the other's memory can be used again. */
+const setForGood = (key: string, value: StringValue, db: Database): void => {
+  const old = value instanceof StringBuffer ? db.peek(key) : undefined
+  db.set(key, value)
+  if (old instanceof StringBuffer) old.reuse()
+}
+
 /** Stores a value that ends, and has it logged with its instant. */
-const setUntil = (key: string, value: string | number, atMs: number, { db, propagateAs }: Ctx): void => {
+const setUntil = (key: string, value: StringValue, atMs: number, { db, propagateAs }: Ctx): void => {
   db.setUntil(key, value, atMs)
   db.changed(key, EventClass.string, "set")
   db.notify(EventClass.generic, "expire", key)
@@ -49,7 +58,7 @@ const setUntil = (key: string, value: string | number, atMs: number, { db, propa
 }
 
 /** SET with at least one option. */
-const setWith = (key: string, value: string | number, options: Readonly<Options>, ctx: Ctx): Answer => {
+const setWith = (key: string, value: StringValue, options: Readonly<Options>, ctx: Ctx): Answer => {
   const { db } = ctx
   const { condition, get, keepTtl, unit, amount } = options
   const deadline = unit === undefined ? undefined : deadlineOf(unit, amount, ctx.now, "set")
@@ -60,7 +69,7 @@ const setWith = (key: string, value: string | number, options: Readonly<Options>
   if (deadline !== undefined) setUntil(key, value, deadline.right, ctx)
   else {
     if (keepTtl) db.put(key, value)
-    else db.set(key, value)
+    else setForGood(key, value, db)
     db.changed(key, EventClass.string, "set")
     if (get) ctx.propagateAs(keepTtl ? ["SET", key, bytesOf(value), "KEEPTTL"] : ["SET", key, bytesOf(value)])
   }
@@ -101,11 +110,11 @@ const set = Command.make({
     ),
   ],
   keysOf: keysOfSet,
-  parse: (args) => ({ key: args.key(), value: stored(args.next()), options: parseOptions(args, "set") }),
+  parse: (args) => ({ key: args.key(), value: args.value(), options: parseOptions(args, "set") }),
   run: ({ key, value, options }, ctx) => {
     if (options !== none) return setWith(key, value, options, ctx)
     const { db } = ctx
-    db.set(key, value)
+    setForGood(key, value, db)
     db.changed(key, EventClass.string, "set")
     return ok
   },
@@ -122,7 +131,7 @@ const setnx = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW insert")],
   args: [Arg.key("key"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), value: stored(args.next()) }),
+  parse: (args) => ({ key: args.key(), value: args.value() }),
   run: ({ key, value }, { db }) => {
     if (db.write(key) !== undefined) return zero
     db.put(key, value)
@@ -135,7 +144,7 @@ const setnx = Command.make({
 interface Ending {
   readonly key: string
   readonly amount: string
-  readonly value: string | number
+  readonly value: StringValue
 }
 
 const setEnding = ({ key, amount, value }: Ending, unit: Unit, command: string, ctx: Ctx): Answer => {
@@ -156,7 +165,7 @@ const setex = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW update")],
   args: [Arg.key("key"), Arg.integer("seconds"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.next()) }),
+  parse: (args) => ({ key: args.key(), amount: args.next(), value: args.value() }),
   run: (ending, ctx) => setEnding(ending, "EX", "setex", ctx),
 })
 
@@ -171,7 +180,7 @@ const psetex = Command.make({
   acl: "string",
   keys: [Key.at(1, "OW update")],
   args: [Arg.key("key"), Arg.integer("milliseconds"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), amount: args.next(), value: stored(args.next()) }),
+  parse: (args) => ({ key: args.key(), amount: args.next(), value: args.value() }),
   run: (ending, ctx) => setEnding(ending, "PX", "psetex", ctx),
 })
 
@@ -189,7 +198,7 @@ const getset = Command.make({
   acl: "string",
   keys: [Key.at(1, "RW access update")],
   args: [Arg.key("key"), Arg.string("value")],
-  parse: (args) => ({ key: args.key(), value: stored(args.next()) }),
+  parse: (args) => ({ key: args.key(), value: args.value() }),
   run: ({ key, value }, { db, propagateAs }) => {
     const answer = bulk(db.read(key))
     if (Either.isLeft(answer)) return answer

@@ -1,5 +1,6 @@
 /**
- * A string value of 16 to 128 KiB, too long for a block of a segment: bytes of its own outside the heap.
+ * A string value of 16 to 128 KiB, too long for a block of a segment: bytes of its own outside the heap. Those that SET and its kin
+ * store come as `StringBuffer`s, whatever the keyspace; this is for all others (MSET, RESTORE, what is loaded).
  *
  * V8 keeps a string up to 128 KiB among its young objects, so one that is stored is copied by two collections before it counts as old.
  * Longer strings are never copied, and stay in the heap: reading them costs nothing, which STRLEN of a large one relies on. Strings
