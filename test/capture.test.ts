@@ -303,7 +303,7 @@ it("a large collection is given out to its end though its key, or all of its dat
     store.databases[1]!.set("other", other)
     store.databases[1]!.remove("other")
     while (store.dropped.step());
-    expect(other.memoryUsage()).toBeLessThan(1000)
+    expect(other.memoryUsage()).toBeLessThan(3000)
     while (capture.next());
     capture.end()
     expect(capture.isLost).toBe(false)

@@ -70,7 +70,7 @@ for (const [inside, keyspace] of [
           ]
           const full = all.map(held)
           // What a sorted set holds in its tree is in the heap.
-          const little = held(removed) / 3
+          const little = held(removed) / 2
           all.forEach((value, i) => db.set(`key:${i}`, value))
           db.remove("key:0")
           db.set("key:1", "text")

@@ -326,6 +326,6 @@ export class SortedSet implements Collection {
 /** Heap bytes of the object itself. */
 const objectBytes = 48
 /** The tables of the records and the tree, empty. */
-const tableBytes = 2000
-/** Bytes a member in the tree, whose nodes are three quarters full on average. */
-const treeBytes = 18
+const tableBytes = 200
+/** Bytes a member in the tree, whose leaves have 2 KiB outside of the heap and 300 bytes in it, and are two thirds full on average. */
+const treeBytes = 27

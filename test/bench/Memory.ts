@@ -2,8 +2,9 @@
  * What data costs in memory: a fresh server of each kind is filled with the same keys, and the growth of its resident memory
  * is divided by their number (or by the number of elements of one large collection). Beside it is what the server counts for
  * `maxmemory` (MEMORY STATS' dataset; redis-server: all it has allocated), which is to be within a tenth of the growth.
- * Growth is read after a collection (ours runs with --expose-gc, and MEMORY PURGE asks for one), so that garbage of the filling
- * is not taken for data.
+ * Growth is read after a collection (MEMORY PURGE asks for one), so that garbage of the filling is not taken for data. What the process
+ * grows by when the same number of commands leaves no data (its young generation, compiled code) is printed at the end, and not
+ * subtracted: a filling has to be large enough for it not to weigh.
  */
 import { type Measurable, sleep, startOurs, startRedis, volatileSettings } from "./Children.ts"
 import { type Argv, Client, fill, infoNumber } from "./Client.ts"
@@ -14,7 +15,7 @@ interface Filling {
   readonly name: string
   /** The budget against redis-server. */
   readonly ratioMax: number
-  /** How many times fewer keys or elements make up this filling, where each is large. */
+  /** How many times fewer keys or elements make up this filling, where each is large; below 1 how many times more, where each is small. */
   readonly weight?: number
   /** What is counted is the data, without the room that deletions have left between it. */
   readonly afterDeletions?: true
@@ -33,9 +34,11 @@ const many = (
   command: string,
   size: number,
   element: (index: number) => ReadonlyArray<string>,
+  weight = 1,
 ): Filling => ({
   name: `${name}, ${size} a key`,
   ratioMax: 2,
+  weight,
   commands: (keys) => [
     Math.ceil(keys / size),
     (index) => [command, `key:${digits(index)}`, ...elements(index, size, element)],
@@ -98,7 +101,7 @@ const fillings: ReadonlyArray<Filling> = [
   one("list", "RPUSH", (index) => [member(index)]),
   many("sets", "SADD", 10, (index) => [member(index)]),
   many("sets of integers", "SADD", 10, (index) => [String(index)]),
-  many("sets of integers", "SADD", 400, (index) => [String(index)]),
+  many("sets of integers", "SADD", 400, (index) => [String(index)], 1 / 6),
   many("sets", "SADD", 200, (index) => [member(index)]),
   one("set", "SADD", (index) => [member(index)]),
   many("sorted sets", "ZADD", 10, scored),
@@ -144,6 +147,13 @@ const look = async (server: Measurable, client: Client): Promise<Bytes> => {
   return { resident, counted: Number(counted) }
 }
 
+/** As many commands as a filling of strings has, that leave next to no data. */
+const noData: Filling = {
+  name: "",
+  ratioMax: 1,
+  commands: (keys) => [keys, (index) => ["SET", "key", digits(index).padStart(32, "v")]],
+}
+
 const growth = async (server: Measurable, filling: Filling, keys: number): Promise<Bytes> => {
   const client = await Client.connect(server)
   const [count, argv] = filling.commands(keys)
@@ -169,7 +179,7 @@ export const measureMemory = async (options: {
   let over = 0
   for (const filling of fillings.filter(({ name }) => options.only === undefined || name.includes(options.only))) {
     const keys = Math.ceil(options.keys / (filling.weight ?? 1))
-    const ours = await growth(await startOurs(options.main, settings, { nodeFlags: ["--expose-gc"] }), filling, keys)
+    const ours = await growth(await startOurs(options.main, settings), filling, keys)
     const redis = await growth(await startRedis(), filling, keys)
     const ratio = ours.resident / redis.resident
     const share = ours.counted / ours.resident
@@ -188,5 +198,12 @@ export const measureMemory = async (options: {
   }
   const head = ["bytes a key or element", "ours", "redis", "ratio", "budget", "counted", "redis", "of ours"]
   console.log(table(head, lines))
+  const [own, theirs] = [
+    await growth(await startOurs(options.main, settings), noData, options.keys),
+    await growth(await startRedis(), noData, options.keys),
+  ].map(({ resident }) => ((resident * options.keys) / 2 ** 20).toFixed(1))
+  console.log(
+    `The process itself grows by ${own} MiB (redis: ${theirs}) under so many commands, which is in the figures.`,
+  )
   return over === 0 ? 0 : 1
 }

@@ -53,8 +53,14 @@ const writtenCharwiseMax = 12
  */
 const indexBytes = 24
 
-/** What a deadline takes besides its words: 4 in the list of keys that have one, the rest is its entry in the expiry queue. */
-const deadlineBytes = 104
+/**
+ * What a deadline takes besides its words: 4 in the list of keys that have one, the rest is its entry in the expiry queue. Measured: two
+ * million keys of 16 + 32 bytes take 86 more resident with a deadline than without, and their longer blocks.
+ */
+const deadlineBytes = 88
+
+/** The slot of a collection among the references. */
+const referenceBytes = 8
 
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
@@ -263,7 +269,12 @@ class ByteKeyspace implements Keyspace {
     const ends = this.deadline(key) !== undefined
     const words = headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length)) + (ends ? deadlineWords : 0)
     const outside =
-      (isLong ? key.length : 0) + (typeof value === "string" && value.length > inlineValueMax ? value.length : 0)
+      (isLong ? key.length : 0) +
+      (typeof value === "object"
+        ? referenceBytes
+        : typeof value === "string" && value.length > inlineValueMax
+          ? value.length
+          : 0)
     return indexBytes + Segments.blockBytes(words * 4 + valueBytes(value)) + outside + (ends ? deadlineBytes : 0)
   }
 
@@ -330,6 +341,7 @@ class ByteKeyspace implements Keyspace {
   }
 
   tidy(): boolean {
+    this.index.shrink()
     this.index.step()
     this.segments.empty(blocksAStep, this.move)
     this.wasUntidy = this.index.isMoving || this.segments.isUntidy

@@ -151,6 +151,13 @@ export class SlotIndex {
     return this.old.length > 0
   }
 
+  /** Begins to leave a table that is at most a quarter full, where `remove` waits for a fifth: for when nothing else is to do. */
+  shrink(): void {
+    if (this.old.length === 0 && this.capacity > firstCapacity && this.size * 4 <= this.capacity) {
+      this.resize(this.capacity >>> 1)
+    }
+  }
+
   /** Moves the next few slots of the old table. */
   step(): void {
     if (this.old.length === 0) return
