@@ -18,7 +18,9 @@ describe("a log as commands", () => {
       Effect.gen(function* () {
         const writer = new CommandWriter([], 4)
         writer.key(0, "short", StringBuffer.from("abcd"), undefined)
-        writer.key(0, "long", StringBuffer.from("abcdefghij"), 4_102_444_800_000)
+        const long = StringBuffer.from("abcdefghij")
+        writer.key(0, "long", long, 4_102_444_800_000)
+        long.bytes.fill("x")
         const { size } = writer
         const bytes = writer.take()
         expect([bytes.length, writer.size]).toEqual([size, 0])

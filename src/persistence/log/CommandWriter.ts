@@ -160,7 +160,8 @@ export class CommandWriter {
       const start = Math.max(0, end - this.stringMax)
       const offset = String(start)
       const head = `*4\r\n$8\r\nSETRANGE\r\n$${key.length}\r\n${key}\r\n$${offset.length}\r\n${offset}\r\n`
-      const piece = bytes.subarray(start, end)
+      // A copy, since the value may change before it is taken.
+      const piece = Buffer.from(bytes.subarray(start, end))
       const text = Buffer.from(`${this.text}${head}$${piece.length}\r\n`, "latin1")
       this.before.push(text, piece)
       this.beforeBytes += text.length + piece.length
