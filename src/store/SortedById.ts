@@ -188,6 +188,7 @@ export class SortedById<A extends StreamId> {
       const second = blocks[left + 1]
       if (first === undefined || second === undefined || first.length + second.length > blockSizeMax >> 1) continue
       const joined = this.own(left)
+      this.shared?.delete(second)
       for (const item of second) joined.push(item)
       blocks.splice(left + 1, 1)
       return
