@@ -87,6 +87,11 @@ export class Capture {
     return rest
   }
 
+  /** Whether a large key is being given out: its pieces take longer than other keys. */
+  get isInPieces(): boolean {
+    return this.open.length > 0
+  }
+
   /** Gives out one more key, or a piece of a large one. False when all have been. */
   next(): boolean {
     const { open } = this

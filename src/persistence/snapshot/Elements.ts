@@ -43,9 +43,9 @@ export interface Visitor {
 
 /** Smaller collections are written as a whole. */
 const sizeMin = 1000
-/** Elements, or nodes of a stream, given out at once: 0.1 ms and less. */
-const pieceElements = 256
-const pieceNodes = 4
+/** Elements, or nodes of a stream, given out at once: 30 us where they are small, some ms where they are long and compressed. */
+const pieceElements = 64
+const pieceNodes = 2
 
 /** Whether a collection is to be given out in pieces: what is one piece of bytes is not, however long the settings let it be. */
 export const isLarge = (value: Value): boolean =>

@@ -45,8 +45,9 @@ export interface Writing<E> {
 const sliceMicros = 500
 /** Keys, or pieces of a large one, after which a slice ends also if the clock stands still. */
 const stepsASlice = 500
-/** Steps between two looks at the clock. */
+/** Steps with small keys, and bytes, between two looks at the clock. */
 const stepsALook = 8
+const bytesALook = 4096
 /** Bytes after which the file is synced, as redis-server does: syncing all of it at the end keeps the processor for 15 ms and more. */
 const syncedBytes = 4 * 1024 * 1024
 /** Bytes that are written at once. */
@@ -55,8 +56,13 @@ const pieceBytes = 256 * 1024
 /** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
 const slice = (capture: Capture, format: Format, micros: () => number): boolean => {
   const end = micros() + sliceMicros
+  let looked = format.size
   for (let steps = 1; capture.next(); steps++) {
-    if (steps === stepsASlice || format.size >= pieceBytes || (steps % stepsALook === 0 && micros() >= end)) return true
+    const { size } = format
+    if (steps === stepsASlice || size >= pieceBytes) return true
+    if (steps % stepsALook !== 0 && size - looked < bytesALook && !capture.isInPieces) continue
+    looked = size
+    if (micros() >= end) return true
   }
   return false
 }
