@@ -16,7 +16,7 @@
  * `--keys`, `--requests` and `--rounds` say how much of it; in the modes that have a size, `--keys` is that (elements, connections,
  * clients). `--only NAME` takes the cases of that name (complexity, memory, load, deletion, eviction), `--rate N` and `--node FLAG` set
  * the rate and a flag of node's (latency), `--limit N` the seconds after which the default mode ends, or that a run lasts (latency).
- * `--short` is for CI.
+ * `--short` is for CI. complexity takes half an hour, and one to three minutes with `--only` and the name of one of its families.
  *
  * What is fair: both servers get one processor and no disk, the same connections and the same bytes; the echo's replies
  * are its requests. Connecting is part of each run. Each mode's own file says how it measures.
