@@ -237,6 +237,7 @@ const rules: ReadonlyArray<Rule> = [
   {
     rule: "CLIENT UNBLOCK ends the wait of one client, as if its time had passed or with an error",
     play: async (admin, [a, b, c]) => {
+      await admin.run("CONFIG", "RESETSTAT")
       const ids = await Promise.all([a!, b!, c!].map(async (client) => `${numberOf(await client.run("CLIENT", "ID"))}`))
       await wait(admin, [
         [a!, "BLPOP k 0"],
