@@ -425,6 +425,7 @@ describe.skipIf(!RealServer.isInstalled)("in redis-server", () => {
   it.each(rules)("$rule", async ({ play }) => {
     const clients = await Promise.all([1, 2, 3, 4, 5].map(() => server.connect()))
     await clients[0]!.run("FLUSHALL")
+    await clients[0]!.run("CONFIG", "RESETSTAT")
     await play(clients[0]!, clients.slice(1))
     expect(clients[0]!.isClosed()).toBe(false)
     for (const client of clients) client.destroy()
