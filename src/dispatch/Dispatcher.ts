@@ -46,6 +46,8 @@ export interface Suspended {
    * only takes its time (SAVE, a slow script) is still answered then.
    */
   readonly waits: boolean
+  /** Whether the request is to be dispatched anew when the wait is over, instead of being answered. */
+  readonly again?: boolean
   readonly effect: Effect.Effect<Reply.Reply>
 }
 
@@ -331,7 +333,7 @@ const make = Effect.gen(function* () {
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
     const pause = clients.pause(store.now)
-    if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client, argv)
+    if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client)
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       // What will not run is not kept.
       if (client.transaction.aborted || client.watchedChanged) return Reply.queued
@@ -401,17 +403,12 @@ const make = Effect.gen(function* () {
   const mayWrite = (client: Client, entry: Entry): boolean =>
     (Gates.maskOf(client, entry) & (Flag.write | Flag.may_replicate)) !== 0
 
-  /** Dispatches the request when CLIENT PAUSE has ended. */
-  const later = (client: Client, argv: ReadonlyArray<string>): Suspended => ({
+  /** Held back by CLIENT PAUSE. */
+  const later = (client: Client): Suspended => ({
     _tag: "Suspended",
     waits: true,
-    effect: Effect.flatMap(held(client), () => {
-      // Killed while it was held back; its fiber ends with the connection.
-      if (client.closing) return Effect.never
-      tick()
-      const reply = dispatch(client, argv)
-      return reply._tag === "Suspended" ? reply.effect : Effect.succeed(reply)
-    }),
+    again: true,
+    effect: Effect.as(held(client), Reply.none),
   })
   const held = (client: Client) =>
     Effect.suspend(() => {

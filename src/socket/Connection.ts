@@ -381,7 +381,16 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
           client.closing = true
           return Effect.void
         }
-        answer(reply)
+        if (suspended.again !== true) {
+          answer(reply)
+          return Effect.void
+        }
+        // In one go with what came behind it: the others that were held back have their turn after that.
+        if (client.closing) return Effect.void
+        dispatcher.tick()
+        const next = dispatcher.dispatch(client, client.argv)
+        if (next._tag === "Suspended") return park(next)
+        answer(next)
         return Effect.void
       }),
     )
