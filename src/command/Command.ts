@@ -34,6 +34,8 @@ export interface Ctx {
   readonly limits: Limits
   /** A whole number evenly distributed in [0, bound). */
   readonly below: (bound: number) => number
+  /** Whether changes are logged at all: where not, what would be propagated need not be made. */
+  readonly isLogged: boolean
   /**
    * What is logged and sent to replicas instead of the request, if the command changed data: the same change without
    * chance and relative time. Called with nothing, the command is not logged at all.

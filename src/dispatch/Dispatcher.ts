@@ -134,6 +134,9 @@ const make = Effect.gen(function* () {
     below(bound: number) {
       return chance.below(bound)
     }
+    get isLogged() {
+      return propagation.active()
+    }
     propagateAs(...requests: ReadonlyArray<ReadonlyArray<string>>) {
       replacement = requests
     }

@@ -42,19 +42,28 @@ const keysOfSet = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => [
   },
 ]
 
-/** Stores a value that stays. Where a long one took the place of another, the other's memory can be used again. */
-const setForGood = (key: string, value: StringValue, db: Database): void => {
+/** The value whose place a long one is going to take, and whose memory can be used again then. */
+const replacedBy = (value: StringValue, key: string, db: Database): StringBuffer | undefined => {
   const old = value instanceof StringBuffer ? db.peek(key) : undefined
+  return old instanceof StringBuffer ? old : undefined
+}
+
+/** Stores a value that stays. */
+const setForGood = (key: string, value: StringValue, db: Database): void => {
+  const old = replacedBy(value, key, db)
   db.set(key, value)
-  if (old instanceof StringBuffer) old.reuse()
+  old?.reuse()
 }
 
 /** Stores a value that ends, and has it logged with its instant. */
-const setUntil = (key: string, value: StringValue, atMs: number, { db, propagateAs }: Ctx): void => {
+const setUntil = (key: string, value: StringValue, atMs: number, ctx: Ctx): void => {
+  const { db } = ctx
+  const old = replacedBy(value, key, db)
   db.setUntil(key, value, atMs)
+  old?.reuse()
   db.changed(key, EventClass.string, "set")
   db.notify(EventClass.generic, "expire", key)
-  propagateAs(["SET", key, bytesOf(value), "PXAT", String(atMs)])
+  if (ctx.isLogged) ctx.propagateAs(["SET", key, bytesOf(value), "PXAT", String(atMs)])
 }
 
 /** SET with at least one option. */
@@ -71,7 +80,8 @@ const setWith = (key: string, value: StringValue, options: Readonly<Options>, ct
     if (keepTtl) db.put(key, value)
     else setForGood(key, value, db)
     db.changed(key, EventClass.string, "set")
-    if (get) ctx.propagateAs(keepTtl ? ["SET", key, bytesOf(value), "KEEPTTL"] : ["SET", key, bytesOf(value)])
+    if (get && ctx.isLogged)
+      ctx.propagateAs(keepTtl ? ["SET", key, bytesOf(value), "KEEPTTL"] : ["SET", key, bytesOf(value)])
   }
   return old ?? ok
 }
@@ -199,12 +209,12 @@ const getset = Command.make({
   keys: [Key.at(1, "RW access update")],
   args: [Arg.key("key"), Arg.string("value")],
   parse: (args) => ({ key: args.key(), value: args.value() }),
-  run: ({ key, value }, { db, propagateAs }) => {
+  run: ({ key, value }, { db, isLogged, propagateAs }) => {
     const answer = bulk(db.read(key))
     if (Either.isLeft(answer)) return answer
     db.set(key, value)
     db.changed(key, EventClass.string, "set")
-    propagateAs(["SET", key, bytesOf(value)])
+    if (isLogged) propagateAs(["SET", key, bytesOf(value)])
     return answer
   },
 })
