@@ -236,3 +236,17 @@ it.effect("two SAVE while the log is rewritten come one after the other", () => 
     }),
   )
 })
+
+it.effect("a snapshot holds the instant of BGSAVE, and nothing of what follows in the same packet", () => {
+  const watch = watched()
+  return withDisk(watch, {}, (client) =>
+    Effect.gen(function* () {
+      yield* run(client, "SET", "k", "before")
+      client.sendRaw("SET k now\r\nBGSAVE\r\nSET k after\r\nSET other after\r\n")
+      for (let i = 0; i < 4; i++) yield* Effect.promise(client.receive)
+      yield* until(client, "rdb_bgsave_in_progress", "0")
+      expect(yield* run(client, "DEBUG", "RELOAD", "NOSAVE")).toEqual(Reply.ok)
+      expect(yield* run(client, "MGET", "k", "other")).toMatchObject({ values: [{ value: "now" }, { _tag: "Nil" }] })
+    }),
+  )
+})

@@ -10,6 +10,7 @@ import * as Cause from "effect/Cause"
 
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { ClockService } from "../clock/Clock.ts"
 import type { Values } from "../config/Config.ts"
 import { redisVersion } from "../config/Version.ts"
@@ -124,6 +125,16 @@ export const make = (services: JobServices): Jobs => {
     log.resume()
   }
 
+  /**
+   * One after the other. The first begins within the call that starts it, as a fork would: what the same client sends behind BGSAVE is
+   * not in the snapshot. `withPermits` alone would begin a turn later.
+   */
+  const inTurn = <A, E>(job: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.flatMap(
+      snapshots.withPermitsIfAvailable(1)(job),
+      Option.match({ onNone: () => snapshots.withPermits(1)(job), onSome: Effect.succeed }),
+    )
+
   /** Writes the snapshot file; says so in INFO. Two SAVE while the log is rewritten come one after the other. */
   const snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
     const startedAt = seconds()
@@ -164,7 +175,7 @@ export const make = (services: JobServices): Jobs => {
         }),
       ),
     )
-  }).pipe(snapshots.withPermits(1))
+  }).pipe(inTurn)
 
   /** Replaces the log by a base of now and an empty incremental file. */
   const rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
