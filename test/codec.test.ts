@@ -12,6 +12,7 @@ import { Decoder } from "../src/codec/Decoder.ts"
 import { encode } from "../src/codec/Encoder.ts"
 import { request as encodeRequest } from "../src/persistence/log/LogText.ts"
 import * as Reply from "../src/codec/Reply.ts"
+import { smallReplyMax, writeSmall } from "../src/codec/SmallReply.ts"
 import { NotInteger } from "../src/errors/CommandError.ts"
 import { parseReplies, ReplyParser } from "./support/ReplyParser.ts"
 
@@ -424,6 +425,51 @@ describe("quoting", () => {
   })
 
   it("escapes what is not printable", () => expect(quote('a\n\x07\x1b"\\\xff')).toBe('"a\\n\\a\\x1b\\"\\\\\\xff"'))
+})
+
+describe("short replies written as bytes", () => {
+  const bytes = Buffer.alloc(smallReplyMax + 10)
+  const written = (reply: Reply.Reply, protocol: 2 | 3) => {
+    const end = writeSmall(reply, protocol, bytes, 3)
+    return end === -1 ? undefined : bytes.latin1Slice(3, end)
+  }
+
+  it.prop(
+    "are what the encoder makes of them",
+    [
+      fc.oneof(
+        fc.integer({ min: -5, max: 2 ** 31 + 5 }).map(Reply.int),
+        fc.maxSafeInteger().map(Reply.int),
+        fc.nat(12).map((power) => Reply.int(10 ** power - (power % 2))),
+        fc
+          .tuple(fc.nat(300), fc.nat(255))
+          .map(([length, code]) => Reply.bulk(String.fromCharCode(code).repeat(length))),
+        fc.constantFrom(Reply.ok, Reply.pong, Reply.queued, Reply.nil, Reply.nilArray, Reply.simple("other")),
+      ),
+      fc.constantFrom(2 as const, 3 as const),
+    ],
+    ([reply, protocol]) => {
+      expect([encode(reply, protocol), undefined]).toContain(written(reply, protocol))
+    },
+  )
+
+  it("are those of pipelines", () => {
+    for (const reply of [Reply.ok, Reply.pong, Reply.queued, Reply.nil, Reply.int(0), Reply.int(2 ** 31 - 1)]) {
+      expect(written(reply, 2)).toBe(encode(reply, 2))
+    }
+    for (const length of [0, 9, 10, 24, 25, 256]) {
+      expect(written(Reply.bulk("x".repeat(length)), 3)).toBe(`$${length}\r\n${"x".repeat(length)}\r\n`)
+    }
+    for (const reply of [
+      Reply.int(-1),
+      Reply.int(2 ** 31),
+      Reply.int(5n),
+      Reply.bulk("x".repeat(257)),
+      Reply.simple("x"),
+    ]) {
+      expect(written(reply, 2)).toBe(undefined)
+    }
+  })
 })
 
 it.effect("Codec.layerResp makes a decoder for each connection", () =>

@@ -77,6 +77,31 @@ describe("requests", () => {
   )
 })
 
+describe("answers of every length", () => {
+  it.effect("keep their order in each of several pipelines", () =>
+    withServer(() =>
+      Effect.gen(function* () {
+        const clients = yield* Effect.replicateEffect(connect, 7)
+        const requests = (i: number) =>
+          Array.from({ length: 300 }, (_, n) => {
+            if (n === 3) return ["SUBSCRIBE", `channel${i}`]
+            if (n === 4) return ["UNSUBSCRIBE", `channel${i}`]
+            if (n % 5 === 0) return ["INCRBY", `counter${i}`, `${2 ** (n % 40)}`]
+            if (n % 7 === 0) return ["GET", "absent"]
+            if (n % 11 === 0) return ["LPOP", `counter${i}`]
+            return ["ECHO", `${i}:${n} `.repeat((n * n) % 90)]
+          })
+        const one = yield* Effect.forEach(clients, (client, i) =>
+          Effect.forEach(requests(i), ([name, ...rest]) => run(client, name!, ...rest)),
+        )
+        yield* run(clients[0]!, "FLUSHALL")
+        clients.forEach((client, i) => client.sendRaw(requests(i).map(encodeRequest).join("")))
+        for (const [i, client] of clients.entries()) expect(yield* receive(client, 300)).toEqual(one[i])
+      }),
+    ),
+  )
+})
+
 describe("a protocol error", () => {
   it.effect.each([
     { error: "a bulk without $", bytes: "*1\r\nPING\r\n", answer: "expected '$', got 'P'" },

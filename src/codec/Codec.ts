@@ -8,6 +8,7 @@ import type { ProtocolError } from "../errors/ProtocolError.ts"
 import { Decoder } from "./Decoder.ts"
 import { encode, type Frame, frame, type Protocol } from "./Encoder.ts"
 import type { Reply } from "./Reply.ts"
+import { writeSmall } from "./SmallReply.ts"
 
 /** What a connection sees of its decoder. */
 export interface RequestDecoder {
@@ -40,9 +41,14 @@ export interface CodecService {
   readonly encode: (reply: Reply, protocol: Protocol) => string
   /** What stands before and after the bytes of a long bulk string of this length. */
   readonly frame: (length: number, protocol: Protocol) => Frame
+  /**
+   * Writes the same bytes to `bytes` from `at` on, where there is room for a short reply, and answers where they end; -1 for a reply that
+   * is not short. Absent where every reply is to be had from `encode`.
+   */
+  readonly writeSmall?: (reply: Reply, protocol: Protocol, bytes: Buffer, at: number) => number
 }
 
 export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, CodecService>() {
   /** RESP in both versions, and inline requests. */
-  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode, frame })
+  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode, frame, writeSmall })
 }

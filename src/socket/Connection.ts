@@ -18,6 +18,7 @@ import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { ChunkScheduler } from "./ChunkScheduler.ts"
+import { OutText } from "./OutText.ts"
 import { OutputLimits, type OutputLimitServices } from "./OutputLimits.ts"
 import type { Transport } from "./Transport.ts"
 
@@ -90,7 +91,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const decoder = codec.makeDecoder()
 
   /** Encoded and not yet given to the transport, and how many replies that is. */
-  let out = ""
+  const out = new OutText(codec)
   let unsent = 0
   /** The messages in `out` that came while there were answers in it, or may be. */
   let messages = ""
@@ -115,16 +116,16 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       if (client.answerDue) return void client.afterReply.push(message)
       const bytes = encoded(message, encodePush)
       if (out.length + bytes.length > stringLengthMax) makeRoom()
-      if (out === "") joined = services.joined[client.protocol]
+      if (out.length === 0) joined = services.joined[client.protocol]
       if (joined.text.length === out.length) {
         // Nothing but messages since the last flush.
         if (joined.added !== bytes || joined.next === undefined) {
           joined.added = bytes
-          joined.next = { text: out + bytes, added: "", next: undefined }
+          joined.next = { text: joined.text + bytes, added: "", next: undefined }
         }
         joined = joined.next
-        out = joined.text
-      } else out += bytes
+        out.set(joined.text)
+      } else out.add(bytes)
       if (busy) messages += bytes
       else scheduleFlush()
       if (out.length < uncheckedBytesMax) return
@@ -162,19 +163,18 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   })
 
   const flush = () => {
-    if (out !== "" && !closed) transport.write(takeOut(0))
+    if (out.length > 0 && !closed) transport.write(takeOut(0))
   }
 
   /** What is to be sent now, counted with `more` bytes that go with it. */
   const takeOut = (more: number): string => {
-    const bytes = out
+    const bytes = out.take()
     const length = bytes.length + more
     if (store.now - peak.sinceMs >= clients.outputPeakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
     if (length > peak.bytes) peak.bytes = length
     client.lastActiveAtMs = store.now
     stats.netOutputBytes += length
     stats.writes++
-    out = ""
     unsent = 0
     messages = ""
     if (joined.text !== "") forgetJoined()
@@ -228,7 +228,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
 
   const cutOff = () => {
     stats.outputLimitDisconnections++
-    out = ""
+    out.take()
     client.closing = true
     transport.destroy()
   }
@@ -250,9 +250,10 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   }
 
   const append = (reply: Reply.Reply) => {
+    if (out.addShort(reply, client.protocol)) return
     const bytes = encoded(reply, codec.encode)
     if (out.length + bytes.length > stringLengthMax) makeRoom()
-    out += bytes
+    out.add(bytes)
   }
 
   const tooLong = (): Reply.Reply => {
@@ -309,7 +310,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     }
     inboxBytes = 0
     if (decoder.failure !== undefined) {
-      out += codec.encode(Reply.failure(decoder.failure), client.protocol)
+      out.add(codec.encode(Reply.failure(decoder.failure), client.protocol))
       stats.countError(decoder.failure.code)
       client.closing = true
       return "closed"
@@ -410,7 +411,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       Effect.match(persistence.commit, {
         onSuccess: flush,
         onFailure: (error) => {
-          out = codec.encode(Reply.failure(error), client.protocol).repeat(unsent) + messages
+          out.set(codec.encode(Reply.failure(error), client.protocol).repeat(unsent) + messages)
           stats.countError(error.code)
           flush()
         },
