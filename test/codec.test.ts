@@ -408,6 +408,30 @@ describe("a run of bulk strings", () => {
     }
   })
 
+  it("may hold arrays, of strings and of numbers written without making strings of them", () => {
+    const numbers = [0, 7, 9, 10, 99, 9_999_999, 10_000_000, 10_000_001, 1_700_000_000_000, 2 ** 53 - 1]
+    const rows = numbers.map((first, i) => ({
+      first,
+      second: numbers[numbers.length - 1 - i]!,
+      values: lengths.slice(0, i),
+    }))
+    const plain = Reply.array(
+      rows.map(({ first, second, values }) =>
+        Reply.array([Reply.bulk(`${first}-${second}`), Reply.array(values.map((n) => Reply.bulk("*$\r\n".repeat(n))))]),
+      ),
+    )
+    BulkRun.begin()
+    for (const { first, second, values } of rows) {
+      BulkRun.addArray(2)
+      BulkRun.addNumbers(first, 45, second)
+      BulkRun.addArray(values.length)
+      for (const n of values) BulkRun.addText("*$\r\n".repeat(n))
+    }
+    const nested = BulkRun.endNested(rows.length)
+    expect([encode(nested, 2), encode(nested, 3)]).toEqual([encode(plain, 2), encode(plain, 3)])
+    expect(nested).toMatchObject({ values: (plain as Reply.Array).values })
+  })
+
   it("is given up where elements that stand alone are long or nil", () => {
     const long = Array.from({ length: 9 }, (_, i) => "x".repeat(i * 100))
     expect(encode(Reply.bulks(long), 2)).toBe(sent(long))

@@ -106,7 +106,9 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
     case "Bulks":
       return reply.sent === undefined ? bulks(reply.values, protocol) : run(reply.count, reply.sent)
     case "Array":
-      return all(arrayHeader(reply.values.length), reply.values, protocol)
+      return reply.sent === undefined
+        ? all(arrayHeader(reply.values.length), reply.values, protocol)
+        : run(reply.count!, reply.sent)
     case "NilArray":
       return protocol === 2 ? nilArray2 : nil3
     case "Map":

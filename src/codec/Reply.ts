@@ -39,6 +39,9 @@ export interface NilArray {
 export interface Array {
   readonly _tag: "Array"
   readonly values: ReadonlyArray<Reply>
+  /** As in `Bulks`. */
+  readonly sent?: ReadonlyArray<string>
+  readonly count?: number
 }
 /** An array of bulk strings, `undefined` standing for nil. */
 export interface Bulks {

@@ -180,6 +180,28 @@ export const readText = (bytes: Buffer, at: number, text: string, textStart: num
     : bytes.latin1Slice(start, end)
 }
 
+/** Has `take` look at the byte string at `at`, as a part of a string; `text` as for `readText`. */
+export const visitText = (
+  bytes: Buffer,
+  at: number,
+  text: string,
+  textStart: number,
+  take: (text: string, start: number, end: number) => void,
+): void => {
+  const first = bytes[at]!
+  let start: number
+  if (first >= 0x80 && first < 0xc0) start = at + 1
+  else if (first >= 0xe0 && first < 0xf0) start = at + 2
+  else if (first === 0xf0) start = at + 5
+  else {
+    const digits = String(readInteger(bytes, at))
+    return take(digits, 0, digits.length)
+  }
+  const end = at + elementSize(bytes, at)
+  if (end - textStart <= text.length) return take(text, start - textStart, end - textStart)
+  take(bytes.latin1Slice(start, end), 0, end - start)
+}
+
 /** Whether the element at `at` is `text`. */
 export const isText = (bytes: Buffer, at: number, text: string): boolean => {
   const first = bytes[at]!

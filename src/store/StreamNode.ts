@@ -281,8 +281,21 @@ export class Entry implements StreamId {
     return true
   }
 
+  /** How many fields and values there are together. */
+  get length(): number {
+    if ((this.flags & sameFieldsFlag) === 0) return 2 * this.fieldCount
+    return 2 * (this.fields ??= this.node.fields()).length
+  }
+
   /** Fields and values, alternating. They may be cut out of one string of the whole node: copy what is to be kept. */
   pairs(): Array<string> {
+    const pairs: Array<string> = []
+    this.visit((text, start, end) => pairs.push(text.substring(start, end)))
+    return pairs
+  }
+
+  /** Gives `take` fields and values, alternating, each as a part of a string. */
+  visit(take: (text: string, start: number, end: number) => void): void {
     const { node } = this
     const { bytes } = node
     if (this.at < this.textStart || this.end > this.textStart + this.text.length) {
@@ -291,21 +304,21 @@ export class Entry implements StreamId {
       this.textStart = this.at
       this.text = end - this.at <= textSizeMax ? bytes.latin1Slice(this.at, end) : ""
     }
-    const pairs: Array<string> = []
     let at = this.valuesAt
     if (this.flags & sameFieldsFlag) {
       const fields = (this.fields ??= node.fields())
       for (let i = 0; i < fields.length; i++) {
-        pairs.push(fields[i]!, Element.readText(bytes, at, this.text, this.textStart))
+        const field = fields[i]!
+        take(field, 0, field.length)
+        Element.visitText(bytes, at, this.text, this.textStart, take)
         at = Element.nextElement(bytes, at)
       }
     } else {
       for (let i = 0; i < 2 * this.fieldCount; i++) {
-        pairs.push(Element.readText(bytes, at, this.text, this.textStart))
+        Element.visitText(bytes, at, this.text, this.textStart, take)
         at = Element.nextElement(bytes, at)
       }
     }
-    return pairs
   }
 
   private read(start: number): void {

@@ -1,4 +1,5 @@
 /** The shapes in which stream commands answer: ids, entries, and entries by stream. */
+import * as BulkRun from "../../codec/BulkRun.ts"
 import * as Reply from "../../codec/Reply.ts"
 import type { Stream } from "../../store/Stream.ts"
 import type { StreamId } from "../../store/StreamId.ts"
@@ -11,13 +12,25 @@ export const entry = (value: Entry): Reply.Reply => Reply.array([id(value), Repl
 
 /** Entries from `start` to `end`, at most `count` of them (0: all). */
 export const entries = (stream: Stream, start: StreamId, end: StreamId, count = 0, backwards = false): Reply.Reply => {
-  const found: Array<Reply.Reply> = []
   const walk = stream.walk(start, end, backwards)
+  let found = 0
+  BulkRun.begin()
   for (let next = walk.next(); next !== undefined; next = walk.next()) {
-    found.push(entry(next))
-    if (found.length === count) break
+    addEntry(next)
+    if (++found === count) break
   }
-  return Reply.array(found)
+  return BulkRun.endNested(found)
+}
+
+const dash = 45
+/** Half of what the same entry costs as an array of arrays of strings: 100 of them take 37 us instead of 75. */
+const addEntry = (value: Entry): void => {
+  const { ms, seq } = value
+  BulkRun.addArray(2)
+  if (typeof ms === "number" && typeof seq === "number") BulkRun.addNumbers(ms, dash, seq)
+  else BulkRun.addText(Id.format(value))
+  BulkRun.addArray(value.length)
+  value.visit(BulkRun.add)
 }
 
 /** Entries by stream: `keysAndEntries` alternates. RESP3 has a map; RESP2 not its flat form, but pairs. */
