@@ -72,7 +72,7 @@ export class StreamNode implements StreamId {
     const fields: Array<string> = []
     let at = Element.nextElement(this.bytes, 0)
     for (let i = 0; i < count; i++) {
-      fields.push(Element.readText(this.bytes, at, "", at))
+      fields.push(Element.readText(this.bytes, at))
       at = Element.nextElement(this.bytes, at)
     }
     return fields
