@@ -8,7 +8,7 @@ import type { ProtocolError } from "../errors/ProtocolError.ts"
 import { Decoder } from "./Decoder.ts"
 import { encode, type Frame, frame, type Protocol } from "./Encoder.ts"
 import type { Reply } from "./Reply.ts"
-import { writeSmall } from "./SmallReply.ts"
+import { addSmall } from "./SmallReply.ts"
 
 /** What a connection sees of its decoder. */
 export interface RequestDecoder {
@@ -42,13 +42,13 @@ export interface CodecService {
   /** What stands before and after the bytes of a long bulk string of this length. */
   readonly frame: (length: number, protocol: Protocol) => Frame
   /**
-   * Writes the same bytes to `bytes` from `at` on, where there is room for a short reply, and answers where they end; -1 for a reply that
-   * is not short. Absent where every reply is to be had from `encode`.
+   * Adds the same bytes to the ReplyArena, and answers where they begin there; -1 for a reply that is not short, or finds no room.
+   * Absent where every reply is to be had from `encode`.
    */
-  readonly writeSmall?: (reply: Reply, protocol: Protocol, bytes: Buffer, at: number) => number
+  readonly addSmall?: (reply: Reply, protocol: Protocol) => number
 }
 
 export class Codec extends Context.Tag("tiny-redis/Codec")<Codec, CodecService>() {
   /** RESP in both versions, and inline requests. */
-  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode, frame, writeSmall })
+  static readonly layerResp = Layer.succeed(Codec, { makeDecoder: () => new Decoder(), encode, frame, addSmall })
 }

@@ -7,6 +7,7 @@
  */
 import type { Protocol } from "./Encoder.ts"
 import type { Reply } from "./Reply.ts"
+import * as ReplyArena from "./ReplyArena.ts"
 
 /** Longer values are better joined than copied. */
 const valueMax = 256
@@ -72,4 +73,15 @@ export const writeSmall = (reply: Reply, protocol: Protocol, bytes: Buffer, at: 
     default:
       return -1
   }
+}
+
+/** Adds `reply` to what is in the arena, and answers where it begins there; -1 if it is no short one or there is no room. */
+export const addSmall = (reply: Reply, protocol: Protocol): number => {
+  if (ReplyArena.isThere(reply)) return reply.write()
+  const at = ReplyArena.writableAt(smallReplyMax)
+  if (at === -1) return -1
+  const end = writeSmall(reply, protocol, ReplyArena.target(), at)
+  if (end === -1) return -1
+  ReplyArena.written(end)
+  return at
 }

@@ -12,13 +12,14 @@ import { constants } from "node:buffer"
 import * as Effect from "effect/Effect"
 import type { CodecService } from "../codec/Codec.ts"
 import * as Reply from "../codec/Reply.ts"
+import * as ReplyArena from "../codec/ReplyArena.ts"
 import { Client, noWords, type Outbox } from "../command/Client.ts"
 import type { DispatcherService, Suspended } from "../dispatch/Dispatcher.ts"
 import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { ChunkScheduler } from "./ChunkScheduler.ts"
-import { OutText } from "./OutText.ts"
+import { Outgoing } from "./Outgoing.ts"
 import { OutputLimits, type OutputLimitServices } from "./OutputLimits.ts"
 import type { Transport } from "./Transport.ts"
 
@@ -91,7 +92,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const decoder = codec.makeDecoder()
 
   /** Encoded and not yet given to the transport, and how many replies that is. */
-  const out = new OutText(codec)
+  const out = new Outgoing(codec)
   let unsent = 0
   /** The messages in `out` that came while there were answers in it, or may be. */
   let messages = ""
@@ -163,13 +164,19 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   })
 
   const flush = () => {
-    if (out.length > 0 && !closed) transport.write(takeOut(0))
+    if (out.length === 0) return
+    if (closed) return void out.take()
+    countOut(out.length)
+    // Bytes that have to wait keep all of the arena from being used again.
+    if (transport.queuedBytes() > 0) out.settle()
+    const bytes = out.take()
+    if (typeof bytes === "string") return transport.write(bytes)
+    transport.writeBytes(bytes)
+    if (transport.queuedBytes() > 0) ReplyArena.keep()
   }
 
-  /** What is to be sent now, counted with `more` bytes that go with it. */
-  const takeOut = (more: number): string => {
-    const bytes = out.take()
-    const length = bytes.length + more
+  /** So many bytes, with all of `out` among them, leave now. */
+  const countOut = (length: number) => {
     if (store.now - peak.sinceMs >= clients.outputPeakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
     if (length > peak.bytes) peak.bytes = length
     client.lastActiveAtMs = store.now
@@ -178,7 +185,6 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     unsent = 0
     messages = ""
     if (joined.text !== "") forgetJoined()
-    return bytes
   }
 
   /** What has been joined need not be kept: with the first one that sends it the turn is over. */
@@ -199,7 +205,9 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     if (closed || !limits.isUnlimited || persistence.mustCommit()) return false
     const { bytes } = reply
     const { head, tail } = codec.frame(bytes.length, client.protocol)
-    transport.writeAround(takeOut(head.length + bytes.length + tail.length) + head, bytes, tail)
+    countOut(out.length + head.length + bytes.length + tail.length)
+    out.add(head)
+    transport.writeAround(out.takeText(), bytes, tail)
     lent.push(reply)
     giveBack()
     return true
@@ -406,6 +414,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       flush()
       return Effect.void
     }
+    // The arena is used again meanwhile.
+    out.settle()
     // A server that stops interrupts its connections, but what waits for the disk is neither lost nor told too early.
     return Effect.uninterruptible(
       Effect.match(persistence.commit, {

@@ -98,6 +98,11 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
     if (had) events?.drain()
     if (ending) close()
   }
+  const send = (bytes: string | Buffer) => {
+    if (closed) return
+    outbound.push(bytes)
+    deliverOutbound()
+  }
   const transport: Transport = {
     remoteAddress: `127.0.0.1:${10000 + number}`,
     localAddress: "127.0.0.1:6379",
@@ -109,11 +114,8 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
       deliverInbound()
       if (closed) handlers.closed()
     },
-    write: (bytes) => {
-      if (closed) return
-      outbound.push(bytes)
-      deliverOutbound()
-    },
+    write: send,
+    writeBytes: send,
     writeAround: (head, body, tail) => {
       if (closed) return
       // Kept as they are, as a system's socket does.

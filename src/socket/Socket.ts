@@ -216,6 +216,9 @@ const transportOf = (accepted: net.Socket, unixPath: string, turn: Turn.Turn): T
     write: (bytes) => {
       socket.write(bytes, "latin1")
     },
+    writeBytes: (bytes) => {
+      socket.write(bytes)
+    },
     writeAround: (head, body, tail) => {
       socket.cork()
       socket.write(head, "latin1")

@@ -29,6 +29,8 @@ export interface Transport {
   readonly start: (events: TransportEvents) => void
   /** Queues bytes, one char each. */
   readonly write: (bytes: string) => void
+  /** Queues bytes. As long as `queuedBytes` says that some are left they must not change. */
+  readonly writeBytes: (bytes: Buffer) => void
   /** Queues `head`, `body` and `tail`. What is left of `body` when it returns is what `queuedBytes` says; it must not change then. */
   readonly writeAround: (head: string, body: Buffer, tail: string) => void
   /** Bytes queued and not yet taken over by the system. */

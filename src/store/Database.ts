@@ -11,7 +11,7 @@ import { flat } from "../bytes/Bytes.ts"
 import type { WrongType } from "../errors/CommandError.ts"
 import type { Dropped } from "./Dropped.ts"
 import { EventClass, type StoreEvents } from "./Events.ts"
-import type { Keyspace } from "./Keyspace.ts"
+import type { Keyspace, Take } from "./Keyspace.ts"
 import { as, asString, type Collection, type StringValue, type Value } from "./Value.ts"
 
 /** What all databases of a store share. */
@@ -71,6 +71,16 @@ export class Database {
   /** The value for reading, or absent. Counts a hit or a miss and marks the key as used. */
   read(key: string): Value | undefined {
     const value = this.#isExpired(key) ? this.#overdue(key) : this.#settled(key, this.#keyspace.find(key))
+    this.#count(key, value !== undefined)
+    return value
+  }
+
+  /** As `read`, for who only passes a longer text on: see `Keyspace.findOr`. */
+  readOr<A extends object>(key: string, take: Take<A>): Value | A | undefined {
+    if (this.#isExpired(key)) return this.read(key)
+    const value = this.#keyspace.findOr(key, take)
+    // Elements may be past their deadlines.
+    if (typeof value === "object" && "type" in value && value.nextDeadline !== undefined) return this.read(key)
     this.#count(key, value !== undefined)
     return value
   }

@@ -19,6 +19,8 @@ export interface Keyspace {
   readonly volatileSize: number
   /** The value, and marks the key as accessed with `stamp`. */
   readonly find: (key: string) => Value | undefined
+  /** As `find`, but for who only passes a longer text on: it may be given to `take` as bytes, and what that makes of it is answered. */
+  readonly findOr: <A>(key: string, take: Take<A>) => Value | A | undefined
   /** The value, for reading only: a change of it need not last. The access stamp stays. */
   readonly peek: (key: string) => Value | undefined
   /** Whether the key is there. */
@@ -62,6 +64,12 @@ export interface Keyspace {
   /** Does a little, well below a millisecond, of what is left to do until memory is given back. False when nothing is left. */
   readonly tidy: () => boolean
 }
+
+/** Copies a text of at least `takenLengthMin` bytes from where it is stored. Absent where it wants the value as any other. */
+export type Take<A> = (bytes: Buffer, start: number, end: number) => A | undefined
+
+/** Shorter values are cheaper as strings. */
+export const takenLengthMin = 256
 
 /** Puts keys in batches: they can be found only after `flush`, which must come before anything else is done with the keyspace. */
 export interface Loader {
@@ -164,6 +172,13 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
   let totalWeight = 0
   const walks: Array<MapWalk> = []
 
+  const find = (key: string): Value | undefined => {
+    const position = positions.get(key)
+    if (position === undefined) return undefined
+    stamps[position] = clock.stamp(stamps[position]!)
+    return values[position]
+  }
+
   return {
     get size() {
       return keys.length
@@ -171,12 +186,8 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
     get volatileSize() {
       return deadlines.size
     },
-    find: (key) => {
-      const position = positions.get(key)
-      if (position === undefined) return undefined
-      stamps[position] = clock.stamp(stamps[position]!)
-      return values[position]
-    },
+    find,
+    findOr: find,
     peek: (key) => {
       const position = positions.get(key)
       return position === undefined ? undefined : values[position]

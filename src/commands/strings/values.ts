@@ -6,6 +6,7 @@
  */
 import * as Either from "effect/Either"
 import { type Answer, nil, ok, one, wrongType, zero } from "../../command/Answers.ts"
+import { storedBulk, StoredBulk } from "../../codec/ReplyArena.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import type { Ctx } from "../../command/Command.ts"
@@ -29,7 +30,10 @@ const get = Command.make({
   keys: [Key.at(1, "RO access")],
   args: [Arg.key("key")],
   parse: (args) => args.key(),
-  run: (key, { db }) => bulk(db.read(key)),
+  run: (key, { db }) => {
+    const value = db.readOr(key, storedBulk)
+    return value instanceof StoredBulk ? Either.right(value) : bulk(value)
+  },
 })
 
 /** What SET does with its key: GET anywhere among the options has it read too. */

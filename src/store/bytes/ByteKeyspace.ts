@@ -8,7 +8,16 @@
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
 import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
-import type { AccessClock, Footprint, Keyspace, Loader, Make, Walk } from "../Keyspace.ts"
+import {
+  type AccessClock,
+  type Footprint,
+  type Keyspace,
+  type Loader,
+  type Make,
+  type Take,
+  takenLengthMin,
+  type Walk,
+} from "../Keyspace.ts"
 import { unpack } from "../PackedCollection.ts"
 import type { Collection, Value } from "../Value.ts"
 import { BulkLoad } from "./BulkLoad.ts"
@@ -108,13 +117,39 @@ class ByteKeyspace implements Keyspace {
 
   find(key: string): Value | undefined {
     const address = this.lookUp(key)
+    return address === 0 ? undefined : this.used(address, this.use(address))
+  }
+
+  findOr<A>(key: string, take: Take<A>): Value | A | undefined {
+    const address = this.lookUp(key)
     if (address === 0) return undefined
+    const first = this.use(address)
+    if ((first & kindMask) === kindText) {
+      const segment = segmentOf(address)
+      const words = this.segments.words[segment]
+      const word = wordAt(address)
+      const length = words[word + 2] & valueLengthMask
+      if (length >= takenLengthMin) {
+        const start = this.valueWord(words, word) << 2
+        const taken = take(this.segments.bytes[segment], start, start + length)
+        if (taken !== undefined) return taken
+      }
+    }
+    return this.used(address, first)
+  }
+
+  /** Marks a record as used, and answers its first word. */
+  private use(address: number): number {
     const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const first = words[word]
     const marked = (this.clock.stamp(first >>> 8) << 8) | (first & 0xff)
     // Most keys are used again within the second: what is not written need not go back to memory.
     if (marked !== first) words[word] = marked
+    return first
+  }
+
+  private used(address: number, first: number): Value {
     const value = this.valueAt(address)
     // It may be about to change: from the first use on it is an object.
     if ((first & kindMask) === kindPacked) this.replaceValue(address, value)
