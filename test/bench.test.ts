@@ -8,6 +8,7 @@ import { Client, infoNumber, request } from "./bench/Client.ts"
 import { standardTests } from "./bench/Load.ts"
 import { comparison, cpuRatioAt, speedReport, table } from "./bench/Report.ts"
 import type { Figures, Row } from "./bench/Speed.ts"
+import { ownWaits } from "./bench/Stall.ts"
 import { geometricMean, growthExponent, percentile, spread } from "./bench/Statistics.ts"
 
 describe("statistics", () => {
@@ -32,6 +33,24 @@ describe("statistics", () => {
     ["quadratic", (n: number) => n * n, 2],
   ] as const)("finds the exponent of %s growth", (_, cost, exponent) => {
     expect(growthExponent([1000, 4000, 16000].map((n) => [n, cost(n)] as const))).toBeCloseTo(exponent)
+  })
+})
+
+describe("waits", () => {
+  it("are less by what the machine kept a processor from one of the two, and by no more", () => {
+    const samples = [
+      { atMs: 0, server: 5, own: 1 },
+      { atMs: 10, server: 5, own: 1 },
+      { atMs: 30, server: 17, own: 5 },
+      { atMs: 40, server: 17, own: 30 },
+    ]
+    const waits = [
+      { dueMs: 1, ms: 2 },
+      { dueMs: 10, ms: 19 },
+      { dueMs: 31, ms: 1 },
+      { dueMs: 32, ms: 50 },
+    ]
+    expect(ownWaits(waits, samples)).toEqual([2, 7, 0, 25])
   })
 })
 

@@ -34,6 +34,8 @@ export interface Process {
   readonly directory: string
   readonly cpuSeconds: () => number
   readonly residentBytes: () => number
+  /** How long its main thread had something to do and no processor to do it on, as far as the kernel says. */
+  readonly delayedMs: () => number
   /** What it has written to standard output so far. */
   readonly output: () => string
   /** Asks it to end, and insists after five seconds. */
@@ -99,6 +101,12 @@ const cpuSecondsOf = (pid: number): number => {
   return nanoseconds === undefined ? clockTicks(pid) / 100 : nanoseconds / 1e9
 }
 
+/** See `Process.delayedMs`; of this process when `pid` is "self". */
+export const delayedMsOf = (pid: number | "self"): number => {
+  const file = pid === "self" ? `/proc/self/schedstat` : `/proc/${pid}/task/${pid}/schedstat`
+  return existsSync(file) ? Number(readFileSync(file, "utf8").split(" ")[1]) / 1e6 : 0
+}
+
 const residentBytesOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024
 
@@ -135,6 +143,7 @@ export const start = async (name: string, options: StartOptions): Promise<Measur
     directory,
     cpuSeconds: () => cpuSecondsOf(pid),
     residentBytes: () => residentBytesOf(pid),
+    delayedMs: () => delayedMsOf(pid),
     output: () => output,
     stop: async () => {
       await end(child)

@@ -6,9 +6,18 @@
 import type { Server } from "./Children.ts"
 import { type Argv, Client, request } from "./Client.ts"
 
+/** How long an answer took from when its question was due. */
+export interface Wait {
+  /** On the clock of `performance.now()`. */
+  readonly dueMs: number
+  readonly ms: number
+}
+
 export interface SteadyLoad {
   /** The latencies in milliseconds since the last call, in order of sending. */
   readonly take: () => ReadonlyArray<number>
+  /** The same with the instants at which the questions were due. */
+  readonly takeWaits: () => ReadonlyArray<Wait>
   readonly stop: () => Promise<void>
 }
 
@@ -22,14 +31,14 @@ export const startSteadyLoad = async (
 ): Promise<SteadyLoad> => {
   const client = await Client.connect(server)
   const began = performance.now()
-  let latencies: Array<number> = []
+  let waits: Array<Wait> = []
   let sent = 0
   let failed: unknown
   const dueAt = (index: number): number => began + (index * 1000) / perSecond
   const sendOne = (index: number): void => {
     const due = dueAt(index)
     client.sendText(request(argv(index)), 1).then(
-      () => latencies.push(performance.now() - due),
+      () => waits.push({ dueMs: due, ms: performance.now() - due }),
       (error) => (failed = error),
     )
   }
@@ -37,13 +46,15 @@ export const startSteadyLoad = async (
     const now = performance.now()
     while (dueAt(sent) <= now) sendOne(sent++)
   }, tickMs)
+  const takeWaits = () => {
+    if (failed !== undefined) throw failed
+    const taken = waits
+    waits = []
+    return taken
+  }
   return {
-    take: () => {
-      if (failed !== undefined) throw failed
-      const taken = latencies
-      latencies = []
-      return taken
-    },
+    take: () => takeWaits().map(({ ms }) => ms),
+    takeWaits,
     stop: async () => {
       clearInterval(timer)
       await client.call("PING")
