@@ -20,7 +20,8 @@ export interface ObserversService {
   readonly after: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
   /**
    * It is known how long a command took. One that waited for keys (`served`) is measured without the wait when that has ended, except by
-   * its time; what takes its time otherwise (SAVE, DEBUG SLEEP), with it.
+   * its time; what takes its time otherwise (SAVE, DEBUG SLEEP), with it. Not called for what took less than both slowlog-log-slower-than and
+   * latency-monitor-threshold name.
    */
   readonly measured: Array<
     (client: Client, entry: Entry, argv: ReadonlyArray<string>, micros: number, how: "ran" | "served") => void

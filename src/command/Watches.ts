@@ -55,7 +55,8 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
           }
         })
       }
-      store.events.modified.push(touch)
+      /** From the first key on that somebody watches: each change of any key costs a listener 3 ns. */
+      let hearsOfChanges = false
       store.events.replacing.push(replace)
 
       const unwatch = (client: Client) => {
@@ -81,6 +82,8 @@ export class Watches extends Context.Tag("tiny-redis/Watches")<Watches, WatchesS
           if (byKey === undefined) watchers.set(db, (byKey = new Map()))
           let watching = byKey.get(key)
           if (watching === undefined) byKey.set(owned, (watching = new Set()))
+          if (!hearsOfChanges) store.events.modified.push(touch)
+          hearsOfChanges = true
           const watched = { client, db, key: owned, expired: db.isExpired(key) }
           watching.add(watched)
           client.watched.push(watched)

@@ -53,12 +53,14 @@ interface Waiter {
 /** Queues of deadlines shorter than this are not worth building anew. */
 const rebuildSizeMin = 1000
 
-/** `onUnblocked` is told of a client whose wait CLIENT UNBLOCK ends, as if its time had passed or with an error. */
-export const make = (
-  store: StoreService,
-  clock: ClockService,
-  onUnblocked: (client: Client, how: "timeout" | "error") => void = () => {},
-): Blocking => {
+export interface Listeners {
+  /** Told of a client whose wait CLIENT UNBLOCK ends, as if its time had passed or with an error. */
+  readonly onUnblocked: (client: Client, how: "timeout" | "error") => void
+  /** Told that a key has gone, or become another value, whose waiters may want to know: inside of a command, or outside of any. */
+  readonly onGone: () => void
+}
+
+export const make = (store: StoreService, clock: ClockService, { onUnblocked, onGone }: Listeners): Blocking => {
   // Sets keep arrival order and let a waiter leave in O(1).
   const queues = new Map<Database, Map<string, Set<Waiter>>>()
   let ready: Array<{ readonly db: Database; readonly key: string }> = []
@@ -94,20 +96,26 @@ export const make = (
     // After SWAPDB any awaited key may be there, after FLUSHALL any may be gone.
     for (const [db, byKey] of queues) for (const key of byKey.keys()) ready.push({ db, key })
   })
-  store.events.modified.push((db, key) => {
+  const modified = (db: Database, key: string) => {
     if (countReplaced === 0) return
     const queue = queues.get(db)?.get(key)
     if (queue === undefined) return
     for (const { waiting } of queue) {
       if (waiting.replaced?.(key) !== true) continue
       ready.push({ db, key })
-      return
+      return onGone()
     }
-  })
+  }
+  /** From the first on who waits for a key to go: each change of any key costs a listener 3 ns. */
+  let hearsOfChanges = false
 
   const enqueue = (waiter: Waiter) => {
     count++
-    if (waiter.waiting.replaced !== undefined) countReplaced++
+    if (waiter.waiting.replaced !== undefined) {
+      countReplaced++
+      if (!hearsOfChanges) store.events.modified.push(modified)
+      hearsOfChanges = true
+    }
     let byKey = queues.get(waiter.db)
     if (byKey === undefined) queues.set(waiter.db, (byKey = new Map()))
     for (const key of waiter.waiting.keys) {
