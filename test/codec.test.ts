@@ -469,6 +469,7 @@ describe("short replies written as bytes", () => {
           .tuple(fc.nat(300), fc.nat(255))
           .map(([length, code]) => Reply.bulk(String.fromCharCode(code).repeat(length))),
         fc.constantFrom(Reply.ok, Reply.pong, Reply.queued, Reply.nil, Reply.nilArray, Reply.simple("other")),
+        fc.array(fc.option(byteString(60), { nil: undefined }), { maxLength: 10 }).map(Reply.bulks),
       ),
       fc.constantFrom(2 as const, 3 as const),
     ],
@@ -484,7 +485,17 @@ describe("short replies written as bytes", () => {
     for (const length of [0, 9, 10, 24, 25, 256]) {
       expect(written(Reply.bulk("x".repeat(length)), 3)).toBe(`$${length}\r\n${"x".repeat(length)}\r\n`)
     }
+    for (const values of [
+      [],
+      ["member", "17"],
+      ["", undefined, "x".repeat(99)],
+      Array<string>(8).fill("x".repeat(25)),
+    ]) {
+      expect(written(Reply.bulks(values), 2)).toBe(encode(Reply.bulks(values), 2))
+    }
     for (const reply of [
+      Reply.bulks(Array<string>(9).fill("x")),
+      Reply.bulks(["x".repeat(200), "x".repeat(60)]),
       Reply.int(-1),
       Reply.int(2 ** 31),
       Reply.int(5n),

@@ -6,7 +6,7 @@
  * The idea to hold: everything else answers -1, and is had from `encode`.
  */
 import type { Protocol } from "./Encoder.ts"
-import type { Reply } from "./Reply.ts"
+import type { Bulks, Reply } from "./Reply.ts"
 import * as ReplyArena from "./ReplyArena.ts"
 
 /** Longer values are better joined than copied. */
@@ -17,7 +17,10 @@ export const smallReplyMax = valueMax + 16
 /** Up to so many bytes a loop is faster than the call into Node. */
 const loopMax = 24
 
-const [plus, dollar, colon, zero, carriageReturn, lineFeed] = [43, 36, 58, 48, 13, 10]
+/** Longer arrays are written at once by BulkRun. */
+const elementsMax = 8
+
+const [star, plus, dollar, colon, zero, carriageReturn, lineFeed] = [42, 43, 36, 58, 48, 13, 10]
 
 const endLine = (bytes: Buffer, at: number): number => {
   bytes[at] = carriageReturn
@@ -45,6 +48,35 @@ const text = (bytes: Buffer, at: number, value: string): number => {
   return at + length
 }
 
+const bulk = (bytes: Buffer, at: number, value: string): number => {
+  bytes[at] = dollar
+  return endLine(bytes, text(bytes, endLine(bytes, digits(bytes, at + 1, value.length)), value))
+}
+
+/** The member and the score of a ZPOPMIN, for instance, which takes 12 % less CPU time so, a hundred in a pipeline. */
+const bulks = (reply: Bulks, protocol: Protocol, bytes: Buffer, at: number): number => {
+  const { count } = reply
+  if (reply.sent !== undefined || count > elementsMax) return -1
+  // Only now: where they have been put together, asking for them takes them apart.
+  const { values } = reply
+  let room = 4
+  for (let i = 0; i < count; i++) {
+    const value = values[i]
+    if (value === undefined && protocol !== 2) return -1
+    room += value === undefined ? 5 : value.length + 8
+  }
+  if (room > smallReplyMax) return -1
+  bytes[at] = star
+  let to = endLine(bytes, digits(bytes, at + 1, count))
+  for (let i = 0; i < count; i++) {
+    const value = values[i]
+    to = value === undefined ? text(bytes, to, nil2) : bulk(bytes, to, value)
+  }
+  return to
+}
+
+const nil2 = "$-1\r\n"
+
 /** Writes `reply` to `bytes` from `at` on, where there must be room for `smallReplyMax`; answers its end, or -1 if it is no short one. */
 export const writeSmall = (reply: Reply, protocol: Protocol, bytes: Buffer, at: number): number => {
   switch (reply._tag) {
@@ -56,9 +88,7 @@ export const writeSmall = (reply: Reply, protocol: Protocol, bytes: Buffer, at: 
     }
     case "Bulk": {
       const { value } = reply
-      if (value.length > valueMax) return -1
-      bytes[at] = dollar
-      return endLine(bytes, text(bytes, endLine(bytes, digits(bytes, at + 1, value.length)), value))
+      return value.length > valueMax ? -1 : bulk(bytes, at, value)
     }
     case "Simple": {
       const { value } = reply
@@ -67,9 +97,10 @@ export const writeSmall = (reply: Reply, protocol: Protocol, bytes: Buffer, at: 
       return endLine(bytes, text(bytes, at + 1, value))
     }
     case "Nil": {
-      if (protocol !== 2) return -1
-      return text(bytes, at, "$-1\r\n")
+      return protocol === 2 ? text(bytes, at, nil2) : -1
     }
+    case "Bulks":
+      return bulks(reply, protocol, bytes, at)
     default:
       return -1
   }

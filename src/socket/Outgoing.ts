@@ -46,7 +46,7 @@ export class Outgoing {
     if (length > lengthMax) return false
     if (isThere(reply)) return true
     // A constant is joined more cheaply than made; it only goes along with others.
-    return length > 0 && (reply._tag === "Int" || reply._tag === "Bulk")
+    return length > 0 && (reply._tag === "Int" || reply._tag === "Bulk" || reply._tag === "Bulks")
   }
 
   add(bytes: string): void {

@@ -2,6 +2,7 @@
  * The least or greatest members leave: ZPOPMIN, ZPOPMAX, ZMPOP, and the three that wait for a sorted set to come into being.
  */
 import * as Either from "effect/Either"
+import { formatDouble } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
@@ -53,8 +54,15 @@ const pop = (
     })
     return Either.right(answer)
   }
+  if (count === undefined) {
+    const words: Array<string> = []
+    take(key, set, end, 1, ctx, (member, score) => {
+      words.push(member, formatDouble(score))
+    })
+    return Either.right(Reply.bulks(words))
+  }
   const entries = new Entries(ctx.client, true)
-  take(key, set, end, Math.min(count ?? 1, set.size), ctx, entries.add)
+  take(key, set, end, Math.min(count, set.size), ctx, entries.add)
   return Either.right(entries.reply)
 }
 
