@@ -109,6 +109,35 @@ describe("requests", () => {
     },
   )
 
+  it.prop(
+    "decodes the same whether it is asked to look ahead or not",
+    [
+      fc.array(
+        fc.oneof(
+          request.map(encodeRequest),
+          fc.constantFrom("PING\r\n", "\r\n", "*0\r\n", "*x\r\n", encodeRequest(["SET", "k", "v".repeat(40_000)])),
+        ),
+      ),
+      fc.array(fc.nat(500)),
+    ],
+    ([parts, cuts]) => {
+      const bytes = parts.join("")
+      const decoder = new Decoder()
+      const requests: Array<ReadonlyArray<string>> = []
+      for (const piece of split(bytes, cuts)) {
+        decoder.push(Buffer.from(piece, "latin1"))
+        for (let more = true; more;) {
+          const ahead = decoder.lookAhead()
+          const next = decoder.next()
+          expect(ahead === undefined ? undefined : [...ahead]).toEqual(next === undefined ? undefined : [...next])
+          more = next !== undefined
+          if (next !== undefined) requests.push([...next])
+        }
+      }
+      expect({ requests, failure: decoder.failure?.message }).toEqual(decode([bytes]))
+    },
+  )
+
   it("decodes a stream that arrives byte by byte", () => {
     const bytes = ping + encodeRequest(["SET", "k", "\r\n"]) + "GET k\r\n" + ping
     expect(decode([...bytes]).requests).toEqual([["PING"], ["SET", "k", "\r\n"], ["GET", "k"], ["PING"]])

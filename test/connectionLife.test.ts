@@ -402,6 +402,29 @@ describe("over TCP", () => {
     }),
   )
 
+  it.live("clients that come together find a keyspace larger than the processor's caches as it is", () =>
+    served(async (port) => {
+      const clients = await Promise.all(Array.from({ length: 20 }, () => connectTcp(port)))
+      const value = (i: number) => `${i} `.padEnd(4000, "x")
+      const keys = 4000
+      for (const client of clients) client.sendRaw("PING\r\n")
+      for (let i = 0; i < keys; i++) clients[i % 20]!.send("SET", `key:${i}`, value(i))
+      await Promise.all(
+        clients.map(async (client, i) => {
+          for (let n = 0; n < 1 + keys / 20; n++) await client.receive()
+          client.sendRaw(encodeRequest(["GET", `key:${i}`]) + encodeRequest(["DEL", `key:${i}`]))
+          expect([await client.receive(), await client.receive()]).toEqual([Reply.bulk(value(i)), Reply.one])
+        }),
+      )
+      for (let i = 0; i < keys; i += 50) {
+        for (const [n, client] of clients.entries()) client.send("GET", `key:${i + n}`)
+        const replies = await Promise.all(clients.map((client) => client.receive()))
+        expect(replies).toEqual(clients.map((_, n) => (i === 0 ? Reply.nil : Reply.bulk(value(i + n)))))
+      }
+      for (const client of clients) client.destroy()
+    }),
+  )
+
   it.live("a client waiting for a list is forgotten when it half-closes", () =>
     served(async (port) => {
       const [waiting, other] = [await connectTcp(port), await connectTcp(port)]

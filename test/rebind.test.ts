@@ -131,6 +131,7 @@ it("who connects while the server is still put together is served when it is", (
       transport.start({
         data: () => {},
         room: () => undefined,
+        lookAhead: () => {},
         serve: () => {},
         flush: () => {},
         end: () => {},

@@ -8,7 +8,11 @@ const setUp = () => {
   const log: Array<string> = []
   const turn = Turn.make((run) => runs.push(run))
   const join = (name: string) =>
-    turn.join({ serve: () => log.push(`serve ${name}`), flush: () => log.push(`flush ${name}`) })
+    turn.join({
+      lookAhead: () => log.push(`look at ${name}`),
+      serve: () => log.push(`serve ${name}`),
+      flush: () => log.push(`flush ${name}`),
+    })
   return { turn, join, log, runs }
 }
 
@@ -35,10 +39,24 @@ it("serves a connection once for all that has come for it in a turn, and again i
   expect(log).toEqual(["serve a", "flush a", "serve a", "flush a"])
 })
 
+it("has everybody look at what is to be served before anybody is, where there are some", () => {
+  const { join, log, runs } = setUp()
+  const [a, b, c, d] = ["a", "b", "c", "d"].map(join)
+  for (const arrived of [a, b, c]) arrived!()
+  runs[0]!()
+  expect(log).toEqual(["serve a", "serve b", "serve c", "flush a", "flush b", "flush c"])
+  log.length = 0
+  for (const arrived of [d, b, c, a]) arrived!()
+  runs[1]!()
+  expect(log.slice(0, 5)).toEqual(["look at d", "look at b", "look at c", "look at a", "serve d"])
+  expect(log).toHaveLength(12)
+})
+
 it("goes on with what comes while answers are written", () => {
   const { turn, join, log, runs } = setUp()
   const b = join("b")
   const a = turn.join({
+    lookAhead: () => {},
     serve: () => log.push("serve a"),
     flush: () => {
       log.push("flush a")

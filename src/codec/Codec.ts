@@ -30,6 +30,8 @@ export interface RequestDecoder {
   readonly room: () => Buffer | undefined
   /** Takes what was received. The buffer may be used again afterwards. */
   readonly push: (chunk: Buffer) => void
+  /** The request that `next` is going to give. */
+  readonly lookAhead: () => ReadonlyArray<string> | undefined
   /** The next complete request, never empty. */
   readonly next: () => Array<string> | undefined
 }

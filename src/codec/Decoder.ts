@@ -85,7 +85,7 @@ export class Decoder {
   private collected = 0
   /** Length of the long argument that the last request had, 0 for none: the next one may be like it. */
   private longLength = 0
-  /** A request that was read when it came, since it might have been the beginning of a long one. */
+  /** A request that was read before it was asked for: when it came, since it might have been the beginning of a long one, or by `lookAhead`. */
   private ahead: Array<string> | undefined = undefined
 
   /** Bytes received and not yet given out as arguments. */
@@ -158,6 +158,13 @@ export class Decoder {
     const { collector } = this
     if (collector === undefined) return next
     return next + this.collect(collector, chunk.subarray(next))
+  }
+
+  /** The request that `next` is going to give, if it is complete. Limits apply as they are now. */
+  lookAhead(): ReadonlyArray<string> | undefined {
+    if (this.failure !== undefined) return undefined
+    this.ahead ??= this.next()
+    return this.ahead
   }
 
   /** The next request, or `undefined` if it is not complete, or if `failure` says that there will not be one. */

@@ -290,6 +290,11 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     if (client.afterReply.length > 0) for (const message of client.afterReply.splice(0)) outbox.push(message)
   }
 
+  const allowLengths = () => {
+    decoder.authenticated = client.authenticated
+    decoder.bulkLengthMax = config.current.protoMaxBulkLen
+  }
+
   /** Serves requests until there is none, the client is to close, output piles up, or a command parks. */
   const drain = (): Stop => {
     dispatcher.tick()
@@ -297,8 +302,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     for (;;) {
       if (closed) return "closed"
       if (client.closing) return "closed"
-      decoder.authenticated = client.authenticated
-      decoder.bulkLengthMax = config.current.protoMaxBulkLen
+      allowLengths()
       const argv = decoder.next()
       client.argv = argv ?? noWords
       if (argv === undefined) break
@@ -476,6 +480,22 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return next === undefined
   }
 
+  let isExpected = false
+  /** The second word of almost every command that has a key is one. Where it is not, nothing but time is lost. */
+  const lookAhead = () => {
+    if (wakeWith === undefined || closed || client.closing || !client.db.isLarge) return
+    allowLengths()
+    const argv = decoder.lookAhead()
+    if (argv === undefined || argv.length < 2) return
+    client.db.expect(argv[1]!)
+    isExpected = true
+  }
+
+  const fetchExpected = () => {
+    isExpected = false
+    client.db.fetchExpected()
+  }
+
   /** The fiber on whose behalf input was served, until the answers are sent. */
   let served: typeof wakeWith
 
@@ -484,6 +504,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     // A fiber that does not wait for input serves it when it comes to that.
     if (resume === undefined) return
     wakeWith = undefined
+    if (isExpected) fetchExpected()
     if (onBehalf(resume, serve)) served = resume
   }
 
@@ -521,6 +542,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         if (inboxBytes > inboxHighWater) pauseReading()
       },
       room: () => decoder.room(),
+      lookAhead,
       serve: serveInTurn,
       flush: flushInTurn,
       end: () => {

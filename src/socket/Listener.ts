@@ -30,6 +30,7 @@ const protectedRefusal =
 const unheard: TransportEvents = {
   data: () => {},
   room: () => undefined,
+  lookAhead: () => {},
   serve: () => {},
   flush: () => {},
   end: () => {},

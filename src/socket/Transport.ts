@@ -2,7 +2,7 @@
  * A byte pipe to one peer, as little of it as a connection needs: `net.Socket` and the in-memory pair both fit behind it.
  *
  * The idea to hold: events arrive by callback, one at a time; what has to wait is left to the connection's fiber. `data` only takes
- * in; `serve` and `flush` follow in the same turn of the event loop (see Turn.ts).
+ * in; `lookAhead`, `serve` and `flush` follow in the same turn of the event loop (see Turn.ts).
  */
 import type { Member } from "./Turn.ts"
 

@@ -85,6 +85,19 @@ export class Database {
     return value
   }
 
+  /** See `Keyspace.isLarge`. */
+  get isLarge(): boolean {
+    return this.#keyspace.isLarge
+  }
+
+  expect(key: string): void {
+    this.#keyspace.expect(key)
+  }
+
+  fetchExpected(): void {
+    this.#keyspace.fetchExpected()
+  }
+
   #count(key: string, hit: boolean): void {
     if (hit) this.#shared.counters.hits++
     else {

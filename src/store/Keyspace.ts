@@ -21,6 +21,11 @@ export interface Keyspace {
   readonly find: (key: string) => Value | undefined
   /** As `find`, but for who only passes a longer text on: it may be given to `take` as bytes, and what that makes of it is answered. */
   readonly findOr: <A>(key: string, take: Take<A>) => Value | A | undefined
+  /** Whether look-ups wait for memory, so that it is worth while to say beforehand which keys are going to be looked up. */
+  readonly isLarge: boolean
+  /** Notes that `key` is about to be looked up: of several, `fetchExpected` finds the memory of all at once. Changes nothing. */
+  readonly expect: (key: string) => void
+  readonly fetchExpected: () => void
   /** The value, for reading only: a change of it need not last. The access stamp stays. */
   readonly peek: (key: string) => Value | undefined
   /** Whether the key is there. */
@@ -188,6 +193,10 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
     },
     find,
     findOr: find,
+    // Where the records are is V8's business.
+    isLarge: false,
+    expect: () => {},
+    fetchExpected: () => {},
     peek: (key) => {
       const position = positions.get(key)
       return position === undefined ? undefined : values[position]

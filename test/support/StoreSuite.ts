@@ -145,6 +145,12 @@ const changes: ReadonlyArray<Change> = [
     expect(keyspace.collection(key)).toBe(typeof old === "object" ? old : undefined)
   },
   (keyspace) => void keyspace.tidy(),
+  (keyspace, _model, key) => {
+    keyspace.expect(key)
+    for (let i = 0; i < 100; i++) keyspace.expect(`key ${i * 7}`)
+    keyspace.fetchExpected()
+    keyspace.expect(key)
+  },
   (keyspace, model, key, n) => put(keyspace, model, key, longText(16_000 + (n % 18_000), n)),
 ]
 

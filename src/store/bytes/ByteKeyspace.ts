@@ -47,6 +47,7 @@ import {
   valueLengthMask,
   writeDouble,
 } from "./RecordLayout.ts"
+import { Expected } from "./Expected.ts"
 import { LongText } from "./LongText.ts"
 import { References } from "./References.ts"
 import { segmentOf, Segments, wordAt } from "./Segments.ts"
@@ -74,6 +75,9 @@ const referenceBytes = 8
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
 
+/** So many bytes of records are not in the processor's second cache. */
+const largeMin = 8 * 1024 * 1024
+
 export const makeBytes: Make = (clock, onUntidy = () => {}, dropped) => new ByteKeyspace(clock, onUntidy, dropped)
 
 /** A value as it may be kept in the heap: the longest strings are none that was cut out of another. */
@@ -93,6 +97,7 @@ class ByteKeyspace implements Keyspace {
   private readonly volatile = new PositionList()
   private readonly weights = new Weights()
   private readonly walks: Array<PositionWalk> = []
+  private readonly expected = new Expected()
   /** The key looked up last, and what was found: commands look a key up several times. */
   private lastKey: string | undefined
   private lastEnd = 0
@@ -154,6 +159,18 @@ class ByteKeyspace implements Keyspace {
     // It may be about to change: from the first use on it is an object.
     if ((first & kindMask) === kindPacked) this.replaceValue(address, value)
     return value
+  }
+
+  get isLarge(): boolean {
+    return this.segments.used > largeMin
+  }
+
+  expect(key: string): void {
+    this.expected.add(KeyBytes.load(key))
+  }
+
+  fetchExpected(): void {
+    this.expected.fetch(this.index, this.segments)
   }
 
   peek(key: string): Value | undefined {
