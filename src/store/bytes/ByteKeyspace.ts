@@ -2,12 +2,12 @@
  * The inside of a database that is made for many keys: keys and string values are bytes outside the heap, so the collector has nothing to
  * walk, and 16 + 32 bytes take 64 and some 20 of index. `Keyspace.makeMap` is the readable one.
  *
- * What a record looks like is in `RecordLayout.ts`; which strings are in the heap nevertheless, in `LongText.ts`.
+ * Records one by one are the business of `Records.ts`; which strings are in the heap nevertheless, of `LongText.ts`.
  *
  * The idea to hold: positions are as in `makeMap`, dense and filled up from the end, so scans and walks work and promise the same. What
  * moves a record (a longer value, emptying a segment) changes its address in the index and in the lists, never its position.
  */
-import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
+import { flat } from "../../bytes/Bytes.ts"
 import {
   type AccessClock,
   type Footprint,
@@ -18,7 +18,6 @@ import {
   takenLengthMin,
   type Walk,
 } from "../Keyspace.ts"
-import { unpack } from "../PackedCollection.ts"
 import type { Collection, Value } from "../Value.ts"
 import { BulkLoad } from "./BulkLoad.ts"
 import * as KeyBytes from "./KeyBytes.ts"
@@ -34,8 +33,6 @@ import {
   keyLengthMask,
   keyLengthShift,
   keyWords,
-  kindDouble,
-  kindInteger,
   kindMask,
   kindPacked,
   kindReference,
@@ -45,18 +42,16 @@ import {
   readDouble,
   valueBytes,
   valueLengthMask,
+  valueWord,
   writeDouble,
 } from "./RecordLayout.ts"
 import { Expected } from "./Expected.ts"
-import { LongText } from "./LongText.ts"
-import { References } from "./References.ts"
 import { segmentOf, Segments, wordAt } from "./Segments.ts"
 import { SlotIndex } from "./SlotIndex.ts"
+import { Records } from "./Records.ts"
 import { PositionWalk } from "./PositionWalk.ts"
 import { Weights } from "./Weights.ts"
 
-/** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
-const writtenCharwiseMax = 12
 /**
  * What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it, and 8 for this very
  * size while it is remembered, which is while there is a limit.
@@ -80,9 +75,6 @@ const largeMin = 8 * 1024 * 1024
 
 export const makeBytes: Make = (clock, onUntidy = () => {}, dropped) => new ByteKeyspace(clock, onUntidy, dropped)
 
-/** A value as it may be kept in the heap: the longest strings are none that was cut out of another. */
-const kept = (value: Value): Value => (typeof value === "string" && value.length <= ownLengthMin ? flat(value) : value)
-
 class ByteKeyspace implements Keyspace {
   private readonly clock: AccessClock
   private readonly onUntidy: () => void
@@ -90,8 +82,9 @@ class ByteKeyspace implements Keyspace {
   /** Whether `onUntidy` was called since all was tidy. */
   private wasUntidy = false
   private readonly index = new SlotIndex()
-  private readonly segments = new Segments()
-  private readonly references = new References()
+  private readonly records = new Records()
+  private readonly segments = this.records.segments
+  private readonly references = this.records.references
   /** The address of each key's record, and of each record with a deadline. */
   private readonly positions = new PositionList()
   private readonly volatile = new PositionList()
@@ -135,7 +128,7 @@ class ByteKeyspace implements Keyspace {
       const word = wordAt(address)
       const length = words[word + 2] & valueLengthMask
       if (length >= takenLengthMin) {
-        const start = this.valueWord(words, word) << 2
+        const start = valueWord(words, word) << 2
         const taken = take(this.segments.bytes[segment], start, start + length)
         if (taken !== undefined) return taken
       }
@@ -155,7 +148,7 @@ class ByteKeyspace implements Keyspace {
   }
 
   private used(address: number, first: number): Value {
-    const value = this.valueAt(address)
+    const value = this.records.valueAt(address)
     // It may be about to change: from the first use on it is an object.
     if ((first & kindMask) === kindPacked) this.replaceValue(address, value)
     return value
@@ -175,7 +168,7 @@ class ByteKeyspace implements Keyspace {
 
   peek(key: string): Value | undefined {
     const address = this.lookUp(key)
-    return address === 0 ? undefined : this.valueAt(address)
+    return address === 0 ? undefined : this.records.valueAt(address)
   }
 
   has(key: string): boolean {
@@ -184,12 +177,7 @@ class ByteKeyspace implements Keyspace {
 
   collection(key: string): Collection | undefined {
     const address = this.lookUp(key)
-    if (address === 0) return undefined
-    const words = this.segments.words[segmentOf(address)]
-    const word = wordAt(address)
-    if ((words[word] & (kindMask | longTextBit)) !== kindReference) return undefined
-    const value = this.references.get(words[this.valueWord(words, word)])
-    return typeof value === "object" ? (value as Collection) : undefined
+    return address === 0 ? undefined : this.records.collectionAt(address)
   }
 
   put(key: string, value: Value): boolean {
@@ -213,11 +201,11 @@ class ByteKeyspace implements Keyspace {
       positions: this.positions,
       volatile: this.volatile,
       stamp: () => this.clock.stamp(0),
-      isKeyAt: (address, length) => this.isLoadedAt(address, length),
-      keyOf: (address) => this.keyOf(address),
-      writeValue: (segment, words, word, at, value) => this.writeValue(segment, words, word, at, value),
+      isKeyAt: (address, length) => this.records.isLoadedAt(address, length),
+      keyOf: (address) => this.records.keyOf(address),
+      writeValue: (segment, words, word, at, value) => this.records.writeValue(segment, words, word, at, value),
       freeValue: (words, word) => {
-        if ((words[word] & kindMask) === kindReference) this.references.remove(words[this.valueWord(words, word)])
+        if ((words[word] & kindMask) === kindReference) this.records.removeReference(words, word)
       },
       added: () => {
         // One of them may have been looked for before it was there.
@@ -227,22 +215,10 @@ class ByteKeyspace implements Keyspace {
     })
   }
 
-  /** Whether the record at `address` has the key in `KeyBytes.words`. */
-  private isLoadedAt(address: number, length: number): boolean {
-    const words = this.segments.words[segmentOf(address)]
-    const word = wordAt(address)
-    if ((words[word] & longKeyBit) !== 0) return false
-    if (((words[word + 2] >>> keyLengthShift) & keyLengthMask) !== length) return false
-    const from = word + headerWords
-    const count = KeyBytes.wordsFor(length)
-    for (let i = 0; i < count; i++) if (words[from + i] !== KeyBytes.words[i]) return false
-    return true
-  }
-
   remove(key: string): Value | undefined {
     const address = this.lookUp(key)
     if (address === 0) return undefined
-    const value = this.valueAt(address)
+    const value = this.records.valueAt(address)
     const words = this.segments.words[segmentOf(address)]
     const word = wordAt(address)
     const flags = words[word]
@@ -252,7 +228,7 @@ class ByteKeyspace implements Keyspace {
     if ((flags & deadlineBit) !== 0) this.leaveVolatile(words, word)
     if ((flags & kindMask) === kindReference) {
       this.dropped?.add(value)
-      this.references.remove(words[this.valueWord(words, word)])
+      this.records.removeReference(words, word)
     }
     if ((flags & longKeyBit) !== 0) this.references.remove(words[word + headerWords])
     this.segments.free(address)
@@ -332,7 +308,7 @@ class ByteKeyspace implements Keyspace {
 
   setWeight(key: string, bytes: number): void {
     const address = this.lookUp(key)
-    if (address !== 0) this.weights.set(this.positionOf(address), bytes)
+    if (address !== 0) this.weights.set(this.records.positionOf(address), bytes)
   }
 
   get totalWeight(): number {
@@ -344,7 +320,7 @@ class ByteKeyspace implements Keyspace {
     for (let left = count; left > 0 && next > 0; left--) {
       next--
       const address = this.positions.at(next)
-      visit(this.keyOf(address), this.valueAt(address))
+      visit(this.records.keyOf(address), this.records.valueAt(address))
     }
     return next
   }
@@ -354,10 +330,10 @@ class ByteKeyspace implements Keyspace {
       walks: this.walks,
       size: this.size,
       keyAt: (position) => this.keyAt(position),
-      valueAt: (position) => this.valueAt(this.positions.at(position)),
+      valueAt: (position) => this.records.valueAt(this.positions.at(position)),
       positionOf: (key) => {
         const address = this.lookUp(key)
-        return address === 0 ? -1 : this.positionOf(address)
+        return address === 0 ? -1 : this.records.positionOf(address)
       },
     })
     this.walks.push(walk)
@@ -365,13 +341,13 @@ class ByteKeyspace implements Keyspace {
   }
 
   keyAt(position: number): string {
-    return this.keyOf(this.positions.at(position))
+    return this.records.keyOf(this.positions.at(position))
   }
 
   *volatileKeys(): IterableIterator<string> {
     // Downward, like a scan: what is removed meanwhile moves a record only to where it has not been, or has been already.
     for (let next = this.volatile.size - 1; next >= 0; next = Math.min(next, this.volatile.size) - 1) {
-      yield this.keyOf(this.volatile.at(next))
+      yield this.records.keyOf(this.volatile.at(next))
     }
   }
 
@@ -407,62 +383,13 @@ class ByteKeyspace implements Keyspace {
     if (end === this.lastEnd && key === this.lastKey) return this.lastAddress
     const hash = KeyBytes.load(key)
     let address = this.index.first(hash)
-    while (address !== 0 && !this.isKeyAt(address, key)) address = this.index.next()
+    while (address !== 0 && !this.records.isKeyAt(address, key)) address = this.index.next()
     this.lastKey = key
     this.lastEnd = end
     this.lastLoad = KeyBytes.loads
     this.lastHash = hash
     this.lastAddress = address
     return address
-  }
-
-  private isKeyAt(address: number, key: string): boolean {
-    const words = this.segments.words[segmentOf(address)]
-    const word = wordAt(address)
-    const { length } = key
-    if ((words[word] & longKeyBit) !== 0) return this.references.get(words[word + headerWords]) === key
-    return length <= KeyBytes.inlineKeyMax && this.isLoadedAt(address, length)
-  }
-
-  private positionOf(address: number): number {
-    return this.segments.words[segmentOf(address)][wordAt(address) + 1]
-  }
-
-  private keyOf(address: number): string {
-    const segment = segmentOf(address)
-    const words = this.segments.words[segment]
-    const word = wordAt(address)
-    const from = word + headerWords
-    if ((words[word] & longKeyBit) !== 0) return this.references.get(words[from]) as string
-    const length = (words[word + 2] >>> keyLengthShift) & keyLengthMask
-    return this.segments.bytes[segment].latin1Slice(from << 2, (from << 2) + length)
-  }
-
-  private valueWord(words: Int32Array, word: number): number {
-    return word + headerWords + keyWords(words[word + 2], words[word])
-  }
-
-  private valueAt(address: number): Value {
-    const segment = segmentOf(address)
-    const words = this.segments.words[segment]
-    const word = wordAt(address)
-    const at = this.valueWord(words, word)
-    switch (words[word] & kindMask) {
-      case kindText: {
-        const length = words[word + 2] & valueLengthMask
-        return length === 0 ? "" : this.segments.bytes[segment].latin1Slice(at << 2, (at << 2) + length)
-      }
-      case kindInteger:
-        return words[at]
-      case kindDouble:
-        return readDouble(words, at)
-      case kindPacked:
-        return unpack(this.segments.bytes[segment], at << 2, (at << 2) + (words[word + 2] & valueLengthMask))
-      default: {
-        const item = this.references.get(words[at])
-        return (words[word] & longTextBit) === 0 ? (item as Value) : (item as LongText).read()
-      }
-    }
   }
 
   private insert(key: string, value: Value): void {
@@ -480,63 +407,23 @@ class ByteKeyspace implements Keyspace {
     words[word + 2] = (words[word + 2] & classMask) | (isLong ? 0 : length << keyLengthShift)
     if (isLong) words[word + headerWords] = this.references.add(flat(key))
     else for (let i = 0; i < count; i++) words[word + headerWords + i] = KeyBytes.words[i]
-    this.writeValue(segment, words, word, word + headerWords + count, value)
+    this.records.writeValue(segment, words, word, word + headerWords + count, value)
     this.positions.push(address)
     this.index.add(this.lastHash, address)
     this.lastAddress = address
     this.tidyStep()
   }
 
-  /** Writes a value for which there is room, over none or one that is no reference. */
-  private writeValue(segment: number, words: Int32Array, word: number, at: number, value: Value): void {
-    let kind = kindText
-    let length = 4
-    if (typeof value === "string" && value.length <= inlineValueMax) {
-      length = value.length
-      const bytes = this.segments.bytes[segment]
-      if (length > writtenCharwiseMax) bytes.latin1Write(value, at << 2, length)
-      else for (let i = 0; i < length; i++) bytes[(at << 2) + i] = value.charCodeAt(i)
-    } else if (typeof value === "number") {
-      if ((value | 0) === value) {
-        kind = kindInteger
-        words[at] = value
-      } else {
-        kind = kindDouble
-        length = 8
-        writeDouble(words, at, value)
-      }
-    } else {
-      kind = kindReference
-      const isLongText = LongText.takes(value)
-      if (isLongText) kind |= longTextBit
-      words[at] = this.references.add(isLongText ? new LongText(value) : kept(value))
-    }
-    words[word] = (words[word] & ~(kindMask | longTextBit)) | kind
-    words[word + 2] = (words[word + 2] & ~valueLengthMask) | length
-  }
-
   private replaceValue(address: number, value: Value): void {
     let words = this.segments.words[segmentOf(address)]
     let word = wordAt(address)
     const flags = words[word]
-    const at = this.valueWord(words, word)
+    const at = valueWord(words, word)
     const isReference = typeof value === "object" || (typeof value === "string" && value.length > inlineValueMax)
     if ((flags & kindMask) === kindReference) {
       if ((flags & longTextBit) === 0) this.dropped?.add(this.references.get(words[at]))
-      if (isReference) {
-        const item = (flags & longTextBit) === 0 ? undefined : (this.references.get(words[at]) as LongText)
-        if (LongText.takes(value)) {
-          if (item?.replace(value) === true) return
-          this.references.set(words[at], new LongText(value))
-          words[word] = flags | longTextBit
-        } else {
-          this.references.set(words[at], kept(value))
-          words[word] = flags & ~longTextBit
-        }
-        return
-      }
-      this.references.remove(words[at])
-      words[word] = flags & ~(kindMask | longTextBit)
+      if (isReference) return this.records.replaceReference(words, word, value)
+      this.records.removeReference(words, word)
     }
     const bytes = valueBytes(value)
     const needed = (at - word) * 4 + bytes + ((flags & deadlineBit) === 0 ? 0 : deadlineWords * 4)
@@ -548,7 +435,7 @@ class ByteKeyspace implements Keyspace {
       words = this.segments.words[segmentOf(address)]
       word = wordAt(address)
     }
-    this.writeValue(segmentOf(address), words, word, this.valueWord(words, word), value)
+    this.records.writeValue(segmentOf(address), words, word, valueWord(words, word), value)
     this.tidyStep()
   }
 
@@ -562,7 +449,7 @@ class ByteKeyspace implements Keyspace {
     const hash =
       (flags & longKeyBit) === 0
         ? KeyBytes.hashOf(from, word + headerWords, (lengths >>> keyLengthShift) & keyLengthMask)
-        : KeyBytes.load(this.keyOf(address))
+        : KeyBytes.load(this.records.keyOf(address))
     const target = this.segments.take(bytes)
     const to = this.segments.words[segmentOf(target)]
     const targetWord = wordAt(target)

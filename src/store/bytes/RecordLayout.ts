@@ -44,6 +44,10 @@ export const classMask = ~((1 << classShift) - 1)
 export const keyWords = (lengths: number, flags: number): number =>
   (flags & longKeyBit) !== 0 ? 1 : KeyBytes.wordsFor((lengths >>> keyLengthShift) & keyLengthMask)
 
+/** The first of the value's words. */
+export const valueWord = (words: Int32Array, word: number): number =>
+  word + headerWords + keyWords(words[word + 2], words[word])
+
 /** The first of a deadline's words: two of a double, then the index among the records that have one. */
 export const deadlineWord = (words: Int32Array, word: number): number =>
   word + (Segments.sizeAt(words, word) >>> 2) - deadlineWords
