@@ -1,6 +1,8 @@
 /** Memory outside the heap goes back when it is given back, not when the collector next happens to look at everything. */
 import { describe, expect, it } from "vitest"
+import { IndexedScores } from "../src/store/IndexedScores.ts"
 import * as Outside from "../src/store/bytes/Outside.ts"
+import * as Pages from "../src/store/bytes/Pages.ts"
 
 const mib = 2 ** 20
 const held = (): number => process.memoryUsage().arrayBuffers
@@ -23,5 +25,76 @@ describe("arrays outside the heap", () => {
     expect(Outside.spareBytes() - before).toBe(array.buffer.byteLength - 4 * mib)
     Outside.release(array)
     expect(Outside.spareBytes()).toBe(before)
+  })
+})
+
+describe("pages", () => {
+  const words = Pages.pageBytes / 4
+  const takeMany = (count: number) => Array.from({ length: count }, () => Pages.take(words))
+
+  it("are parts of large regions, each of which goes with the last of its pages", () => {
+    const before = [Pages.regionCount(), Outside.spareBytes()]
+    const bytes = held()
+    const pages = takeMany(300)
+    pages.forEach((page, i) => page.fill(i))
+    expect(pages.every((page, i) => page.length === words && page[0] === i && page.at(-1) === i)).toBe(true)
+    expect(new Set(pages.map(({ buffer }) => buffer)).size).toBeLessThanOrEqual(4)
+    expect(Pages.regionCount() - before[0]!).toBeGreaterThanOrEqual(2)
+    expect(held() - bytes - (Outside.spareBytes() - before[1]!)).toBe(300 * Pages.pageBytes)
+    const [first, ...rest] = pages
+    for (const page of rest) Pages.release(page)
+    expect(first!.every((word) => word === 0)).toBe(true)
+    Pages.release(first!)
+    // A second time is no harm.
+    Pages.release(first!)
+    expect([Pages.regionCount(), Outside.spareBytes()]).toEqual(before)
+    expect(held()).toBe(bytes)
+  })
+
+  it("that nobody gave back are found by the collector", async () => {
+    const before = Pages.regionCount()
+    takeMany(200)
+    expect(Pages.regionCount()).toBeGreaterThan(before)
+    for (let turns = 0; turns < 100 && Pages.regionCount() > before; turns++) {
+      Outside.collectAll()
+      await new Promise((resume) => setImmediate(resume))
+    }
+    expect(Pages.regionCount()).toBe(before)
+  })
+})
+
+describe("the leaves of a large sorted set", () => {
+  const make = (size: number) => {
+    const scores = new IndexedScores()
+    for (let i = 0; i < size; i++) scores.append(`member:${i}`, (i * 7919) % size)
+    return scores
+  }
+
+  it("are given back with it", () => {
+    const before = [Pages.regionCount(), Outside.spareBytes()]
+    const scores = make(100_000)
+    expect(scores.tree.slabBytes).toBeGreaterThan(16 * 100_000)
+    expect(Pages.regionCount()).toBeGreaterThan(before[0]!)
+    while (scores.release());
+    expect([scores.tree.slabBytes, Pages.regionCount(), Outside.spareBytes()]).toEqual([0, ...before])
+  })
+
+  it("take no more than they need after most members were removed, from wherever", () => {
+    const size = 100_000
+    const scores = make(size)
+    const full = scores.tree.slabBytes
+    const model: Array<number> = []
+    for (let i = 0; i < size; i++) {
+      if ((i * 31) % 20 === 0) model.push(i)
+      else scores.remove(scores.records.find(`member:${i}`))
+    }
+    expect(scores.tree.size).toBe(model.length)
+    // Nodes are joined when they are a quarter full, so the leaves take up to four times what they hold; and slabs three times that.
+    expect(scores.tree.slabBytes).toBeLessThan(full / 3)
+    const expected = model.map((i) => [`member:${i}`, (i * 7919) % size] as const).sort(([, a], [, b]) => a - b)
+    const found: Array<readonly [string, number]> = []
+    scores.visit(0, model.length, false, (member, score) => found.push([member, score]))
+    expect(found).toEqual(expected)
+    expect(expected.map(([member]) => scores.rank(member))).toEqual(expected.map((_, rank) => rank))
   })
 })

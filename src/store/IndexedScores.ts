@@ -15,6 +15,13 @@ export class IndexedScores {
     this.records.onMoved = (from, to) => this.tree.rename(from, to)
   }
 
+  /** See `Collection.release`. */
+  release(): boolean {
+    // A snapshot is still giving the records out.
+    if (this.records.walks.length > 0) return false
+    return this.tree.release() || this.records.release()
+  }
+
   score(member: string): number | undefined {
     const address = this.records.find(member)
     return address === 0 ? undefined : this.records.score(address)

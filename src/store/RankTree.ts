@@ -8,26 +8,63 @@
  * removal nor a moved record repairs anything above the leaf. Scores lie in the nodes themselves, because following an
  * address to its score costs a cache miss a comparison: measured 5 us a rank among a million instead of 2.
  */
+import { LeafRoom, type Slab } from "./LeafRoom.ts"
 import type { ScoreRecords } from "./records/ScoreRecords.ts"
 
 const leafMax = 128
 const leafFirst = 8
 const innerMax = 64
+/** Slabs of leaves given back in a step: at most 10 us each. */
+const slabsReleased = 32
 
-/** Scores and addresses by turns, from `start` on: both ends can give way, so that taking the first costs no more than the last. */
+/**
+ * Scores and addresses by turns, from `start` on: both ends can give way, so that taking the first costs no more than the last. A leaf that
+ * is not full grown has an array of its own, any other a piece of one in the tree's room.
+ */
 class Leaf {
+  /** Whose piece it has; absent when `entries` is an array of its own. */
+  slab: Slab | undefined
   entries: Float64Array
-  start = 0
+  /** Where in `entries` its part begins, where its entries do, how many fit, and how many there are: all in entries. */
+  private base: number
+  start: number
+  private capacity: number
   size = 0
   previous: Leaf | undefined = undefined
   next: Leaf | undefined = undefined
-  constructor(capacity: number) {
-    this.entries = new Float64Array(capacity * 2)
+  private constructor(slab: Slab | undefined, entries: Float64Array, base: number, capacity: number) {
+    this.slab = slab
+    this.entries = entries
+    this.base = this.start = base
+    this.capacity = capacity
   }
 
-  get capacity(): number {
-    return this.entries.length >>> 1
+  /** One with an array of its own, for so many entries. */
+  static own(capacity: number): Leaf {
+    return new Leaf(undefined, new Float64Array(capacity * 2), 0, capacity)
   }
+
+  /** A full grown one. */
+  static in(room: LeafRoom): Leaf {
+    const slab = room.slab()
+    return slab === undefined ? Leaf.own(leafMax) : new Leaf(slab, slab.entries, room.cut(slab) >>> 1, leafMax)
+  }
+
+  /** Gives its memory back: nothing must be asked of it any more. */
+  giveTo(room: LeafRoom): void {
+    room.give(this.slab, this.base << 1)
+  }
+
+  /** Moves to another slab, as its own is being left. */
+  moveIn(room: LeafRoom): void {
+    const { slab, base, entries, start, size } = this
+    this.slab = room.slab()
+    this.entries = this.slab?.entries ?? new Float64Array(leafMax * 2)
+    this.base = this.start = this.slab === undefined ? 0 : room.cut(this.slab) >>> 1
+    this.entries.set(entries.subarray(start << 1, (start + size) << 1), this.base << 1)
+    room.give(slab, base << 1)
+  }
+
   score(index: number): number {
     return this.entries[(this.start + index) << 1]
   }
@@ -43,7 +80,8 @@ class Leaf {
     const { size } = this
     if (size === this.capacity) this.grow()
     const { entries, start } = this
-    if (start > 0 && (index * 2 < size || start + size === this.capacity)) {
+    const { base } = this
+    if (start > base && (index * 2 < size || start + size === base + this.capacity)) {
       entries.copyWithin((start - 1) << 1, start << 1, (start + index) << 1)
       this.start--
     } else entries.copyWithin((start + index + 1) << 1, (start + index) << 1, (start + size) << 1)
@@ -59,12 +97,12 @@ class Leaf {
       if (index > 0) entries.copyWithin((start + 1) << 1, start << 1, (start + index) << 1)
       this.start++
     } else entries.copyWithin((start + index) << 1, (start + index + 1) << 1, (start + size) << 1)
-    if (--this.size === 0) this.start = 0
+    if (--this.size === 0) this.start = this.base
   }
 
   /** A new leaf with the entries from `index` on, which leave this one. */
-  splitAt(index: number): Leaf {
-    const right = new Leaf(leafMax)
+  splitAt(index: number, room: LeafRoom): Leaf {
+    const right = Leaf.in(room)
     right.take(this, index)
     this.size = index
     right.next = this.next
@@ -78,19 +116,24 @@ class Leaf {
   take(other: Leaf, index: number): void {
     const { size } = this
     const taken = other.size - index
-    if (this.start > 0 || this.capacity < size + taken) this.grow()
+    if (this.capacity < size + taken) this.grow()
+    else if (this.start > this.base) {
+      this.entries.copyWithin(this.base << 1, this.start << 1, (this.start + size) << 1)
+      this.start = this.base
+    }
     const from = (other.start + index) << 1
-    this.entries.set(other.entries.subarray(from, from + (taken << 1)), size << 1)
+    this.entries.set(other.entries.subarray(from, from + (taken << 1)), (this.base + size) << 1)
     this.size += taken
   }
 
-  /** Moves the entries to the beginning of an array that has room for more. */
+  /** Moves the entries of a leaf that is not full grown to the beginning of an array that has room for more. */
   private grow(): void {
     const { start, size } = this
-    const entries = new Float64Array(2 * (this.capacity >= leafMax / 4 ? leafMax : this.capacity * 2))
+    this.capacity = this.capacity >= leafMax / 4 ? leafMax : this.capacity * 2
+    const entries = new Float64Array(this.capacity * 2)
     entries.set(this.entries.subarray(start << 1, (start + size) << 1))
     this.entries = entries
-    this.start = 0
+    this.base = this.start = 0
   }
 }
 
@@ -162,13 +205,25 @@ const removeAt = <T>(values: Array<T>, index: number): void => {
 
 export class RankTree {
   private readonly records: ScoreRecords
-  private root: Node = new Leaf(leafFirst)
+  private readonly room = new LeafRoom(leafMax * 2)
+  private root: Node = Leaf.own(leafFirst)
   constructor(records: ScoreRecords) {
     this.records = records
   }
 
   get size(): number {
     return this.root.size
+  }
+
+  /** Bytes of the arrays that leaves are pieces of. */
+  get slabBytes(): number {
+    return this.room.bytes
+  }
+
+  /** Gives a little of the leaves' memory back, after which nothing may be asked of the tree; false when there is no more. */
+  release(): boolean {
+    this.root = Leaf.own(leafFirst)
+    return this.room.release(slabsReleased)
   }
 
   /** Adds a record that is not there. */
@@ -353,27 +408,27 @@ export class RankTree {
     }
     // Rising scores fill the tree from the right: leaves that no later record will reach stay full.
     const half = last && index === leafMax ? leafMax : leafMax >>> 1
-    const right = leaf.splitAt(half)
+    const right = leaf.splitAt(half, this.room)
     if (index < half) leaf.insert(index, score, address)
     else right.insert(index - half, score, address)
     return { node: right, score: right.score(0), member: this.records.member(right.address(0)) }
   }
 
   private removeBelow(node: Node, address: number, score: number): void {
-    if (node instanceof Leaf) return node.remove(this.indexOf(node, address, score))
+    if (node instanceof Leaf) return this.removeFrom(node, this.indexOf(node, address, score))
     const index = this.childOf(node, address, score)
     const child = node.children[index]
     this.removeBelow(child, address, score)
     node.size--
     node.sizes[index] = child.size
-    rebalance(node, index)
+    rebalance(node, index, this.room)
   }
 
   private takeBelow(node: Node, last: boolean): number {
     if (node instanceof Leaf) {
       const index = last ? node.size - 1 : 0
       const address = node.address(index)
-      node.remove(index)
+      this.removeFrom(node, index)
       return address
     }
     const index = last ? node.children.length - 1 : 0
@@ -381,34 +436,43 @@ export class RankTree {
     const address = this.takeBelow(child, last)
     node.size--
     node.sizes[index] = child.size
-    rebalance(node, index)
+    rebalance(node, index, this.room)
     return address
   }
 
+  private removeFrom(leaf: Leaf, index: number): void {
+    if (leaf.slab?.isLeft === true) leaf.moveIn(this.room)
+    leaf.remove(index)
+  }
+
   private settleRoot(): void {
-    if (this.root.size === 0) this.root = new Leaf(leafFirst)
+    if (this.root.size === 0) {
+      if (this.root instanceof Leaf) this.root.giveTo(this.room)
+      this.root = Leaf.own(leafFirst)
+    }
     while (this.root instanceof Inner && this.root.children.length === 1) this.root = this.root.children[0]
   }
 }
 
 /** Takes out an empty child, and joins one that has become small with a neighbour that has room. */
-const rebalance = (parent: Inner, index: number): void => {
+const rebalance = (parent: Inner, index: number, room: LeafRoom): void => {
   const child = parent.children[index]
   if (child.size === 0) {
     if (child instanceof Leaf) {
       if (child.previous !== undefined) child.previous.next = child.next
       if (child.next !== undefined) child.next.previous = child.previous
+      child.giveTo(room)
     }
     return parent.remove(index)
   }
   const width = child instanceof Leaf ? child.size : child.children.length
   if (width * 4 > (child instanceof Leaf ? leafMax : innerMax)) return
-  if (index > 0 && join(parent, index - 1)) return
-  if (index + 1 < parent.children.length) join(parent, index)
+  if (index > 0 && join(parent, index - 1, room)) return
+  if (index + 1 < parent.children.length) join(parent, index, room)
 }
 
 /** Moves the child after `index` into the one at `index` if there is room to spare; answers whether. */
-const join = (parent: Inner, index: number): boolean => {
+const join = (parent: Inner, index: number, room: LeafRoom): boolean => {
   const left = parent.children[index]
   const right = parent.children[index + 1]
   if (left instanceof Leaf && right instanceof Leaf) {
@@ -416,6 +480,7 @@ const join = (parent: Inner, index: number): boolean => {
     left.take(right, 0)
     left.next = right.next
     if (right.next !== undefined) right.next.previous = left
+    right.giveTo(room)
   } else if (left instanceof Inner && right instanceof Inner) {
     if ((left.children.length + right.children.length) * 4 > innerMax * 3) return false
     // The first lower bound of the right one was never looked at; the parent's is the one that holds.

@@ -263,7 +263,7 @@ export class SortedSet implements Collection {
   }
 
   release(): boolean {
-    return typeof this.#inside !== "string" && this.#inside.records.release()
+    return typeof this.#inside !== "string" && this.#inside.release()
   }
 
   memoryUsage(): number {

@@ -86,6 +86,21 @@ const fillings: ReadonlyArray<Filling> = [
     ],
   },
   {
+    name: "sorted set, the one that is left of ten",
+    ratioMax: 1.5,
+    afterDeletions: true,
+    commands: (keys) => {
+      const parts = Math.ceil(keys / 10)
+      return [
+        parts + 9,
+        (index) =>
+          index < parts
+            ? ["ZADD", `key:${index % 10}`, ...elements(index, 100, scored)]
+            : ["DEL", `key:${index - parts + 1}`],
+      ]
+    },
+  },
+  {
     name: "strings with a deadline",
     ratioMax: 1.5,
     commands: (keys) => [

@@ -31,6 +31,11 @@ const spares = new FinalizationRegistry<number>((bytes) => {
 /** Bytes behind the arrays that are there: V8 counts them, but they take no memory. */
 export const spareBytes = (): number => spare
 
+/** Of an array that was taken, so many bytes more (or less, below 0) are not used. */
+export const addSpare = (bytes: number): void => {
+  spare += bytes
+}
+
 /** So many words, all zero. */
 export const take = (length: number): Int32Array<ArrayBuffer> => {
   const bytes = length * 4
@@ -50,7 +55,7 @@ const closed = (): MessagePort => {
 }
 
 /** `array` and all views of its bytes are empty from now on. */
-export const release = (array: Int32Array): void => {
+export const release = (array: Int32Array | Float64Array): void => {
   const { byteLength } = array
   if (byteLength < releasedMin) return
   if (byteLength >= mappedMin && spares.unregister(array)) spare -= mappedBytes - byteLength

@@ -1,7 +1,7 @@
 /**
  * Addresses by position, 0..size-1 without holes. In pieces, so that growing never copies more than a small one.
  */
-import { release } from "./Outside.ts"
+import { release, take } from "./Pages.ts"
 
 const pieceBits = 16
 const pieceSize = 1 << pieceBits
@@ -23,9 +23,9 @@ export class PositionList {
   push(address: number): void {
     const position = this.size++
     const number = position >>> pieceBits
-    if (number === this.pieces.length) this.pieces.push(new Int32Array(number === 0 ? firstSize : pieceSize))
+    if (number === this.pieces.length) this.pieces.push(take(number === 0 ? firstSize : pieceSize))
     else if ((position & pieceMask) === this.pieces[number].length) {
-      const grown = new Int32Array(this.pieces[number].length * 2)
+      const grown = take(this.pieces[number].length * 2)
       grown.set(this.pieces[number])
       this.pieces[number] = grown
     }

@@ -8,11 +8,11 @@
  * The idea to hold: a collection can be small, so the first block is, and doubles by copying until it is as large as a block becomes;
  * whoever holds a block's `words` reads them anew after `take`.
  */
-import { release } from "../bytes/Outside.ts"
+import { release, take } from "../bytes/Pages.ts"
 
 const offsetBits = 15
 const offsetMask = (1 << offsetBits) - 1
-/** Units of a block that is full grown: 256 KiB, which the system hands out page by page. */
+/** Units of a block that is full grown: a page. */
 const blockUnits = 1 << offsetBits
 const blocksMax = 1 << (31 - offsetBits)
 const firstUnits = 64
@@ -178,10 +178,10 @@ export class RecordBlocks {
   }
 
   private setBlock(number: number, units: number): void {
-    const buffer = new ArrayBuffer(units << 3)
-    this.words[number] = new Int32Array(buffer)
-    this.bytes[number] = Buffer.from(buffer)
-    this.allocated += buffer.byteLength
+    const words = take(units << 1)
+    this.words[number] = words
+    this.bytes[number] = Buffer.from(words.buffer, words.byteOffset, words.byteLength)
+    this.allocated += words.byteLength
   }
 
   private dropBlock(number: number): void {
