@@ -120,14 +120,14 @@ export class SlotIndex {
 
   /** Brings the slots in which `hashes` begin into the processor's caches, all at once. */
   fetch(hashes: Int32Array, count: number): number {
-    // What is being left may be anywhere, and pieces may be missing.
-    if (this.isMoving) return 0
-    const { slots, shift, pieceBits } = this
-    const mask = slots[0].length - 1
+    const { isMoving, pieceBits } = this
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const home = hashes[i] >>> shift
-      sum |= slots[home >>> pieceBits][((home << 1) & mask) + 1]
+      const isOld = isMoving && this.isInOld(hashes[i])
+      const home = hashes[i] >>> (isOld ? this.oldShift : this.shift)
+      const slots = (isOld ? this.old : this.slots)[home >>> pieceBits]
+      // One that is not needed yet may be missing.
+      if (slots.length > 0) sum |= slots[((home << 1) & (slots.length - 1)) + 1]
     }
     return sum
   }
