@@ -54,6 +54,18 @@ const one = (name: string, command: string, element: (index: number) => Readonly
 const field = (index: number): ReadonlyArray<string> => [member(index), `value:${digits(index)}`]
 const scored = (index: number): ReadonlyArray<string> => [String(index), member(index)]
 
+/** One of ten large sorted sets, after the others were deleted; `keyOf` says to which one a part of the members goes. */
+const leftOfTen = (how: string, keyOf: (part: number, parts: number) => number): Filling => ({
+  name: `sorted set, the last of ten ${how}`,
+  ratioMax: 2,
+  afterDeletions: true,
+  commands: (keys) => {
+    const parts = Math.ceil(keys / 10)
+    const add = (index: number): Argv => ["ZADD", `key:${keyOf(index, parts)}`, ...elements(index, 100, scored)]
+    return [parts + 9, (index) => (index < parts ? add(index) : ["DEL", `key:${index - parts}`])]
+  },
+})
+
 const fillings: ReadonlyArray<Filling> = [
   {
     name: "strings of 16 + 32 bytes",
@@ -85,21 +97,8 @@ const fillings: ReadonlyArray<Filling> = [
       },
     ],
   },
-  {
-    name: "sorted set, the one that is left of ten",
-    ratioMax: 1.5,
-    afterDeletions: true,
-    commands: (keys) => {
-      const parts = Math.ceil(keys / 10)
-      return [
-        parts + 9,
-        (index) =>
-          index < parts
-            ? ["ZADD", `key:${index % 10}`, ...elements(index, 100, scored)]
-            : ["DEL", `key:${index - parts + 1}`],
-      ]
-    },
-  },
+  leftOfTen("filled one after the other", (part, parts) => Math.floor((part * 10) / parts)),
+  leftOfTen("filled by turns", (part) => part % 10),
   {
     name: "strings with a deadline",
     ratioMax: 1.5,
