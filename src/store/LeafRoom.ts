@@ -27,6 +27,7 @@ export interface Slab {
 }
 
 export class LeafRoom {
+  private readonly source = new Pages.PageSource()
   private readonly doubles: number
   private readonly slabs = new Set<Slab>()
   /** Those with a free piece that are not being left. */
@@ -112,7 +113,7 @@ export class LeafRoom {
   private addSlab(): Slab {
     const most = Pages.pageBytes / (this.doubles * 8)
     const pieces = Math.min(most, (ownMax + this.used) >>> 2)
-    const page = pieces === most ? Pages.take(Pages.pageBytes / 4) : undefined
+    const page = pieces === most ? this.source.take(Pages.pageBytes / 4) : undefined
     const entries =
       page === undefined
         ? new Float64Array(pieces * this.doubles)

@@ -14,12 +14,16 @@ import * as Outside from "./Outside.ts"
 export const pageBytes = 256 * 1024
 const pageWords = pageBytes / 4
 const pagesARegion = 128
+/** So many pages of a collection lie in regions with those of others, the next ones in regions that nobody else takes pages from. */
+const sharedMax = 16
 
 interface Region {
   readonly words: Int32Array<ArrayBuffer>
   /** Pages that have been given back, and how many have ever been given out. */
   readonly free: Array<number>
   top: number
+  /** Who alone takes pages from it. */
+  readonly owner: PageSource | undefined
 }
 
 /** From the first made to the last: new pages come from the oldest one with a free page, so that the youngest become empty. */
@@ -37,15 +41,21 @@ const forgotten = new FinalizationRegistry<readonly [Region, page: number]>(([re
 /** Regions there are: for tests. */
 export const regionCount = (): number => regions.length
 
-/** So many words: a page when it is as many, and then they are whatever they were; otherwise an array of its own, all zero. */
-export const take = (length: number): Int32Array<ArrayBuffer> => {
-  if (length !== pageWords) return Outside.take(length)
-  const region = regions.find((each) => freePages(each) > 0) ?? addRegion()
-  const page = region.free.pop() ?? region.top++
-  Outside.addSpare(-pageBytes)
-  const array = new Int32Array(region.words.buffer, page * pageBytes, pageWords)
-  forgotten.register(array, [region, page], array)
-  return array
+/** Where a collection takes its pages from, so that large ones that grew at the same time do not keep each other's regions. */
+export class PageSource {
+  private taken = 0
+
+  /** So many words: a page when it is as many, and then they are whatever they were; otherwise an array of its own, all zero. */
+  take(length: number): Int32Array<ArrayBuffer> {
+    if (length !== pageWords) return Outside.take(length)
+    const owner = this.taken++ < sharedMax ? undefined : this
+    const region = regions.find((each) => each.owner === owner && freePages(each) > 0) ?? addRegion(owner)
+    const page = region.free.pop() ?? region.top++
+    Outside.addSpare(-pageBytes)
+    const array = new Int32Array(region.words.buffer, page * pageBytes, pageWords)
+    forgotten.register(array, [region, page], array)
+    return array
+  }
 }
 
 /** Nobody may use `array` or any view of its bytes any more. */
@@ -54,8 +64,8 @@ export const release = (array: Int32Array): void => {
   if (forgotten.unregister(array)) giveBack(regionOf.get(array.buffer)!, array.byteOffset / pageBytes)
 }
 
-const addRegion = (): Region => {
-  const region: Region = { words: Outside.take(pagesARegion * pageWords), free: [], top: 0 }
+const addRegion = (owner: PageSource | undefined): Region => {
+  const region: Region = { words: Outside.take(pagesARegion * pageWords), free: [], top: 0, owner }
   Outside.addSpare(pagesARegion * pageBytes)
   regions.push(region)
   regionOf.set(region.words.buffer, region)

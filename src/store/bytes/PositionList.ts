@@ -1,7 +1,7 @@
 /**
  * Addresses by position, 0..size-1 without holes. In pieces, so that growing never copies more than a small one.
  */
-import { release, take } from "./Pages.ts"
+import { PageSource, release } from "./Pages.ts"
 
 const pieceBits = 16
 const pieceSize = 1 << pieceBits
@@ -11,6 +11,7 @@ const firstSize = 16
 export class PositionList {
   size = 0
   private readonly pieces: Array<Int32Array> = []
+  private readonly source = new PageSource()
 
   at(position: number): number {
     return this.pieces[position >>> pieceBits][position & pieceMask]
@@ -23,9 +24,9 @@ export class PositionList {
   push(address: number): void {
     const position = this.size++
     const number = position >>> pieceBits
-    if (number === this.pieces.length) this.pieces.push(take(number === 0 ? firstSize : pieceSize))
+    if (number === this.pieces.length) this.pieces.push(this.source.take(number === 0 ? firstSize : pieceSize))
     else if ((position & pieceMask) === this.pieces[number].length) {
-      const grown = take(this.pieces[number].length * 2)
+      const grown = this.source.take(this.pieces[number].length * 2)
       grown.set(this.pieces[number])
       this.pieces[number] = grown
     }

@@ -8,7 +8,7 @@
  * The idea to hold: a collection can be small, so the first block is, and doubles by copying until it is as large as a block becomes;
  * whoever holds a block's `words` reads them anew after `take`.
  */
-import { release, take } from "../bytes/Pages.ts"
+import { PageSource, release } from "../bytes/Pages.ts"
 
 const offsetBits = 15
 const offsetMask = (1 << offsetBits) - 1
@@ -53,6 +53,7 @@ const freeList = (units: number): number => {
 }
 
 export class RecordBlocks {
+  private readonly source = new PageSource()
   /** By block number. */
   readonly words: Array<Int32Array> = []
   readonly bytes: Array<Buffer> = []
@@ -178,7 +179,7 @@ export class RecordBlocks {
   }
 
   private setBlock(number: number, units: number): void {
-    const words = take(units << 1)
+    const words = this.source.take(units << 1)
     this.words[number] = words
     this.bytes[number] = Buffer.from(words.buffer, words.byteOffset, words.byteLength)
     this.allocated += words.byteLength
