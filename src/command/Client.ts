@@ -167,7 +167,10 @@ export class Client {
   scriptProtocol: 2 | 3 | undefined
   /** Set when the connection is to end after the reply now being written. */
   closing = false
-  /** The request that runs, or for which it waits. */
+  /**
+   * The request for which it waits. Noting every request that runs costs the collector's note about an old object that points to a new
+   * one.
+   */
   argv: ReadonlyArray<string> = noWords
   /** Bytes of requests received and not yet decoded. */
   queryBufferBytes: () => number = () => 0

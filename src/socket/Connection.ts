@@ -304,10 +304,12 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       if (client.closing) return "closed"
       allowLengths()
       const argv = decoder.next()
-      client.argv = argv ?? noWords
       if (argv === undefined) break
       const reply = dispatcher.dispatch(client, argv)
-      if (reply._tag === "Suspended") return reply
+      if (reply._tag === "Suspended") {
+        client.argv = argv
+        return reply
+      }
       answer(reply)
       if (out.length > batchBytesMax) {
         if (persistence.mustCommit()) return "output"
@@ -388,6 +390,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       Effect.flatMap((reply) => {
         busy = true
         wake = undefined
+        const { argv } = client
+        client.argv = noWords
         // It was not idle while it waited.
         client.lastActiveAtMs = clock.now()
         if (reply === undefined) {
@@ -401,8 +405,11 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         // In one go with what came behind it: the others that were held back have their turn after that.
         if (client.closing) return Effect.void
         dispatcher.tick()
-        const next = dispatcher.dispatch(client, client.argv)
-        if (next._tag === "Suspended") return park(next)
+        const next = dispatcher.dispatch(client, argv)
+        if (next._tag === "Suspended") {
+          client.argv = argv
+          return park(next)
+        }
         answer(next)
         return Effect.void
       }),

@@ -25,10 +25,10 @@ const onOff = (args: Args): boolean =>
  * One line of CLIENT LIST. Answers are collected in a string that is as large as what is in it, so `rbs` is what `obl` is; `oll` counts
  * what the socket has not sent as one piece.
  */
-export const describe = (client: Client, now: number, isRunning: boolean): string => {
+export const describe = (client: Client, { argv, client: running, now }: Command.Ctx): string => {
   const { transaction } = client
-  const { input, inputFree, incomplete, unsent, unsentPeak, queued, reading } = client.buffers(isRunning)
-  const argumentBytes = bytesOfWords(client.argv) + incomplete
+  const { input, inputFree, incomplete, unsent, unsentPeak, queued, reading } = client.buffers(client === running)
+  const argumentBytes = bytesOfWords(client === running ? argv : client.argv) + incomplete
   const memory = memoryOf(client)
   const fields: ReadonlyArray<readonly [string, string | number]> = [
     ["id", client.id],
@@ -167,7 +167,7 @@ const info = Command.make({
   acl: "connection",
   tips: ["nondeterministic_output"],
   parse: () => undefined,
-  run: (_, { client, now }) => Either.right(Reply.verbatim("txt", `${describe(client, now, true)}\n`)),
+  run: (_, ctx) => Either.right(Reply.verbatim("txt", `${describe(ctx.client, ctx)}\n`)),
 })
 
 const getredir = Command.make({
@@ -339,11 +339,11 @@ export const clientCommands = Effect.gen(function* () {
       } else if (args.more) args.fail(SyntaxError.error)
       return { type, ids }
     },
-    run: ({ type, ids }, { client: self, now }) => {
+    run: ({ type, ids }, ctx) => {
       const listed = ids === undefined ? [...clients.byId.values()] : ids.flatMap((id) => clients.byId.get(id) ?? [])
       const lines = listed
         .filter((client) => type === undefined || typeOf(client) === type)
-        .map((client) => `${describe(client, now, client === self)}\n`)
+        .map((client) => `${describe(client, ctx)}\n`)
       return Either.right(Reply.verbatim("txt", lines.join("")))
     },
   })
