@@ -38,6 +38,13 @@ describe("a stored value", () => {
     expect((out.take() as Buffer).length).toBe(400 + 8)
   })
 
+  it("is what it was when other memory goes on in its place", () => {
+    const reply = stored(text(300))
+    ReplyArena.keep()
+    expect(stored(text(400, 3)).value).toBe(text(400, 3))
+    expect(reply.value).toBe(text(300))
+  })
+
   it("finds no room beside much that has not left", () => {
     const outs = Array.from({ length: 40 }, () => new Outgoing({ addSmall } as never))
     const all = outs.map((out, i) => {

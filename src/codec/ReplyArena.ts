@@ -26,13 +26,9 @@ let pending: StoredBulk | undefined
 /** Where to write, valid until the next call of `writableAt`. */
 export const target = (): Buffer => memory
 
-/** Where there is room for `length` bytes in `target`; -1 where there is none. */
+/** Where in `target` there is room for `length` bytes; -1 where there is none. */
 export const writableAt = (length: number): number => {
   if (pending !== undefined) pending.settle()
-  return reserve(length)
-}
-
-const reserve = (length: number): number => {
   if (regions === 0) top = 0
   return top + length > memory.length ? -1 : top
 }
@@ -83,6 +79,7 @@ export class Region {
 
 /** What was taken has to stay as it is for longer. */
 export const keep = (): void => {
+  if (pending !== undefined) pending.settle()
   memory = Buffer.allocUnsafeSlow(arenaBytes)
   top = 0
 }

@@ -22,6 +22,8 @@ const elementsMax = 8
 
 const [star, plus, dollar, colon, zero, carriageReturn, lineFeed] = [42, 43, 36, 58, 48, 13, 10]
 
+const nil2 = "$-1\r\n"
+
 const endLine = (bytes: Buffer, at: number): number => {
   bytes[at] = carriageReturn
   bytes[at + 1] = lineFeed
@@ -74,8 +76,6 @@ const bulks = (reply: Bulks, protocol: Protocol, bytes: Buffer, at: number): num
   }
   return to
 }
-
-const nil2 = "$-1\r\n"
 
 /** Writes `reply` to `bytes` from `at` on, where there must be room for `smallReplyMax`; answers its end, or -1 if it is no short one. */
 export const writeSmall = (reply: Reply, protocol: Protocol, bytes: Buffer, at: number): number => {

@@ -32,6 +32,7 @@ import { segmentOf, Segments, wordAt } from "./Segments.ts"
 
 /** Shorter values are written char by char: a call into Node costs 65 ns whatever the length. */
 const writtenCharwiseMax = 12
+
 /** A value as it may be kept in the heap: the longest strings are none that was cut out of another. */
 const kept = (value: Value): Value => (typeof value === "string" && value.length <= ownLengthMin ? flat(value) : value)
 
