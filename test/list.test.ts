@@ -41,6 +41,13 @@ const removeFrom = (model: Array<string>, value: string, count: number): number 
 }
 
 describe("a list agrees with an array", () => {
+  it("does not join packed strings to one that is longer than it may be", () => {
+    const half = Packed.join("", ["x".repeat(200)], 0, 1, "")!
+    const long = half.repeat(Math.floor(Packed.lengthMax / half.length))
+    expect(Packed.join(long, [], 0, 0, long)).toBe(undefined)
+    expect(Packed.join(half, [], 0, 0, half)).toBe(half + half)
+  })
+
   it("after any changes, and so does the copy made before them", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 40 }), fc.boolean(), (changes, startsLong) => {

@@ -50,6 +50,7 @@ export const join = (
   right: string,
 ): string | undefined => {
   const step = to < from ? -1 : 1
+  if (left.length + right.length > lengthMax) return undefined
   let at = write(left, 0)
   for (let i = from; i !== to; i += step) {
     const { length } = items[i]
