@@ -18,6 +18,7 @@ import { Persistence } from "../persistence/Persistence.ts"
 import { Store } from "../store/Store.ts"
 import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
+import * as Messages from "./Messages.ts"
 import { Socket } from "./Socket.ts"
 import type { Transport, TransportEvents } from "./Transport.ts"
 
@@ -54,8 +55,8 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         clients: yield* Clients,
         clock: yield* Clock,
         codec,
-        encodePush: Connection.encodeOnce(codec.encode),
-        joined: { 2: Connection.makeJoined(), 3: Connection.makeJoined() },
+        encodePush: Messages.encodeOnce(codec.encode),
+        joined: { 2: Messages.makeJoined(), 3: Messages.makeJoined() },
         config: yield* Config,
         dispatcher: yield* Dispatcher,
         persistence: yield* Persistence,
