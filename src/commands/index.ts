@@ -22,6 +22,7 @@ import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
 import { monitorCommands } from "./server/monitor.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
+import { standaloneCommands } from "./server/standalone.ts"
 import { waitingCommands } from "./server/waiting.ts"
 import { slowlogCommands } from "./server/slowlog.ts"
 import { setCommands } from "./sets/index.ts"
@@ -51,6 +52,7 @@ export const families = [
   debugCommands,
   infoCommands,
   shutdownCommands,
+  standaloneCommands,
   waitingCommands,
   lolwutCommands,
   latencyCommands,

@@ -32,6 +32,7 @@ export class NotAllowed extends CommandError("NotAllowed", "ERR") {
   static readonly inMulti = new NotAllowed("Command not allowed inside a transaction")
   /** A client that sent MONITOR is served like a replica. */
   static readonly toMonitor = new NotAllowed("Replica can't interact with the keyspace")
+  static readonly withoutCluster = new NotAllowed("This instance has cluster support disabled")
   static of(name: string): NotAllowed {
     return new NotAllowed(
       `Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,

@@ -24,6 +24,7 @@ const groups: ReadonlyArray<readonly [group: string, title: string]> = [
   ["scripting", "Scripts and functions"],
   ["connection", "Connection"],
   ["server", "Server"],
+  ["cluster", "Cluster, which is off"],
 ]
 
 const nameOf = ({ command, subcommands }: Entry): string => {

@@ -1,0 +1,44 @@
+/**
+ * ROLE, READONLY, READWRITE and ASKING: what clients of replicas and of clusters ask every server, answered by one that stands alone.
+ */
+import * as Either from "effect/Either"
+import * as Reply from "../../codec/Reply.ts"
+import * as Command from "../../command/Command.ts"
+import { NotAllowed } from "../../errors/DispatchErrors.ts"
+
+/** The offset is that of INFO: nothing is replicated. */
+const master = Reply.array([Reply.bulk("master"), Reply.zero, Reply.array([])])
+
+const role = Command.make({
+  name: "role",
+  summary: "Return the role of the instance in the context of replication",
+  since: "2.8.12",
+  group: "server",
+  complexity: "O(1)",
+  arity: 1,
+  flags: "noscript loading stale fast",
+  acl: "admin dangerous",
+  parse: () => undefined,
+  run: () => Either.right(master),
+})
+
+const ofCluster = (name: string, summary: string, flags: string): Command.Command =>
+  Command.make({
+    name,
+    summary,
+    since: "3.0.0",
+    group: "cluster",
+    complexity: "O(1)",
+    arity: 1,
+    flags,
+    acl: "connection",
+    parse: () => undefined,
+    run: () => Either.left(NotAllowed.withoutCluster),
+  })
+
+export const standaloneCommands = [
+  role,
+  ofCluster("asking", "Sent by cluster clients after an -ASK redirect", "fast"),
+  ofCluster("readonly", "Enables read queries for a connection to a cluster replica node", "loading stale fast"),
+  ofCluster("readwrite", "Disables read queries for a connection to a cluster replica node", "loading stale fast"),
+]
