@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { IndexedScores } from "../src/store/IndexedScores.ts"
 import * as Outside from "../src/store/bytes/Outside.ts"
 import * as Pages from "../src/store/bytes/Pages.ts"
+import { PositionList } from "../src/store/bytes/PositionList.ts"
 
 const mib = 2 ** 20
 const held = (): number => process.memoryUsage().arrayBuffers
@@ -31,7 +32,7 @@ describe("arrays outside the heap", () => {
 describe("pages", () => {
   const words = Pages.pageBytes / 4
   const takeMany = (count: number) => {
-    const source = new Pages.PageSource()
+    const source = new Pages.PageSource(() => {})
     return Array.from({ length: count }, () => source.take(words))
   }
 
@@ -53,7 +54,7 @@ describe("pages", () => {
 
   it("of large collections that grow by turns lie in regions of their own", () => {
     const before = Pages.regionCount()
-    const sources = [new Pages.PageSource(), new Pages.PageSource()] as const
+    const sources = [new Pages.PageSource(() => {}), new Pages.PageSource(() => {})] as const
     const pages = sources.map((): Array<Int32Array> => [])
     for (let i = 0; i < 300; i++) pages[i % 2]!.push(sources[i % 2]!.take(words))
     const both = Pages.regionCount()
@@ -61,6 +62,52 @@ describe("pages", () => {
     // All but the first few pages were in regions that have gone.
     expect(both - Pages.regionCount()).toBeGreaterThanOrEqual(2)
     for (const page of pages[1]!) Pages.release(page)
+    expect(Pages.regionCount()).toBe(before)
+  })
+
+  it("that are left in a region of which most is free again move to another, and it goes", () => {
+    const before = Pages.regionCount()
+    const moves: Array<readonly [Int32Array, Int32Array]> = []
+    const source = new Pages.PageSource((from, to) => {
+      pages[pages.indexOf(from)] = to
+      moves.push([from, to])
+    })
+    const pages: Array<Int32Array> = Array.from({ length: 16 + 2 * 128 }, () => source.take(words))
+    pages.forEach((page, i) => page.fill(i))
+    const regions = Pages.regionCount()
+    let told = 0
+    const unlisten = Pages.listen(() => told++)
+    // A quarter of each region is no reason.
+    for (const i of pages.keys()) if (i % 4 === 0) Pages.release(pages[i]!)
+    while (Pages.tidy());
+    expect([Pages.regionCount(), told, moves.length]).toEqual([regions, 0, 0])
+    const left = [21, 101, 150, 201]
+    for (const i of pages.keys()) if (i % 4 !== 0 && !left.includes(i)) Pages.release(pages[i]!)
+    expect(told).toBe(1)
+    while (Pages.tidy());
+    unlisten()
+    expect(moves.length).toBe(4)
+    expect(left.map((i) => pages[i]!.every((word) => word === i))).toEqual([true, true, true, true])
+    // Few pages are among those of others, whoever they are of.
+    expect(Pages.regionCount() - before).toBeLessThanOrEqual(1)
+    for (const i of left) Pages.release(pages[i]!)
+    expect(Pages.regionCount()).toBe(before)
+  })
+
+  it("hold what a list of positions is made of, wherever they move", () => {
+    const before = Pages.regionCount()
+    const list = new PositionList()
+    for (let i = 0; i < 3_000_000; i++) list.push(i * 7)
+    // One piece more than the list needs stays: here the only page in a region of its own.
+    while (list.size > 1_000_000) list.pop()
+    expect(Pages.idleCount()).toBeGreaterThan(20)
+    while (Pages.tidy());
+    expect(Pages.idleCount()).toBeLessThan(10)
+    let wrong = 0
+    for (let i = 0; i < list.size; i++) if (list.at(i) !== i * 7) wrong++
+    for (let i = 1_000_000; i < 1_200_000; i++) list.push(i * 7)
+    expect([wrong, list.at(1_199_999)]).toEqual([0, 1_199_999 * 7])
+    list.clear()
     expect(Pages.regionCount()).toBe(before)
   })
 
@@ -90,6 +137,26 @@ describe("the leaves of a large sorted set", () => {
     expect(Pages.regionCount()).toBeGreaterThan(before[0]!)
     while (scores.release());
     expect([scores.tree.slabBytes, Pages.regionCount(), Outside.spareBytes()]).toEqual([0, ...before])
+  })
+
+  it("leave the regions that they shared with those of sets that have gone", () => {
+    const before = [Pages.regionCount(), Pages.idleCount()]
+    const sets = Array.from({ length: 12 }, () => new IndexedScores())
+    const size = 60_000
+    for (let i = 0; i < size; i++) for (const set of sets) set.append(`member:${i}`, (i * 7919) % size)
+    const [last, ...others] = sets as [IndexedScores, ...Array<IndexedScores>]
+    for (const set of others) while (set.release());
+    expect(Pages.idleCount()).toBeGreaterThan(80)
+    while (Pages.tidy());
+    expect(Pages.idleCount()).toBeLessThan(10)
+    for (let i = 0; i < size; i += 3) last.remove(last.records.find(`member:${i}`))
+    const found: Array<string> = []
+    last.visit(0, last.tree.size, false, (member, score) => found.push(`${member} ${score}`))
+    const expected = Array.from({ length: size }, (_, i) => i).filter((i) => i % 3 !== 0)
+    expected.sort((a, b) => ((a * 7919) % size) - ((b * 7919) % size))
+    expect(found).toEqual(expected.map((i) => `member:${i} ${(i * 7919) % size}`))
+    while (last.release());
+    expect([Pages.regionCount(), Pages.idleCount()]).toEqual(before)
   })
 
   it("take no more than they need after most members were removed, from wherever", () => {

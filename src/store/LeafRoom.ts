@@ -13,21 +13,28 @@ const ownMax = 16
 /** Fewer pieces are not worth leaving. */
 const leavesWorthLeaving = 256
 
+/** Whoever has a piece, which is at the same place of the slab's `entries` wherever these move. */
+export interface Holder {
+  entries: Float64Array
+}
+
 export interface Slab {
-  readonly entries: Float64Array
+  entries: Float64Array
   /** The page that `entries` is a view of; absent when it is an array of its own. */
-  readonly page: Int32Array | undefined
+  page: Int32Array | undefined
   /** How many pieces there are, have been cut, and are in use. */
   readonly pieces: number
   cut: number
   used: number
   /** Where pieces that were given back begin. */
   readonly free: Array<number>
+  /** Who has each piece, as far as it is in use. */
+  readonly holders: Array<Holder | undefined>
   isLeft: boolean
 }
 
 export class LeafRoom {
-  private readonly source = new Pages.PageSource()
+  private readonly source = new Pages.PageSource((from, to) => this.move(from, to))
   private readonly doubles: number
   private readonly slabs = new Set<Slab>()
   /** Those with a free piece that are not being left. */
@@ -59,11 +66,12 @@ export class LeafRoom {
     return this.open.at(-1) ?? this.addSlab()
   }
 
-  /** Takes a piece of what `slab` answered; returns where it begins. */
-  cut(slab: Slab): number {
+  /** Takes a piece of what `slab` answered for `holder`; returns where it begins. */
+  cut(slab: Slab, holder: Holder): number {
     this.used++
     slab.used++
     const start = slab.free.pop() ?? slab.cut++ * this.doubles
+    slab.holders[start / this.doubles] = holder
     if (slab.used === slab.pieces) this.open.pop()
     return start
   }
@@ -78,6 +86,7 @@ export class LeafRoom {
     this.used--
     if (slab.used-- === slab.pieces && !slab.isLeft) this.open.push(slab)
     slab.free.push(start)
+    slab.holders[start / this.doubles] = undefined
     if (slab.used === 0) this.drop(slab)
     else if (this.used * 3 < this.pieces && this.pieces > leavesWorthLeaving) this.leave()
   }
@@ -110,20 +119,31 @@ export class LeafRoom {
     release(slab)
   }
 
+  /** A slab's page has another place. */
+  private move(from: Int32Array, to: Int32Array<ArrayBuffer>): void {
+    for (const slab of this.slabs) {
+      if (slab.page !== from) continue
+      slab.page = to
+      slab.entries = entriesOf(to)
+      for (const holder of slab.holders) if (holder !== undefined) holder.entries = slab.entries
+      return
+    }
+  }
+
   private addSlab(): Slab {
     const most = Pages.pageBytes / (this.doubles * 8)
     const pieces = Math.min(most, (ownMax + this.used) >>> 2)
     const page = pieces === most ? this.source.take(Pages.pageBytes / 4) : undefined
-    const entries =
-      page === undefined
-        ? new Float64Array(pieces * this.doubles)
-        : new Float64Array(page.buffer, page.byteOffset, pieces * this.doubles)
-    const slab: Slab = { entries, page, pieces, cut: 0, used: 0, free: [], isLeft: false }
+    const entries = page === undefined ? new Float64Array(pieces * this.doubles) : entriesOf(page)
+    const slab: Slab = { entries, page, pieces, cut: 0, used: 0, free: [], holders: [], isLeft: false }
     this.slabs.add(slab)
     this.open.push(slab)
     this.pieces += pieces
     return slab
   }
 }
+
+const entriesOf = (page: Int32Array<ArrayBuffer>): Float64Array =>
+  new Float64Array(page.buffer, page.byteOffset, page.byteLength / 8)
 
 const release = ({ entries, page }: Slab): void => (page === undefined ? Outside.release(entries) : Pages.release(page))

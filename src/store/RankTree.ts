@@ -47,7 +47,10 @@ class Leaf {
   /** A full grown one. */
   static in(room: LeafRoom): Leaf {
     const slab = room.slab()
-    return slab === undefined ? Leaf.own(leafMax) : new Leaf(slab, slab.entries, room.cut(slab) >>> 1, leafMax)
+    if (slab === undefined) return Leaf.own(leafMax)
+    const leaf = new Leaf(slab, slab.entries, 0, leafMax)
+    leaf.base = leaf.start = room.cut(slab, leaf) >>> 1
+    return leaf
   }
 
   /** Gives its memory back: nothing must be asked of it any more. */
@@ -60,7 +63,7 @@ class Leaf {
     const { slab, base, entries, start, size } = this
     this.slab = room.slab()
     this.entries = this.slab?.entries ?? new Float64Array(leafMax * 2)
-    this.base = this.start = this.slab === undefined ? 0 : room.cut(this.slab) >>> 1
+    this.base = this.start = this.slab === undefined ? 0 : room.cut(this.slab, this) >>> 1
     this.entries.set(entries.subarray(start << 1, (start + size) << 1), this.base << 1)
     room.give(slab, base << 1)
   }

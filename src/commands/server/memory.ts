@@ -16,6 +16,7 @@ import { SyntaxError } from "../../errors/CommandError.ts"
 import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { collectAll } from "../../store/bytes/Outside.ts"
+import * as Pages from "../../store/bytes/Pages.ts"
 import { Memory, sizeOf } from "../../store/Memory.ts"
 import { Store } from "../../store/Store.ts"
 
@@ -169,6 +170,7 @@ export const memoryCommands = Effect.gen(function* () {
     run: () => {
       for (const { keyspace } of store.databases) while (keyspace.tidy());
       while (store.dropped.step());
+      while (Pages.tidy());
       collectAll()
       return Either.right(Reply.ok)
     },

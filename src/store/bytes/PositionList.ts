@@ -11,7 +11,7 @@ const firstSize = 16
 export class PositionList {
   size = 0
   private readonly pieces: Array<Int32Array> = []
-  private readonly source = new PageSource()
+  private readonly source = new PageSource((from, to) => (this.pieces[this.pieces.indexOf(from)] = to))
 
   at(position: number): number {
     return this.pieces[position >>> pieceBits][position & pieceMask]

@@ -6,7 +6,7 @@
  * records with each change, and the old blocks go: see `isLeaving`.
  *
  * The idea to hold: a collection can be small, so the first block is, and doubles by copying until it is as large as a block becomes;
- * whoever holds a block's `words` reads them anew after `take`.
+ * whoever holds a block's `words` reads them anew after `take`, and in each turn of the event loop.
  */
 import { PageSource, release } from "../bytes/Pages.ts"
 
@@ -53,7 +53,7 @@ const freeList = (units: number): number => {
 }
 
 export class RecordBlocks {
-  private readonly source = new PageSource()
+  private readonly source = new PageSource((from, to) => this.put(this.words.indexOf(from), to))
   /** By block number. */
   readonly words: Array<Int32Array> = []
   readonly bytes: Array<Buffer> = []
@@ -180,9 +180,13 @@ export class RecordBlocks {
 
   private setBlock(number: number, units: number): void {
     const words = this.source.take(units << 1)
+    this.put(number, words)
+    this.allocated += words.byteLength
+  }
+
+  private put(number: number, words: Int32Array<ArrayBuffer>): void {
     this.words[number] = words
     this.bytes[number] = Buffer.from(words.buffer, words.byteOffset, words.byteLength)
-    this.allocated += words.byteLength
   }
 
   private dropBlock(number: number): void {
