@@ -288,7 +288,7 @@ describe("CONFIG SET", () => {
     config.onChange(["port"], (now) => (now.port === 80 ? Either.left("Unable to listen on this port.") : Either.void))
     config.onChange(["bind"], () => Effect.zipRight(Effect.yieldNow(), Effect.fail("Failed to bind.")))
     expect(set(config, "timeout", "9", "PORT", "80")).toBe(
-      "ERR CONFIG SET failed (possibly related to argument 'PORT') - Unable to listen on this port.",
+      "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port.",
     )
     const waiting = config.set([
       ["timeout", "8"],

@@ -6,7 +6,7 @@
  * nothing has been changed by then, because parsing comes before running. There is one cursor a dispatcher, reset per command.
  */
 import { flat, upToNul, ownLengthMin } from "../bytes/Bytes.ts"
-import { parseDouble, parseInteger, parseSafeInteger } from "../bytes/Numbers.ts"
+import { parseDouble, parseInteger, parseLongDouble, parseSafeInteger } from "../bytes/Numbers.ts"
 import { LongRequest } from "../codec/LongRequest.ts"
 import {
   type CommandError,
@@ -140,8 +140,10 @@ export class Args {
 
   /** How long to wait, in seconds with a fraction: as milliseconds, rounded up; 0 is for ever. */
   timeoutMs(): number {
-    const seconds = parseDouble(this.next())
-    if (seconds === undefined) throw timeoutNotFloat
+    const text = this.next()
+    const seconds = parseDouble(text)
+    // What only a long double holds is a number for Redis, and too large a one.
+    if (seconds === undefined) throw parseLongDouble(text) === undefined ? timeoutNotFloat : timeoutNegative
     const ms = Math.ceil(seconds * 1000)
     // What does not fit 64 bits wraps around in Redis.
     if (ms < 0 || ms >= 2 ** 63) throw timeoutNegative

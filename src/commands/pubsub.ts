@@ -168,7 +168,7 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
     parse: (args) =>
-      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "CHANNELS")) : args.more ? args.next() : undefined,
+      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", args.argv[1]!)) : args.more ? args.next() : undefined,
     run: (pattern) => Either.right(activeChannels("channel", pattern)),
   })
 
@@ -183,7 +183,7 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     flags: "pubsub loading stale",
     args: [Arg.pattern("pattern", { optional: true })],
     parse: (args) =>
-      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", "SHARDCHANNELS")) : args.more ? args.next() : undefined,
+      args.left > 1 ? args.fail(WrongForm.of("PUBSUB", args.argv[1]!)) : args.more ? args.next() : undefined,
     run: (pattern) => Either.right(activeChannels("shard", pattern)),
   })
 

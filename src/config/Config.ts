@@ -156,7 +156,7 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
       const before = previous as Record<Property, Value>
       for (const { entry } of changes) values[entry.property] = before[entry.property]
       const { spelled } = changes.find(({ entry }) => due[index]!.settings.includes(entry.name))!
-      const answer = Either.left(SettingRefused.of(spelled, reason))
+      const answer = Either.left(SettingRefused.value(spelled, reason))
       // Those who already followed the change are told to go back; what they answer changes nothing any more.
       const returned = due.slice(0, index).map(({ handler }) => handler(current, refused))
       const waiting = returned.filter((outcome) => outcome !== undefined && !Either.isEither(outcome))
@@ -229,14 +229,14 @@ const plan = (
   for (const [spelled, text] of pairs) {
     const constant = Constants.find(spelled)
     if (constant !== undefined) {
-      if (!Constants.says(constant, text)) return Either.left(SettingRefused.of(spelled, onlyValue(constant.value)))
+      if (!Constants.says(constant, text)) return Either.left(SettingRefused.value(spelled, onlyValue(constant.value)))
       continue
     }
     const entry = find(spelled)!
     const before = current[entry.property]
     const parsed = parse(entry, [text], before)
     const refusal = Either.isLeft(parsed) ? parsed.left : entry.setting.type.check?.(parsed.right)
-    if (Either.isLeft(parsed) || refusal !== undefined) return Either.left(SettingRefused.of(spelled, refusal!))
+    if (Either.isLeft(parsed) || refusal !== undefined) return Either.left(SettingRefused.value(spelled, refusal!))
     if (!isDeepStrictEqual(parsed.right, before)) changes.push({ spelled, entry, value: parsed.right })
   }
   return Either.right(changes)

@@ -18,6 +18,10 @@ export class SettingRefused extends CommandError("SettingRefused", "ERR") {
   static of(name: string, reason: string): SettingRefused {
     return new SettingRefused(`CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
   }
+  /** For a value that is not taken Redis names the setting in its own spelling, else in the client's. */
+  static value(name: string, reason: string): SettingRefused {
+    return SettingRefused.of(name.toLowerCase(), reason)
+  }
 }
 
 /** CONFIG REWRITE without a file, or one that cannot be written. */

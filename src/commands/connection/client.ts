@@ -14,7 +14,7 @@ import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
-import { clientName } from "./connection.ts"
+import { nameClient } from "./connection.ts"
 import { clientType, subcommandsForOthers, typeOf } from "./others.ts"
 import { trackingSubcommands } from "./tracking.ts"
 
@@ -101,11 +101,8 @@ const setname = Command.make({
   flags: "noscript loading stale",
   acl: "connection",
   args: [Arg.string("connection-name")],
-  parse: clientName,
-  run: (name, { client }) => {
-    client.name = name
-    return Either.right(Reply.ok)
-  },
+  parse: (args) => args.owned(),
+  run: (name, { client }) => Either.map(nameClient(client, name), () => Reply.ok),
 })
 
 const reply = Command.make({

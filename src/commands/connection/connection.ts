@@ -13,7 +13,7 @@ import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Config } from "../../config/Config.ts"
 import { redisVersion, serverName } from "../../config/Version.ts"
-import { SyntaxError, WrongArity } from "../../errors/CommandError.ts"
+import { type CommandError, SyntaxError, WrongArity } from "../../errors/CommandError.ts"
 import { ClientError, HelloNoAuth, NoProtocol, WrongPassword } from "../../errors/ConnectionErrors.ts"
 
 interface Credentials {
@@ -23,12 +23,15 @@ interface Credentials {
 
 const defaultUser = "default"
 
-/** A client's name: any printable bytes without spaces. */
-export const clientName = (args: Args): string => {
-  const name = args.owned()
-  if (/[^!-~]/.test(name)) args.fail(ClientError.badName)
-  return name
+/** Gives a client its name: any printable bytes without spaces, none takes it away. */
+export const nameClient = (client: Client, name: string): Either.Either<void, ClientError> => {
+  if (/[^!-~]/.test(name)) return Either.left(ClientError.badName)
+  client.name = name
+  return Either.void
 }
+
+/** What an option of HELLO does. Those in front of one that fails have done theirs. */
+type HelloOption = (client: Client) => Either.Either<void, CommandError>
 
 const digest = (text: string) => createHash("sha256").update(text, "latin1").digest()
 
@@ -162,6 +165,19 @@ const withServices = Effect.gen(function* () {
     run: (credentials, { client }) => Either.map(authenticate(client, credentials), () => Reply.ok),
   })
 
+  const helloOption = (args: Args): HelloOption => {
+    if (args.optionWith("AUTH", 2)) {
+      const credentials = { user: args.next(), password: args.next() }
+      return (client) => authenticate(client, credentials)
+    }
+    if (args.optionWith("SETNAME", 1)) {
+      const name = args.owned()
+      return (client) => nameClient(client, name)
+    }
+    const error = new ClientError(`Syntax error in HELLO option '${upToNul(args.rest()[0]!)}'`)
+    return () => Either.left(error)
+  }
+
   const hello = Command.make({
     name: "hello",
     summary: "Handshake with Redis",
@@ -197,22 +213,16 @@ const withServices = Effect.gen(function* () {
         version = args.int(ClientError.protocolNotInteger)
         if (version !== 2 && version !== 3) args.fail(NoProtocol.error)
       }
-      let credentials: Credentials | undefined
-      let name: string | undefined
-      while (args.more) {
-        if (args.optionWith("AUTH", 2)) credentials = { user: args.next(), password: args.next() }
-        else if (args.optionWith("SETNAME", 1)) name = clientName(args)
-        else args.fail(new ClientError(`Syntax error in HELLO option '${upToNul(args.next())}'`))
-      }
-      return { version, credentials, name }
+      const options: Array<HelloOption> = []
+      while (args.more) options.push(helloOption(args))
+      return { version, options }
     },
-    run: ({ version, credentials, name }, { client }) => {
-      if (credentials !== undefined) {
-        const authenticated = authenticate(client, credentials)
-        if (Either.isLeft(authenticated)) return Either.left(authenticated.left)
+    run: ({ version, options }, { client }) => {
+      for (const option of options) {
+        const done = option(client)
+        if (Either.isLeft(done)) return Either.left(done.left)
       }
       if (!client.authenticated && config.current.requirepass !== "") return Either.left(HelloNoAuth.error)
-      if (name !== undefined) client.name = name
       if (version !== undefined) client.protocol = version === 3 ? 3 : 2
       return Either.right(
         Reply.record({

@@ -12,7 +12,7 @@ import { help } from "../../command/Help.ts"
 import { Observers } from "../../command/Observers.ts"
 import { redact } from "../../command/Redaction.ts"
 import { Config } from "../../config/Config.ts"
-import { InvalidArgument } from "../../errors/CommandError.ts"
+import { InvalidArgument, WrongForm } from "../../errors/CommandError.ts"
 
 const countTooSmall = new InvalidArgument("count should be greater than or equal to -1")
 
@@ -78,7 +78,10 @@ export const slowlogCommands = Effect.gen(function* () {
     flags: "admin loading stale",
     tips: ["request_policy:all_nodes", "nondeterministic_output"],
     args: [Arg.integer("count", { optional: true })],
-    parse: (args) => (args.more ? args.intIn(-1, Number.MAX_SAFE_INTEGER, countTooSmall, countTooSmall) : 10),
+    parse: (args) => {
+      if (args.left > 1) args.fail(WrongForm.of("SLOWLOG", args.argv[1]!))
+      return args.more ? args.intIn(-1, Number.MAX_SAFE_INTEGER, countTooSmall, countTooSmall) : 10
+    },
     run: (count) => {
       const listed = count < 0 ? slow : slow.slice(0, count)
       return Either.right(
