@@ -13,6 +13,7 @@ import * as Sources from "./config/Sources.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Server from "./Server.ts"
 import { Listener } from "./socket/Listener.ts"
+import * as SpareHeap from "./store/SpareHeap.ts"
 
 /** What the log says when the server serves: what of the settings was passed over, and where it listens. */
 const greeting = Layer.effectDiscard(
@@ -26,7 +27,7 @@ const greeting = Layer.effectDiscard(
 )
 
 const serve = (sources: Sources.Sources) =>
-  greeting.pipe(
+  Layer.merge(greeting, SpareHeap.layer).pipe(
     Layer.provideMerge(Server.layerFromConfig),
     Layer.provide(Logging.layer),
     Layer.provide(Sources.layer(sources)),

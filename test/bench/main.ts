@@ -10,7 +10,7 @@
  *   npm run bench -- --gate 2.5            fails when CPU per command (geometric mean of a depth) exceeds this ratio
  *   npm run bench -- scripts               EVALSHA and FCALL of one GET and one SET, likewise
  *   npm run bench -- memory --keyspace map
- *   npm run bench -- complexity | memory | snapshot | load | stall | latency | deletion | connections | blocked | start
+ *   npm run bench -- complexity | memory | shrinking | snapshot | load | stall | latency | deletion | connections | blocked | start
  *   npm run bench -- eviction | fanout | profile TEST | plots
  *
  * `--keys`, `--requests` and `--rounds` say how much of it; in the modes that have a size, `--keys` is that (elements, connections,
@@ -34,6 +34,7 @@ import { measureLoading } from "./Loading.ts"
 import { measureMemory } from "./Memory.ts"
 import { profile } from "./Profile.ts"
 import { comparison, cpuRatioAt, pipelinesOf, read, speedReport, write } from "./Report.ts"
+import { measureShrinking } from "./Shrinking.ts"
 import { measureSnapshot } from "./Snapshot.ts"
 import { measureSpeed, type Plan, type Row } from "./Speed.ts"
 import { measureStall } from "./Stall.ts"
@@ -136,6 +137,8 @@ const run = async (): Promise<number> => {
         keys: whole(values.keys, 3_000_000),
         keyspace: values.keyspace,
       })
+    case "shrinking":
+      return measureShrinking({ main: values.ours, keys: whole(values.keys, 2_000_000) })
     case "snapshot":
       return measureSnapshot({ main: values.ours, keys: whole(values.keys, 1_000_000) })
     case "load":
