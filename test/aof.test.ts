@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Logger from "effect/Logger"
 import * as fc from "fast-check"
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { CommandWriter } from "../src/persistence/log/CommandWriter.ts"
@@ -299,6 +300,37 @@ describe("append-only directory", () => {
       writeFileSync(`${dir}/appendonlydir/a.aof`, LogText.request(["SET", "a", "1"]) + "*2\r\n$3\r\nDEL")
       const failure = yield* Effect.flip(withFiles(dir, { ...logged, aofLoadTruncated: false }, () => Effect.void))
       expect(failure).toMatchObject({ _tag: "DamagedFile", path: `${dir}/appendonlydir/a.aof`, offset: 27 })
+    }),
+  )
+  // redis-server 7.0.15 says CRITICAL of each, counts them, and loads the rest too.
+  it.scoped("is loaded although commands fail, which is told and counted", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      mkdirSync(`${dir}/appendonlydir`)
+      writeFileSync(`${dir}/appendonlydir/appendonly.aof.manifest`, "file a.aof seq 1 type i\n")
+      const requests = [["SET", "a", "1"], ...Array(12).fill(["RPUSH", "a", "1"]), ["SET", "b", "2"]]
+      writeFileSync(`${dir}/appendonlydir/a.aof`, requests.map(LogText.request).join(""))
+      const told: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void told.push(`${logLevel.label} ${String(message)}`))
+      yield* withFiles(dir, logged, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "MGET", "a", "b")).toMatchObject({ values: [{ value: "1" }, { value: "2" }] })
+          const info = yield* run(client, "INFO", "everything")
+          const counted = info._tag === "Verbatim" || info._tag === "Bulk" ? info.value : ""
+          expect(counted).toMatch(/^unexpected_error_replies:12\r$/m)
+          expect(counted).toMatch(/^errorstat_WRONGTYPE:count=12\r$/m)
+          yield* run(client, "CONFIG", "RESETSTAT")
+          expect(yield* run(client, "INFO", "stats")).toMatchObject({
+            value: expect.stringContaining("unexpected_error_replies:0\r\n"),
+          })
+        }),
+      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const warnings = told.filter((line) => line.startsWith("WARN"))
+      const path = `${dir}/appendonlydir/a.aof`
+      const wrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
+      expect(warnings).toHaveLength(11)
+      expect(warnings[0]).toBe(`WARN ${path}: at byte 27 "RPUSH" failed: ${wrongType}`)
+      expect(warnings[10]).toBe(`WARN ${path}: 12 commands failed; what it makes may not be what was there`)
     }),
   )
   it.scoped("restores the state of a past second, and keeps what came after it beside", () =>

@@ -32,6 +32,8 @@ export interface StatsService {
   /** Connections ended because of `maxmemory-clients`. */
   clientsEvicted: number
   errorReplies: number
+  /** Commands of a log that failed as they were run again. */
+  unexpectedErrorReplies: number
   /** Error replies by their first word. */
   readonly errors: Map<string, number>
   readonly countError: (code: string) => void
@@ -65,6 +67,7 @@ class Counters implements StatsService {
   outputLimitDisconnections = 0
   clientsEvicted = 0
   errorReplies = 0
+  unexpectedErrorReplies = 0
   readonly errors = new Map<string, number>()
 
   constructor(startedAtMs: number) {
@@ -84,7 +87,7 @@ class Counters implements StatsService {
     this.commandsProcessed = this.connectionsReceived = this.connectionsRejected = 0
     this.netInputBytes = this.netOutputBytes = this.reads = this.writes = 0
     this.queryLimitDisconnections = this.outputLimitDisconnections = this.clientsEvicted = 0
-    this.errorReplies = 0
+    this.errorReplies = this.unexpectedErrorReplies = 0
     this.errors.clear()
   }
 }

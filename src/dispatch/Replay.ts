@@ -10,6 +10,7 @@ import { Clock } from "../clock/Clock.ts"
 import type * as Reply from "../codec/Reply.ts"
 import { Client } from "../command/Client.ts"
 import { Shutdown } from "../command/Shutdown.ts"
+import { Stats } from "../command/Stats.ts"
 import { Persistence } from "../persistence/Persistence.ts"
 import { Store } from "../store/Store.ts"
 import { Dispatcher } from "./Dispatcher.ts"
@@ -20,6 +21,7 @@ export const layer = Layer.effectDiscard(
     const dispatcher = yield* Dispatcher
     const persistence = yield* Persistence
     const { requested } = yield* Shutdown
+    const stats = yield* Stats
     const store = yield* Store
     const client = new Client({
       id: 0,
@@ -36,10 +38,13 @@ export const layer = Layer.effectDiscard(
 
     const loaded = persistence.start({
       replay: {
-        // Redis loads a log although some of its commands fail, as they did when they were logged; it only stops at unknown ones.
+        // Redis loads a log although some of its commands fail, and says so; it only stops at unknown ones.
         command: (argv) => {
           const reason = reasonOf(run(argv))
-          return reason?.startsWith("ERR unknown command") === true ? reason : undefined
+          if (reason === undefined) return undefined
+          const isFatal = reason.startsWith("ERR unknown command")
+          if (!isFatal) stats.unexpectedErrorReplies++
+          return { reason, isFatal }
         },
         functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
       },

@@ -6,6 +6,7 @@
  * rest when loading has ended.
  */
 import * as Effect from "effect/Effect"
+import { toUtf8 } from "../bytes/Bytes.ts"
 import { parseSafeInteger } from "../bytes/Numbers.ts"
 import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
@@ -231,6 +232,9 @@ export const loadSnapshot = (
     return true
   })
 
+/** Commands of a file whose failing is told one by one. A log that was mended by hand may hold any number of them. */
+const failuresTold = 10
+
 /** How reading a file of the log ended. */
 export interface LogEnd {
   /** Bytes that are whole commands. */
@@ -257,10 +261,15 @@ export const loadLogFile = (
     let snapshot: SnapshotReader<Read> | undefined
     let size = 0
     let hasTimestamps = false
+    let failures = 0
     const commands: LogVisitor = {
       command: (argv) => {
-        const reason = replay.command(argv)
-        if (reason !== undefined) throw new Damaged(log!.offset, reason)
+        const failure = replay.command(argv)
+        if (failure === undefined) return
+        if (failure.isFatal) throw new Damaged(log!.offset, failure.reason)
+        failures++
+        const name = JSON.stringify(toUtf8(argv[0]!))
+        if (failures <= failuresTold) warnings.add(`at byte ${log!.offset} ${name} failed: ${failure.reason}`)
       },
       timestamp: (second) => {
         hasTimestamps = true
@@ -288,5 +297,7 @@ export const loadLogFile = (
         warnings.log,
       ),
     )
+    if (failures > failuresTold) warnings.add(`${failures} commands failed; what it makes may not be what was there`)
+    yield* warnings.log
     return { offset: log?.offset ?? 0, size, stopped: log?.stopped ?? false, hasTimestamps }
   })

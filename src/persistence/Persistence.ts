@@ -18,10 +18,17 @@ export interface Change {
   readonly argv: ReadonlyArray<string>
 }
 
+/** A request of a log that was answered with an error. */
+export interface ReplayFailure {
+  readonly reason: string
+  /** Whether the log cannot be loaded because of it. */
+  readonly isFatal: boolean
+}
+
 /** How data that is loaded goes where only the layers above can put it. Each returns why it could not, or nothing. */
 export interface Replay {
   /** Runs a request of the log; SELECT is one of them, MULTI and EXEC are not. */
-  readonly command: (argv: ReadonlyArray<string>) => string | undefined
+  readonly command: (argv: ReadonlyArray<string>) => ReplayFailure | undefined
   readonly functionLibrary: (source: string) => string | undefined
 }
 

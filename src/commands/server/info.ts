@@ -288,7 +288,7 @@ export const infoCommands = Effect.gen(function* () {
       ["tracking_total_keys", tracking.counts().keys],
       ["tracking_total_items", tracking.counts().items],
       ["tracking_total_prefixes", tracking.counts().prefixes],
-      ["unexpected_error_replies", 0],
+      ["unexpected_error_replies", stats.unexpectedErrorReplies],
       ["total_error_replies", stats.errorReplies],
       ["dump_payload_sanitizations", 0],
       ["total_reads_processed", stats.reads],
