@@ -5,6 +5,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Start from "./cli/Start.ts"
 import { Config } from "./config/Config.ts"
@@ -15,20 +16,37 @@ import * as Server from "./Server.ts"
 import { Listener } from "./socket/Listener.ts"
 import * as SpareHeap from "./store/SpareHeap.ts"
 
-/** What the log says when the server serves: what of the settings was passed over, and where it listens. */
-const greeting = Layer.effectDiscard(
-  Effect.flatMap(Effect.all([Config, Listener, Persistence]), ([{ warnings }, { addresses }, persistence]) =>
-    Effect.zipRight(
-      Effect.forEach(warnings, (warning) => Effect.logWarning(warning)),
-      // Unless SHUTDOWN came before the data was there.
-      persistence.loading() ? Effect.void : Effect.logInfo(`Ready to accept connections on ${addresses.join(", ")}`),
-    ),
+/**
+ * What the log says when the server serves: what of the settings was passed over, and where it listens. Being the last layer, it is
+ * the first to know that the server is to stop, and why.
+ */
+const greeting = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { warnings } = yield* Config
+    const { addresses } = yield* Listener
+    const persistence = yield* Persistence
+    yield* Effect.addFinalizer((exit) =>
+      Effect.logInfo(`Stopping, as ${Exit.isInterrupted(exit) ? "a signal" : "SHUTDOWN"} said`),
+    )
+    yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning))
+    // Unless SHUTDOWN came before the data was there.
+    yield* persistence.loading()
+      ? Effect.void
+      : Effect.logInfo(`Ready to accept connections on ${addresses.join(", ")}`)
+  }),
+)
+
+/** The last line of the log: below all of the server, it ends when everything is saved and closed. What stops a start says so itself. */
+const farewell = Layer.scopedDiscard(
+  Effect.addFinalizer((exit) =>
+    Exit.isSuccess(exit) || Exit.isInterrupted(exit) ? Effect.logInfo("Stopped") : Effect.void,
   ),
 )
 
 const serve = (sources: Sources.Sources) =>
   Layer.merge(greeting, SpareHeap.layer).pipe(
     Layer.provideMerge(Server.layerFromConfig),
+    Layer.provide(farewell),
     Layer.provide(Logging.layer),
     Layer.provide(Sources.layer(sources)),
     Server.launch,

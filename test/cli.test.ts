@@ -215,6 +215,28 @@ describe("the command tiny-redis", () => {
     expect(await ended).toMatchObject({ code: 0, err: "" })
   })
 
+  it("logs why it stops, what it saves, and that it has stopped", async () => {
+    const logged = async (stop: (child: ChildProcess, port: number) => unknown) => {
+      const { child, said, ended } = command(["--port", "0", "--save", "1000 1"], { until: serving })
+      await stop(child, Number((await said)[1]))
+      const { code, out, err } = await ended
+      const lines = out.trim().split("\n")
+      const messages = lines.map((line) => line.replace(/^.*? [*#] /, "").replace(/: \d+ bytes, .*$/, ": ..."))
+      return { code, err, told: messages.slice(messages.findIndex((text) => text.startsWith("Ready")) + 1) }
+    }
+    const shutdown = async (_: ChildProcess, port: number) => (await connectTcp(port)).send("SHUTDOWN")
+    expect(await logged((child) => child.kill("SIGTERM"))).toEqual({
+      code: 0,
+      err: "",
+      told: ["Stopping, as a signal said", "snapshot written: ...", "Stopped"],
+    })
+    expect(await logged(shutdown)).toEqual({
+      code: 0,
+      err: "",
+      told: ["snapshot written: ...", "Stopping, as SHUTDOWN said", "Stopped"],
+    })
+  })
+
   it("tells a taken port, an unusable directory, an unreadable file and a bad value in one line each, and ends with 1", async () => {
     const taken = net.createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")

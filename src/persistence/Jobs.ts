@@ -74,6 +74,12 @@ export const make = (services: JobServices): Jobs => {
   /** Held while a snapshot is written. */
   const snapshots = Effect.unsafeMakeSemaphore(1)
 
+  /** Logs what a job has made, and how long that took. */
+  const tellDone = (text: string, size: number, beganMicros: number): Effect.Effect<void> => {
+    const took = ((clock.nowMicros() - beganMicros) / 1_000_000).toFixed(3)
+    return Effect.logInfo(`${text}: ${size} bytes, ${took} seconds`)
+  }
+
   const snapshotFormat = (isBase: boolean): Format => {
     const writer = new SnapshotWriter({
       compression: current.rdbcompression,
@@ -138,6 +144,7 @@ export const make = (services: JobServices): Jobs => {
   /** Writes the snapshot file; says so in INFO. Two SAVE while the log is rewritten come one after the other. */
   const snapshot: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
     const startedAt = seconds()
+    const beganMicros = clock.nowMicros()
     let dirty = 0
     const path = `${home()}/${current.dbfilename}`
     const temporary = temporarySnapshot()
@@ -160,13 +167,14 @@ export const make = (services: JobServices): Jobs => {
       }),
     )
     return whileLost(attempt).pipe(
-      Effect.zipRight(disk.rename(temporary, path)),
-      Effect.map(() => {
+      Effect.zipLeft(disk.rename(temporary, path)),
+      Effect.tap(() => {
         store.dirty -= dirty
         state.lastSaveSeconds = seconds()
         state.saves++
         state.lastSaveOk = true
       }),
+      Effect.flatMap((size) => tellDone("snapshot written", size, beganMicros)),
       (job) => onFailure(job, "the snapshot failed", () => {}),
       Effect.ensuring(
         Effect.sync(() => {
@@ -180,6 +188,7 @@ export const make = (services: JobServices): Jobs => {
   /** Replaces the log by a base of now and an empty incremental file. */
   const rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse> = Effect.suspend(() => {
     const startedAt = seconds()
+    const beganMicros = clock.nowMicros()
     state.job = { kind: "rewrite", startedAtSeconds: startedAt, capture: undefined }
     state.lastRewriteTrySeconds = startedAt
     return lock.pipe(
@@ -190,6 +199,7 @@ export const make = (services: JobServices): Jobs => {
         state.rewriteFailures = 0
         state.rewrites++
       }),
+      Effect.flatMap(() => tellDone("log rewritten", state.baseBytes, beganMicros)),
       (job) =>
         onFailure(job, "rewriting the log failed", () => {
           state.lastRewriteOk = false
