@@ -119,17 +119,26 @@ describe("requests", () => {
         ),
       ),
       fc.array(fc.nat(500)),
+      fc.array(fc.nat(4), { minLength: 1 }),
     ],
-    ([parts, cuts]) => {
+    ([parts, cuts, depths]) => {
       const bytes = parts.join("")
       const decoder = new Decoder()
       const requests: Array<ReadonlyArray<string>> = []
       for (const piece of split(bytes, cuts)) {
         decoder.push(Buffer.from(piece, "latin1"))
-        for (let more = true; more;) {
-          const ahead = decoder.lookAhead()
+        for (let i = 0, more = true; more; i++) {
+          const { bufferedBytes } = decoder
+          const ahead = decoder.lookAhead(depths[i % depths.length]!)
+          expect(decoder.bufferedBytes).toBe(bufferedBytes)
+          // Some of what has been seen may be left for the next look.
+          for (const expected of ahead.slice(0, 2)) {
+            const next = [...decoder.next()!]
+            expect(next).toEqual([...expected])
+            requests.push(next)
+          }
+          if (ahead.length >= 2) continue
           const next = decoder.next()
-          expect(ahead === undefined ? undefined : [...ahead]).toEqual(next === undefined ? undefined : [...next])
           more = next !== undefined
           if (next !== undefined) requests.push([...next])
         }
@@ -153,6 +162,21 @@ describe("requests", () => {
     },
     { fastCheck: { numRuns: 20 } },
   )
+
+  it("looks ahead at requests that no limit refuses, and no further", () => {
+    const decoder = new Decoder()
+    decoder.authenticated = false
+    const long = encodeRequest(["SET", "k", "v".repeat(20_000)])
+    decoder.push(Buffer.from(ping + encodeRequest(["AUTH", "secret"]) + ping + long, "latin1"))
+    expect(decoder.lookAhead(2)).toEqual([["PING"], ["AUTH", "secret"]])
+    expect(decoder.lookAhead(9)).toEqual([["PING"], ["AUTH", "secret"], ["PING"]])
+    expect([decoder.next(), decoder.next(), decoder.next()]).toEqual([["PING"], ["AUTH", "secret"], ["PING"]])
+    expect(decoder.lookAhead(9)).toEqual([])
+    expect(decoder.hasMore).toBe(true)
+    decoder.authenticated = true
+    expect(decoder.next()).toHaveLength(3)
+    expect(decoder.hasMore).toBe(false)
+  })
 
   it("counts the bytes that wait for the rest of their request", () => {
     const decoder = new Decoder()

@@ -30,8 +30,10 @@ export interface RequestDecoder {
   readonly room: () => Buffer | undefined
   /** Takes what was received. The buffer may be used again afterwards. */
   readonly push: (chunk: Buffer) => void
-  /** The request that `next` is going to give. */
-  readonly lookAhead: () => ReadonlyArray<string> | undefined
+  /** Whether there are bytes that nobody has read yet, `lookAhead` included. */
+  readonly hasMore: boolean
+  /** Requests that `next` is going to give, at most `max` of them. */
+  readonly lookAhead: (max: number) => ReadonlyArray<ReadonlyArray<string>>
   /** The next complete request, never empty. */
   readonly next: () => Array<string> | undefined
 }

@@ -50,6 +50,12 @@ const beginning = Buffer.allocUnsafeSlow(beginningBytes)
 const aheadLengthMax = 128 * 1024
 
 const argumentsAllocatedMax = 64
+/** Requests of up to so many arguments of up to so many bytes are allowed to everybody, whatever the limits are set to. */
+const plainCountMax = 9
+const plainBulkMax = bulkLengthMaxUnauthenticated
+/** What an argument of one byte takes, and a request of that. */
+const plainBulkBytesMin = 7
+const plainBytesMin = plainBulkBytesMin + 4
 /** Above this, and below 1, a length is looked at more closely than digit by digit. */
 const plainLengthMax = 999999999
 const unknown = -1
@@ -60,6 +66,11 @@ const carriageReturn = 13
 const zero = 48
 const nine = 57
 const noArguments: Array<string> = []
+const nothingSeen: ReadonlyArray<Array<string>> = []
+
+/** What a request took that was read as a plain one. */
+const plainBytes = (request: ReadonlyArray<string>): number =>
+  request.reduce((sum, { length }) => sum + String(length).length + length + 5, 4)
 
 export class Decoder {
   /** Until the client has authenticated, requests must be small. */
@@ -85,12 +96,17 @@ export class Decoder {
   private collected = 0
   /** Length of the long argument that the last request had, 0 for none: the next one may be like it. */
   private longLength = 0
-  /** A request that was read before it was asked for: when it came, since it might have been the beginning of a long one, or by `lookAhead`. */
+  /** A request that was read when it came, since it might have been the beginning of a long one. */
   private ahead: Array<string> | undefined = undefined
+  /** What `lookAhead` read last, and how many of that `next` has given out. */
+  private seen: ReadonlyArray<Array<string>> = nothingSeen
+  private given = 0
 
   /** Bytes received and not yet given out as arguments. */
   get bufferedBytes(): number {
-    return this.text.length - this.position + this.collected
+    let bytes = this.text.length - this.position + this.collected
+    for (let i = this.given; i < this.seen.length; i++) bytes += plainBytes(this.seen[i]!)
+    return bytes
   }
 
   /** As `bufferedBytes`, with what has been given out of the same chunk and is still held. */
@@ -142,7 +158,7 @@ export class Decoder {
   /** Whether no request has begun, nor waits to be given out. */
   private get isBetween(): boolean {
     const isRead = this.collector === undefined && this.ahead === undefined && this.missing === 0
-    return isRead && this.position === this.text.length
+    return isRead && this.position === this.text.length && this.seen === nothingSeen
   }
 
   /**
@@ -160,15 +176,82 @@ export class Decoder {
     return next + this.collect(collector, chunk.subarray(next))
   }
 
-  /** The request that `next` is going to give, if it is complete. Limits apply as they are now. */
-  lookAhead(): ReadonlyArray<string> | undefined {
-    if (this.failure !== undefined) return undefined
-    this.ahead ??= this.next()
-    return this.ahead
+  /**
+   * The requests that `next` is going to give, at most `max`, as far as they are complete and plain. Whatever they change, limits or
+   * who the client is, they are read the same.
+   */
+  lookAhead(max: number): ReadonlyArray<ReadonlyArray<string>> {
+    const seen: Array<Array<string>> = this.seen === nothingSeen ? [] : this.seen.slice(this.given)
+    while (seen.length < max) {
+      const request = this.readPlain(this.text)
+      if (request === undefined) break
+      seen.push(request)
+    }
+    this.seen = seen.length === 0 ? nothingSeen : seen
+    this.given = 0
+    return seen
+  }
+
+  /** Whether there are bytes that have not been read. */
+  get hasMore(): boolean {
+    return this.position < this.text.length
   }
 
   /** The next request, or `undefined` if it is not complete, or if `failure` says that there will not be one. */
   next(): Array<string> | undefined {
+    return this.seen === nothingSeen ? (this.readPlain(this.text) ?? this.readNext()) : this.giveSeen()
+  }
+
+  /**
+   * A whole request of a few short arguments, as almost all are. Absent, with nothing done, for any other, and for one that is not
+   * complete.
+   */
+  private readPlain(text: string): Array<string> | undefined {
+    if (this.missing > 0 || this.wanted > 1 || this.ahead !== undefined || this.collector !== undefined)
+      return undefined
+    const size = text.length
+    let at = this.position
+    // Reading behind the end of a string would make every reading slow from then on.
+    if (at + plainBytesMin > size) return undefined
+    const count = text.charCodeAt(at + 1) - zero
+    if (count <= 0 || count > plainCountMax) return undefined
+    if (text.charCodeAt(at) !== asterisk || text.charCodeAt(at + 2) !== carriageReturn) return undefined
+    at += 4
+    const args = new Array<string>(count)
+    for (let i = 0; i < count; i++) {
+      if (at + plainBulkBytesMin > size || text.charCodeAt(at) !== dollar) return undefined
+      let length = text.charCodeAt(at + 1) - zero
+      if (length <= 0 || length > 9) return undefined
+      at += 2
+      let code = text.charCodeAt(at)
+      while (code >= zero && code <= nine) {
+        length = length * 10 + (code - zero)
+        if (++at === size || length > plainBulkMax) return undefined
+        code = text.charCodeAt(at)
+      }
+      if (code !== carriageReturn) return undefined
+      const start = at + 2
+      at = start + length + 2
+      if (at > size) return undefined
+      args[i] = text.substring(start, start + length)
+    }
+    this.position = at
+    if (this.longLength > 0) this.longLength = 0
+    return args
+  }
+
+  private giveSeen(): Array<string> {
+    const { seen } = this
+    const request = seen[this.given++]!
+    if (this.given === seen.length) {
+      // Nothing of it is kept.
+      this.seen = nothingSeen
+      this.given = 0
+    }
+    return request
+  }
+
+  private readNext(): Array<string> | undefined {
     if (this.ahead !== undefined) {
       const { ahead } = this
       this.ahead = undefined

@@ -24,6 +24,9 @@ export interface ConnectionServices extends Output.OutputServices {
 /** Received bytes kept while the fiber waits for something else; beyond, reading pauses. */
 const inboxHighWater = 1024 * 1024
 
+/** Of a pipeline, so many requests are read before the first of them is served, where it is worth while to look ahead. */
+const requestsAhead = 32
+
 /** Why `drain` stopped. */
 type Stop = "input" | "output" | "closed" | Suspended
 
@@ -78,10 +81,16 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const drain = (): Stop => {
     dispatcher.tick()
     client.lastActiveAtMs = store.now
+    /** How many requests are known to come, where that is worth while to know. */
+    let expected = client.db.isLarge ? 0 : Infinity
     for (;;) {
       if (life.closed) return "closed"
       if (client.closing) return "closed"
       allowLengths()
+      if (--expected < 0 && decoder.hasMore) {
+        expected = expectNext(requestsAhead) - 1
+        client.db.fetchExpected()
+      }
       const argv = decoder.next()
       if (argv === undefined) break
       const reply = dispatcher.dispatch(client, argv)
@@ -228,15 +237,17 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     return next === undefined
   }
 
-  let isExpected = false
   /** The second word of almost every command that has a key is one. Where it is not, nothing but time is lost. */
+  const expectNext = (max: number): number => {
+    const requests = decoder.lookAhead(max)
+    for (let i = 0; i < requests.length; i++) if (requests[i]!.length > 1) client.db.expect(requests[i]![1]!)
+    return requests.length
+  }
+
+  let isExpected = false
   const lookAhead = () => {
     if (wakeWith === undefined || life.closed || client.closing || !client.db.isLarge) return
-    allowLengths()
-    const argv = decoder.lookAhead()
-    if (argv === undefined || argv.length < 2) return
-    client.db.expect(argv[1]!)
-    isExpected = true
+    isExpected = expectNext(1) > 0
   }
 
   const fetchExpected = () => {
