@@ -152,6 +152,8 @@ describe("@effect/cli", () => {
   })
 })
 
+const escape = (text: string): string => text.replace(/[^\w ]/g, "\\$&")
+
 describe("the command tiny-redis", () => {
   const root = join(import.meta.dirname, "..")
   const started = new Set<ChildProcess>()
@@ -278,7 +280,10 @@ describe("the command tiny-redis", () => {
       [["--help"], ["-v"], ["--completions", "bash"]].map((argv) => command(argv).ended),
     )) as [Ended, Ended, Ended]
     for (const { name } of entries) expect(completions.out).toContain(`--${name} `)
-    for (const { name } of entries) expect(help.out).toContain(`--${name}`)
+    for (const { name, setting } of entries)
+      expect(help.out).toMatch(new RegExp(`^  --${name}[,:].*${escape(setting.about)}$`, "m"))
+    // Two lines a setting, to be read and not to be scrolled through.
+    expect(help.out.split("\n").length).toBeLessThan(2 * entries.length + 20)
     expect(help.code).toBe(0)
     // No codes for a terminal, which this is none.
     expect(help.out).not.toContain("\u001b")

@@ -3,7 +3,7 @@
  * words as it takes, up to the next flag (`--save 900 1 300 10`, `--save ""`, `--bind 127.0.0.1 ::1`).
  *
  * The idea to hold: this grammar is redis-server's and not that of a usual command line, where a flag has one value. What is
- * here turns it into directives; `usual` turns it into one value a flag, which `Cli.ts` gives to @effect/cli for help, versions,
+ * here turns it into directives; `usual` turns it into one value a flag, which `Cli.ts` gives to @effect/cli for versions,
  * completions and the wizard. Loading @effect/cli costs more CPU (150 ms beside the server, 350 alone) than the whole start of
  * a server may (300), so a start that asks for none of these does without it.
  */
@@ -24,6 +24,12 @@ export const asks = (argv: ReadonlyArray<string>): boolean => {
 }
 
 const isQuestion = (word: string): boolean => questions.has(word.split("=")[0]!)
+
+/** Whether what it asks for is help, whatever else it asks for. */
+export const asksForHelp = (argv: ReadonlyArray<string>): boolean => {
+  const { flags, rest } = group(argv)
+  return [...rest, ...flags.map(({ flag }) => flag)].some((word) => word === "-h" || word === "--help")
+}
 
 /** What shells there are completions for. */
 const shells = ["sh", "bash", "fish", "zsh"]

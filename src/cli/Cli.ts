@@ -1,31 +1,25 @@
 /**
- * The command for @effect/cli, built from the table of settings: help, version, shell completions and the wizard. It is loaded
+ * The command for @effect/cli, built from the table of settings: version, shell completions and the wizard. It is loaded
  * only when one of these is asked for; see Arguments.ts.
  */
-import { readFileSync } from "node:fs"
 import { stripVTControlCharacters } from "node:util"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import * as Span from "@effect/cli/HelpDoc/Span"
 import type * as CliApp from "@effect/cli/CliApp"
 import type { ValidationError } from "@effect/cli/ValidationError"
 import type * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { toUtf8 } from "../bytes/Bytes.ts"
 import type { Directive } from "../config/Directive.ts"
 import { type Entry, entries } from "../config/Settings.ts"
 import type { Sources } from "../config/Sources.ts"
 import { usual, wordsOf } from "./Arguments.ts"
+import * as Help from "./Help.ts"
 
-/** What `--help` says about a setting. */
-const describe = ({ setting }: Entry): string => {
-  const initial = toUtf8(setting.type.print(setting.default))
-  const unit = setting.unit === undefined ? "" : ` in ${setting.unit}`
-  return `${setting.about} Takes ${setting.type.allowed}${unit}; default ${initial === "" ? '""' : initial}.`
-}
+/** What the wizard and the completions say about a setting. */
+const describe = (entry: Entry): string => `${entry.setting.about} ${Help.values(entry)}`
 
 const flagOf = (entry: Entry): Options.Options<ReadonlyArray<string>> => {
   const aliased = entry.setting.aliases.reduce(
@@ -36,14 +30,7 @@ const flagOf = (entry: Entry): Options.Options<ReadonlyArray<string>> => {
 }
 
 const flags = Options.all(entries.map(flagOf))
-const file = Args.text({ name: "file" }).pipe(
-  Args.withDescription("A settings file in the syntax of redis.conf, - for standard input."),
-  Args.optional,
-)
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string
-}
+const file = Args.text({ name: "file" }).pipe(Args.withDescription(Help.fileAbout), Args.optional)
 
 /**
  * Does what `argv` asks for. `start` is called where that is a server after all, as at the end of the wizard. `argv` is the
@@ -66,17 +53,12 @@ export const run = <E, R>(
         ),
       }),
     ),
-  ).pipe(
-    Command.withDescription(
-      HelpDoc.p(
-        Span.text(
-          "A Redis server. Every setting is a flag, spelled as in redis.conf and followed by as many words as it takes; " +
-            "a TINY_REDIS_* variable does the same (TINY_REDIS_MAXMEMORY_POLICY=allkeys-lru).",
-        ),
-      ),
-    ),
-  )
-  const answered = Command.run(command, { name: "tiny-redis", version })(["node", "tiny-redis", ...usual(argv)])
+  ).pipe(Command.withDescription(HelpDoc.p(Help.about)))
+  const answered = Command.run(command, { name: "tiny-redis", version: Help.version })([
+    "node",
+    "tiny-redis",
+    ...usual(argv),
+  ])
   return Effect.flatMap(Effect.console, (console) => Effect.withConsole(answered, plainWhereNeeded(console)))
 }
 

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { Sources } from "../config/Sources.ts"
 import * as Arguments from "./Arguments.ts"
+import * as Help from "./Help.ts"
 
 /** Does what the command line asks for. `serve` runs a server until it is told to stop. */
 export const run = <E>(
@@ -21,6 +22,7 @@ const answer = <E>(
   argv: ReadonlyArray<string>,
   serve: (sources: Sources) => Effect.Effect<unknown, E>,
 ): Effect.Effect<void, unknown> => {
+  if (Arguments.asksForHelp(argv)) return Effect.sync(() => void process.stdout.write(Help.text()))
   const refusal = Arguments.refusal(argv)
   if (refusal !== undefined) return Effect.fail(refusal)
   return Effect.flatMap(
