@@ -22,6 +22,5 @@ const make = (seed: number): ChanceService => {
 }
 
 export class Chance extends Context.Tag("tiny-redis/Chance")<Chance, ChanceService>() {
-  static readonly layerSeeded = (seed: number) => Layer.sync(this, () => make(seed))
   static readonly layer = Layer.effect(this, Effect.map(Random.nextIntBetween(0, 2 ** 31), make))
 }

@@ -1,6 +1,6 @@
 /**
- * What a server counts: plain numbers, incremented where things happen and read by INFO. Counting through a metrics library
- * costs 310 ns an increment; these are published to Effect's `Metric` when somebody asks.
+ * What a server counts: plain numbers, incremented where things happen and read by INFO. Counting through Effect's metrics costs 310 ns
+ * an increment.
  */
 import { randomBytes } from "node:crypto"
 import * as Context from "effect/Context"

@@ -46,7 +46,6 @@ export class ScriptRefused extends CommandError("ScriptRefused", "ERR") {
   static readonly keysTooMany = new ScriptRefused("Number of keys can't be greater than number of args")
   static readonly keysNotNumber = new ScriptRefused("Bad number of keys provided")
   static readonly writeFlag = new ScriptRefused("Can not execute a script with write flag using *_ro command.")
-  static readonly writeFlagReplica = new ScriptRefused("Can not run script with write flag on readonly replica.")
   static readonly functionMissing = new ScriptRefused("Function not found")
   static readonly libraryMissing = new ScriptRefused("Library not found")
   // Redis gives these without saying which command; scripts read them.

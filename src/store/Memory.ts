@@ -60,17 +60,6 @@ export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryServi
     this,
     Effect.suspend(() => make),
   )
-
-  /** No limit, whatever is configured. */
-  static readonly layerUnlimited = Layer.effect(
-    this,
-    Effect.map(Store, (store) => ({
-      reclaim: () => true,
-      used: () => 0,
-      counted: () => undefined,
-      process: processMemory(store),
-    })),
-  )
 }
 
 const processMemory = (store: StoreService): (() => ProcessMemory) => {

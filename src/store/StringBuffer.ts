@@ -106,10 +106,6 @@ export class StringBuffer implements Collection {
     this.loans = 0
   }
 
-  byteAt(index: number): number {
-    return this.bytes[index]
-  }
-
   append(value: string): void {
     const offset = this.length
     this.reserve(offset + value.length)
