@@ -48,11 +48,13 @@ const store = Layer.unwrapEffect(
 /** What holds no data and needs nothing but time: counters, clients, watches, observers. */
 const bookkeeping = Layer.mergeAll(Stats.layer, Clients.layer, Observers.layer, Shutdown.layer)
 
-/** TCP and Unix sockets as configured. */
+/** TCP, in plain and under TLS, and Unix sockets as configured. */
 const socket = Layer.unwrapEffect(
   Effect.map(Config, ({ current }) =>
     Socket.layerNet({
-      port: current.port,
+      // Beside a port for TLS, 0 means that there is to be nothing else.
+      port: current.port === 0 && current.tlsPort > 0 ? undefined : current.port,
+      tls: current.tlsPort === 0 ? undefined : { port: current.tlsPort, settings: current },
       bind: current.bind,
       unixSocket: current.unixsocket,
       unixSocketPermission: current.unixsocketperm,

@@ -1,6 +1,7 @@
 /**
  * What a connection promises from its beginning to its end: how many there may be, who is idle, CLIENT and RESET, bugs in
- * handlers, and a server that stops. The last part repeats over TCP what the system has a hand in.
+ * handlers, and a server that stops. The last part repeats over TCP and
+ * TLS what the system has a hand in.
  */
 import { once } from "node:events"
 import * as net from "node:net"
@@ -12,17 +13,20 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Reply from "../src/codec/Reply.ts"
 import { request as encodeRequest } from "../src/persistence/log/LogText.ts"
 import * as Command from "../src/command/Command.ts"
 import type { CommandError } from "../src/errors/CommandError.ts"
+import type { Values } from "../src/config/Config.ts"
 import { Misconfigured } from "../src/errors/PersistenceErrors.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
-import { connectTcp } from "./support/RealServer.ts"
+import * as RealServer from "./support/RealServer.ts"
+import * as Tls from "./support/Tls.ts"
 import { atStartTime, connect, run, testSettings, withServer } from "./support/TestServer.ts"
 import { conversation, heapBytes, info, receive, settle } from "./support/Connections.ts"
 
@@ -379,15 +383,33 @@ describe("answers that wait for the disk", () => {
   )
 })
 
-describe("over TCP", () => {
+describe.each(["TCP", "TLS"] as const)("over %s", (carrier) => {
+  const isTls = carrier === "TLS"
+  const settings = Effect.map(Effect.promise(RealServer.freePort), (tlsPort): Partial<Values> => ({
+    ...testSettings,
+    port: 0,
+    ...(isTls ? { ...Tls.settings, tlsPort } : {}),
+  }))
+  const portOf = ({ port, tlsPort }: Listener["Type"]) => (isTls ? tlsPort : port)
+  const connectTo = isTls ? Tls.connectTls : RealServer.connectTcp
+  const open = (port: number) => {
+    if (isTls) return Tls.open(port)
+    const socket = net.connect(port, "127.0.0.1")
+    return { socket, reset: () => socket.resetAndDestroy() }
+  }
+
   const served = (test: (port: number) => Promise<void>) =>
-    Effect.flatMap(Listener, ({ port }) => Effect.promise(() => test(port))).pipe(
-      Effect.provide(Server.layer({ ...testSettings, port: 0 })),
+    Effect.flatMap(settings, (values) =>
+      Effect.flatMap(Listener, (listener) => Effect.promise(() => test(portOf(listener)))).pipe(
+        Effect.provide(Server.layer(values)),
+        // Who has not finished shaking hands when it resets its connection is told of.
+        Logger.withMinimumLogLevel(LogLevel.None),
+      ),
     )
 
   it.live("pipelines, large values and a half-close are answered whole and in order", () =>
     served(async (port) => {
-      const client = await connectTcp(port)
+      const client = await connectTo(port)
       const large = "x\r\n\0\xff".repeat(400_000)
       let pipeline = encodeRequest(["SET", "large", large])
       for (let i = 0; i < 1000; i++) pipeline += encodeRequest(["ECHO", `${i}`])
@@ -404,7 +426,7 @@ describe("over TCP", () => {
 
   it.live("clients that come together find a keyspace larger than the processor's caches as it is", () =>
     served(async (port) => {
-      const clients = await Promise.all(Array.from({ length: 20 }, () => connectTcp(port)))
+      const clients = await Promise.all(Array.from({ length: 20 }, () => connectTo(port)))
       const value = (i: number) => `${i} `.padEnd(4000, "x")
       const keys = 4000
       for (const client of clients) client.sendRaw("PING\r\n")
@@ -427,7 +449,7 @@ describe("over TCP", () => {
 
   it.live("a client waiting for a list is forgotten when it half-closes", () =>
     served(async (port) => {
-      const [waiting, other] = [await connectTcp(port), await connectTcp(port)]
+      const [waiting, other] = [await connectTo(port), await connectTo(port)]
       waiting.send("BLPOP", "list", "0")
       waiting.end()
       await waiting.closed
@@ -439,7 +461,7 @@ describe("over TCP", () => {
 
   it.live("a client that is killed while CLIENT PAUSE holds it back does nothing more", () =>
     served(async (port) => {
-      const [held, other] = [await connectTcp(port), await connectTcp(port)]
+      const [held, other] = [await connectTo(port), await connectTo(port)]
       const id = await held.run("CLIENT", "ID")
       await other.run("CLIENT", "PAUSE", "100000", "WRITE")
       held.send("SET", "k", "v")
@@ -459,14 +481,14 @@ describe("over TCP", () => {
 
   it.live("a peer that resets its connection in the middle of everything harms nobody", () =>
     served(async (port) => {
-      const other = await connectTcp(port)
+      const other = await connectTo(port)
       await other.run("SET", "big", "x".repeat(1_000_000))
       for (let i = 0; i < 20; i++) {
-        const socket = net.connect(port, "127.0.0.1")
-        await once(socket, "connect")
+        const { socket, reset } = open(port)
+        await once(socket, isTls ? "secureConnect" : "connect")
         socket.write(encodeRequest(["GET", "big"]).repeat(20) + "*3\r\n$3\r\nSET")
         if (i % 2 === 0) await once(socket, "data")
-        socket.resetAndDestroy()
+        reset()
       }
       expect(await other.run("PING")).toEqual(Reply.pong)
       await expect
@@ -481,7 +503,7 @@ describe("over TCP", () => {
 
   it.live("a peer that does not read is cut off, and costs no more than the limit", () =>
     served(async (port) => {
-      const [publisher, silent] = [await connectTcp(port), net.connect(port, "127.0.0.1")]
+      const [publisher, silent] = [await connectTo(port), open(port).socket]
       await publisher.run("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
       silent.write(encodeRequest(["SUBSCRIBE", "news"]))
       await once(silent, "data")
@@ -498,9 +520,10 @@ describe("over TCP", () => {
     }),
   )
 
-  it.live("a thousand connections are open at once and all served", () =>
+  // Shaking hands takes a thousand times as long as the rest.
+  it.live("many connections are open at once and all served", () =>
     served(async (port) => {
-      const clients = await Promise.all(Array.from({ length: 1000 }, () => connectTcp(port)))
+      const clients = await Promise.all(Array.from({ length: isTls ? 100 : 1000 }, () => connectTo(port)))
       const replies = await Promise.all(clients.map((client, i) => client.run("ECHO", `${i}`)))
       expect(replies).toEqual(clients.map((_, i) => Reply.bulk(`${i}`)))
       for (const client of clients) client.destroy()
@@ -510,15 +533,15 @@ describe("over TCP", () => {
   it.live("stopping gives the port back and ends every connection", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(Server.layer({ ...testSettings, port: 0 }), scope)
-      const { port } = Context.get(context, Listener)
-      const clients = yield* Effect.promise(() => Promise.all([connectTcp(port), connectTcp(port)]))
+      const context = yield* Layer.buildWithScope(Server.layer(yield* settings), scope)
+      const port = portOf(Context.get(context, Listener))
+      const clients = yield* Effect.promise(() => Promise.all([connectTo(port), connectTo(port)]))
       yield* Effect.promise(() => clients[0]!.run("PING"))
       clients[1]!.send("BLPOP", "list", "0")
       yield* settle
       yield* Scope.close(scope, Exit.void)
       yield* Effect.promise(() => Promise.all(clients.map((client) => client.closed)))
-      yield* Effect.promise(() => expect(connectTcp(port)).rejects.toThrow("ECONNREFUSED"))
+      yield* Effect.promise(() => expect(connectTo(port)).rejects.toThrow("ECONNREFUSED"))
     }),
   )
 })

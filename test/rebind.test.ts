@@ -12,7 +12,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Server from "../src/Server.ts"
 import { Listener } from "../src/socket/Listener.ts"
 import { Socket } from "../src/socket/Socket.ts"
-import { connectTcp } from "./support/RealServer.ts"
+import { connectTcp, freePort } from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
 
 const withServer = (test: (listener: Listener["Type"]) => Promise<void>): Promise<void> =>
@@ -22,14 +22,6 @@ const withServer = (test: (listener: Listener["Type"]) => Promise<void>): Promis
     Logger.withMinimumLogLevel(LogLevel.None),
     Effect.runPromise,
   )
-
-const freePort = async (): Promise<number> => {
-  const server = net.createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** What INFO says. */
 const tcpPort = async (client: TestClient): Promise<number> => {

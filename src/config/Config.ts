@@ -237,7 +237,8 @@ const plan = (
     const parsed = parse(entry, [text], before)
     const refusal = Either.isLeft(parsed) ? parsed.left : entry.setting.type.check?.(parsed.right)
     if (Either.isLeft(parsed) || refusal !== undefined) return Either.left(SettingRefused.value(spelled, refusal!))
-    if (!isDeepStrictEqual(parsed.right, before)) changes.push({ spelled, entry, value: parsed.right })
+    const isChange = entry.setting.refers || !isDeepStrictEqual(parsed.right, before)
+    if (isChange) changes.push({ spelled, entry, value: parsed.right })
   }
   return Either.right(changes)
 }

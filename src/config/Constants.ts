@@ -60,7 +60,12 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["socket-mark-id", fixed("0")],
   ["supervised", fixed("no")],
   ["syslog-enabled", fixed("no")],
-  ["tls-port", only("0")],
+  // There are no outgoing connections.
+  ["tls-client-cert-file", only("")],
+  ["tls-client-key-file", only("")],
+  ["tls-client-key-file-pass", only("")],
+  ["tls-cluster", only("no")],
+  ["tls-replication", only("no")],
 ])
 
 /** The constant of that name, in any case. */

@@ -19,6 +19,8 @@ export interface Setting<A> {
   readonly unit: string | undefined
   /** Whether CONFIG SET may change it: always, never, or as `enable-protected-configs` says. */
   readonly change: "always" | "never" | "protected"
+  /** Whether the value names something outside that may have changed, so that the same value again is a change too. */
+  readonly refers: boolean
   /** One sentence. */
   readonly about: string
 }
@@ -29,6 +31,7 @@ interface Row<A> {
   readonly unit?: string
   readonly aliases?: ReadonlyArray<string>
   readonly change?: "never" | "protected"
+  readonly refers?: true
 }
 
 const setting = <A>(type: Kind.SettingType<A>, row: Row<NoInfer<A>>): Setting<A> => ({
@@ -37,6 +40,7 @@ const setting = <A>(type: Kind.SettingType<A>, row: Row<NoInfer<A>>): Setting<A>
   aliases: row.aliases ?? [],
   unit: row.unit,
   change: row.change ?? "always",
+  refers: row.refers ?? false,
   about: row.about,
 })
 
@@ -56,7 +60,7 @@ export const settings = {
   // Differs: in redis-server 0 means no TCP at all; CONFIG SET port 0 ends it here too.
   port: setting(Kind.integer(0, 65535), {
     default: 6379,
-    about: "TCP port to listen on; at the start, 0 picks a free one.",
+    about: "TCP port to listen on; at the start, 0 picks a free one, or none beside a tls-port.",
   }),
   // Differs: redis-server without a settings file listens on every interface; here, as its settings file says, on this machine's.
   bind: setting(Kind.wordList("addresses, as 127.0.0.1 ::1", 16, "Too many bind addresses specified."), {
@@ -122,6 +126,65 @@ export const settings = {
   "tracking-table-max-keys": setting(largeCount, {
     default: 1000000,
     about: "Keys remembered for client-side caching, 0 for no limit.",
+  }),
+
+  // ----- TLS
+  "tls-port": setting(Kind.integer(0, 65535), { default: 0, about: "TCP port to serve TLS on, 0 for none." }),
+  "tls-cert-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "The server's certificate in PEM form, followed by those that signed it.",
+  }),
+  "tls-key-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "The private key of the certificate, in PEM form.",
+  }),
+  "tls-key-file-pass": setting(Kind.bytes, { default: "", about: 'Password of the key\'s file, "" for none.' }),
+  "tls-ca-cert-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "Certificates in PEM form that clients' may be signed by.",
+  }),
+  "tls-ca-cert-dir": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "Directory of such certificates, named by openssl rehash.",
+  }),
+  "tls-auth-clients": setting(Kind.oneOf("no", "yes", "optional"), {
+    default: "yes",
+    about: "Whether clients have to show a certificate; optional: one that is shown must be good.",
+  }),
+  "tls-protocols": setting(Kind.bytes, {
+    default: "",
+    about: 'Some of TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; "" for the last two.',
+  }),
+  "tls-ciphers": setting(Kind.bytes, {
+    default: "",
+    about: 'Ciphers up to TLS 1.2, as OpenSSL lists them, "" for Node\'s own choice.',
+  }),
+  "tls-ciphersuites": setting(Kind.bytes, {
+    default: "",
+    about: 'Cipher suites of TLS 1.3, separated by colons, "" for Node\'s own choice.',
+  }),
+  "tls-prefer-server-ciphers": setting(Kind.boolean, {
+    default: false,
+    about: "Choose a cipher by the server's order instead of the client's.",
+  }),
+  "tls-dh-params-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: 'Diffie-Hellman parameters in PEM form, "" for well-known ones.',
+  }),
+  "tls-session-caching": setting(Kind.boolean, {
+    default: true,
+    about: "Let clients without tickets take up a former session; those with tickets always can.",
+  }),
+  "tls-session-cache-size": setting(count, { default: 20480, about: "Sessions kept for that, 0 for no limit." }),
+  "tls-session-cache-timeout": setting(count, {
+    default: 300,
+    unit: "seconds",
+    about: "Age at which a session, with or without a ticket, is no longer taken up.",
   }),
 
   // ----- Data
@@ -463,4 +526,9 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "shutdown-on-sigint",
   "shutdown-on-sigterm",
   "supervised",
+  "tls-client-cert-file",
+  "tls-client-key-file",
+  "tls-client-key-file-pass",
+  "tls-cluster",
+  "tls-replication",
 ])

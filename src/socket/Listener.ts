@@ -19,13 +19,26 @@ import { Store } from "../store/Store.ts"
 import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
 import * as Messages from "./Messages.ts"
-import { Socket } from "./Socket.ts"
+import type { SocketError } from "./Addresses.ts"
+import { type Ports, Socket, type SocketService } from "./Socket.ts"
+import { tlsSettingNames } from "./TlsOptions.ts"
 import type { Transport, TransportEvents } from "./Transport.ts"
 
 /** Differs: after DENIED, redis-server explains at length; clients look at the first word. */
 const protectedRefusal =
   "-DENIED this server has no password and protected-mode is on, so it serves only clients of its own machine. " +
   "Set requirepass, or set protected-mode to no if nobody else can reach it.\r\n"
+
+/** Differs: redis-server waits for the end of a handshake as long as `timeout` says, by default for ever. */
+const handshakeMsMax = 60_000
+
+interface Handshake {
+  /** Ends the connection; nothing when hands have been shaken, or cannot be. */
+  giveUp: (() => void) | undefined
+}
+
+/** Made out here, so that what waits for its time holds no connection that has long ended. */
+const givingUp = (handshake: Handshake) => () => handshake.giveUp?.()
 
 /** Of a connection that is refused nothing is taken in. */
 const unheard: TransportEvents = {
@@ -41,7 +54,7 @@ const unheard: TransportEvents = {
 
 export class Listener extends Context.Tag("tiny-redis/Listener")<
   Listener,
-  { readonly addresses: ReadonlyArray<string>; readonly port: number }
+  Pick<SocketService, "addresses" | "port" | "tlsPort">
 >() {
   static readonly layer = Layer.scoped(
     this,
@@ -66,7 +79,8 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         later: (atMs, check) => checks.add(atMs, check),
       }
       const { clients, clock, config, stats } = services
-      stats.tcpPort = socket.port
+      const notePort = Effect.sync(() => (stats.tcpPort = socket.port === 0 ? socket.tlsPort : socket.port))
+      yield* notePort
       const runFork = yield* FiberSet.makeRuntime<never, void, never>()
 
       // CONFIG SET timeout: a client is looked at when its time could be over, and again later when it was not idle.
@@ -90,40 +104,86 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
       })
       yield* Effect.forkScoped(idle.run)
 
-      const rebind = (reason: string, bind: ReadonlyArray<string>, port?: number) =>
-        socket.rebind(bind, port).pipe(
-          Effect.tap(() => Effect.sync(() => (stats.tcpPort = socket.port))),
+      const orRefuse = (reason: string) => (action: Effect.Effect<void, SocketError>) =>
+        action.pipe(
           Effect.tapError((error) => Effect.logWarning(error.message)),
           Effect.mapError(() => reason),
         )
-      config.onChange(["port"], ({ port, bind }) =>
-        rebind("Unable to listen on this port. Check server logs.", bind, port),
+      const rebind = (reason: string, bind: ReadonlyArray<string>, ports?: Ports) =>
+        orRefuse(reason)(Effect.zipLeft(socket.rebind(bind, ports), notePort))
+      const cannotListen = "Unable to listen on this port. Check server logs."
+      // Files are read again whenever one is named, also for a port that is only now opened.
+      config.onChange([...tlsSettingNames, "tls-port"], (current) =>
+        current.tlsPort === 0
+          ? undefined
+          : orRefuse("Unable to update TLS configuration. Check server logs.")(socket.secure(current)),
       )
-      config.onChange(["bind"], ({ bind, port }, before) =>
-        // Where the port changed as well, both were followed above.
-        port === before.port ? rebind("Failed to bind to specified addresses.", bind) : undefined,
+      config.onChange(["port"], ({ port, bind }) => rebind(cannotListen, bind, { port }))
+      config.onChange(["tls-port"], ({ tlsPort, bind }) => rebind(cannotListen, bind, { tlsPort }))
+      config.onChange(["bind"], ({ bind, port, tlsPort }, before) =>
+        // Where a port changed as well, both were followed above.
+        port === before.port && tlsPort === before.tlsPort
+          ? rebind("Failed to bind to specified addresses.", bind)
+          : undefined,
       )
 
-      const refusalOf = ({ remoteAddress: address, unixSocket }: Transport): string | undefined => {
-        const { maxclients, protectedMode, requirepass } = config.current
-        if (clients.byId.size >= maxclients) return "-ERR max number of clients reached\r\n"
-        return protectedMode && requirepass === "" && !isLocal({ address, unixSocket }) ? protectedRefusal : undefined
+      const isFull = () => clients.byId.size >= config.current.maxclients
+      const isProtected = ({ remoteAddress: address, unixSocket }: Transport) => {
+        const { protectedMode, requirepass } = config.current
+        return protectedMode && requirepass === "" && !isLocal({ address, unixSocket })
       }
-      yield* socket.accept((transport) => {
-        stats.connectionsReceived++
-        const refusal = refusalOf(transport)
-        if (refusal !== undefined) {
-          stats.connectionsRejected++
-          transport.start(unheard)
-          transport.write(refusal)
-          return transport.end()
-        }
+      const refuse = (transport: Transport, refusal: string) => {
+        stats.connectionsRejected++
+        transport.start(unheard)
+        transport.write(refusal)
+        transport.end()
+      }
+      const serve = (transport: Transport): Connection.Connection => {
         const connection = Connection.make(transport, services)
         if (config.current.timeout > 0) idle.add(clock.now() + config.current.timeout * 1000, connection.client)
         runFork(
           Effect.catchAllCause(connection.run, (cause) => Effect.logError("connection ended by a defect", cause)),
           { scheduler },
         )
+        return connection
+      }
+
+      /** While hands are shaken a client counts as one. */
+      const serveSecured = (transport: Transport) => {
+        const handshake: Handshake = { giveUp: undefined }
+        const settle = (failure: string | undefined) => {
+          if (handshake.giveUp === undefined) return
+          handshake.giveUp = undefined
+          if (failure === undefined) {
+            if (!isProtected(transport)) return
+            stats.connectionsRejected++
+            transport.write(protectedRefusal)
+            return client.outbox.close("afterReplies")
+          }
+          const { remoteAddress, localAddress } = transport
+          runFork(Effect.logWarning(`A TLS handshake failed: ${failure} (addr=${remoteAddress} laddr=${localAddress})`))
+        }
+        handshake.giveUp = () => {
+          settle("it took too long")
+          transport.destroy()
+        }
+        transport.onSecured!(settle)
+        const { client } = serve(transport)
+        checks.add(clock.now() + handshakeMsMax, givingUp(handshake))
+      }
+
+      yield* socket.accept((transport) => {
+        stats.connectionsReceived++
+        if (transport.onSecured !== undefined) {
+          if (!isFull()) return serveSecured(transport)
+          // It cannot be told.
+          stats.connectionsRejected++
+          transport.start(unheard)
+          return transport.destroy()
+        }
+        if (isFull()) return refuse(transport, "-ERR max number of clients reached\r\n")
+        if (isProtected(transport)) return refuse(transport, protectedRefusal)
+        serve(transport)
       })
       return socket
     }),

@@ -46,7 +46,9 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
         ),
       addresses: ["memory"],
       rebind: () => Effect.void,
+      secure: () => Effect.void,
       port: 0,
+      tlsPort: 0,
     }
     const connect = (): MemoryPeer => {
       const { transport, peer } = makePair(++connections, turn)

@@ -25,6 +25,11 @@ export interface Transport {
   readonly localAddress: string
   readonly fd: number
   readonly unixSocket: boolean
+  /**
+   * Where hands have to be shaken before anything can be said (TLS): tells once, when that is done or has failed for a reason. Nothing is
+   * delivered before, and nothing may be written; `end` closes at once. To be asked before `start`.
+   */
+  readonly onSecured?: (secured: (failure: string | undefined) => void) => void
   /** Begins to deliver events; called once. */
   readonly start: (events: TransportEvents) => void
   /** Queues bytes, one char each. */

@@ -18,7 +18,8 @@ export interface RealServer {
   readonly stop: () => Promise<void>
 }
 
-const freePort = (): Promise<number> =>
+/** A port that nobody listens on. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = net.createServer()
     server.listen(0, "127.0.0.1", () => {
