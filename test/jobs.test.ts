@@ -250,3 +250,48 @@ it.effect("a snapshot holds the instant of BGSAVE, and nothing of what follows i
     }),
   )
 })
+
+describe("time that passes while nothing is to be kept", () => {
+  it.effect("wakes nobody, until a setting or a request makes something due", () => {
+    const watch = watched()
+    return withDisk(watch, {}, (client, other) =>
+      Effect.gen(function* () {
+        const sleepers = Effect.map(TestClock.sleeps(), (sleeps) => Array.from(sleeps).length)
+        yield* TestClock.adjust("1 second")
+        expect(yield* sleepers).toBe(0)
+        yield* run(client, "SET", "a", "1")
+        expect(yield* sleepers).toBe(0)
+        // A save point that is set now is met.
+        yield* run(client, "CONFIG", "SET", "save", "5 1")
+        yield* TestClock.adjust("7 seconds")
+        yield* until(client, "rdb_changes_since_last_save", "0")
+        yield* run(client, "CONFIG", "SET", "save", "")
+        yield* TestClock.adjust("1 second")
+        expect(yield* sleepers).toBe(0)
+        // So is a snapshot that has to wait for a transaction to end.
+        yield* run(client, "SET", "a", "2")
+        yield* run(other, "MULTI")
+        yield* run(other, "BGSAVE")
+        expect(yield* run(other, "EXEC")).toMatchObject({ values: [{ value: "Background saving scheduled" }] })
+        yield* TestClock.adjust("1 second")
+        yield* until(client, "rdb_changes_since_last_save", "0")
+        // And the log's second, which begins with what was written: one sleeper looks after the log's growth, one syncs.
+        yield* run(client, "CONFIG", "SET", "appendonly", "yes")
+        yield* until(client, "aof_rewrite_in_progress", "0")
+        yield* TestClock.adjust("2 seconds")
+        expect(yield* sleepers).toBe(1)
+        const synced = () => watch.done.filter((what) => what === `sync ${incremental}`).length
+        const before = synced()
+        yield* run(client, "SET", "a", "3")
+        yield* until(client, "aof_buffer_length", "0")
+        yield* turn
+        expect([yield* sleepers, synced()]).toEqual([2, before])
+        yield* TestClock.adjust("1 second")
+        yield* turn
+        expect(synced()).toBe(before + 1)
+        yield* TestClock.adjust("2 seconds")
+        expect([yield* sleepers, synced()]).toEqual([1, before + 1])
+      }),
+    )
+  })
+})

@@ -207,7 +207,7 @@ const make = (options: FilesOptions) =>
         loading = undefined
         yield* Effect.forkIn(log.run, scope)
         yield* Effect.forkIn(log.runSync, scope)
-        yield* Effect.forkIn(Effect.forever(Effect.delay(jobs.tick, "1 second")), scope)
+        yield* Effect.forkIn(jobs.run, scope)
       })
 
     const reload: PersistenceService["reload"] = ({ from, flush }) =>
@@ -239,6 +239,7 @@ const make = (options: FilesOptions) =>
 
     // ----- settings that change while the server runs
 
+    const stopWaking = config.onChange(["appendonly", "save"], jobs.wake)
     const stopListening = config.onChange(["appendonly"], (now) => {
       if (loading !== undefined) return
       if (!now.appendonly) return log.close
@@ -253,6 +254,7 @@ const make = (options: FilesOptions) =>
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         stopListening()
+        stopWaking()
         // Differs: redis-server does not obey a signal when its last snapshot fails. A scope that closes cannot be kept open, so here
         // the failure is logged and the server ends; SHUTDOWN is refused as there.
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)

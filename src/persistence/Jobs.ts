@@ -63,8 +63,10 @@ export interface Jobs {
   readonly clean: Effect.Effect<void>
   /** A number for the next incremental file. */
   readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
-  /** Begins what is due; to be run once a second. */
-  readonly tick: Effect.Effect<void>
+  /** Begins what is due by itself, for ever: once a second, unless nothing can become due. */
+  readonly run: Effect.Effect<never>
+  /** To be called when settings change what may become due. */
+  readonly wake: () => void
 }
 
 export const make = (services: JobServices): Jobs => {
@@ -283,6 +285,7 @@ export const make = (services: JobServices): Jobs => {
     if (state.job !== undefined || inTransaction) {
       if (!schedule && !inTransaction) return Either.left(SaveInProgress.child)
       state.saveScheduled = true
+      wake()
       return Either.right("scheduled")
     }
     // Only a failure in the background has writes refused: whoever asked for SAVE or SHUTDOWN is told, and may decide.
@@ -299,6 +302,7 @@ export const make = (services: JobServices): Jobs => {
     if (state.job?.kind === "rewrite") return Either.left(SaveInProgress.rewrite)
     if (state.job !== undefined || inTransaction) {
       state.rewriteScheduled = true
+      wake()
       return Either.right("scheduled")
     }
     state.rewriteScheduled = false
@@ -306,7 +310,15 @@ export const make = (services: JobServices): Jobs => {
     return Either.right("started")
   }
 
-  /** Once a second: what is due by itself. */
+  /** Closed while nothing can become due. A second that passes for nothing costs a test under the virtual clock as much as any other. */
+  const mayBeDue = Effect.unsafeMakeLatch(true)
+  const wake = () => void mayBeDue.unsafeOpen()
+  const rest = Effect.sync(() => {
+    const scheduled = state.rewriteScheduled || state.saveScheduled
+    if (!scheduled && !current.appendonly && current.save.length === 0) mayBeDue.unsafeClose()
+  })
+
+  /** Begins what is due. */
   const tick = Effect.sync(() => {
     if (state.job !== undefined || store.unfinished) return
     if (state.needsBase && current.appendonly) {
@@ -332,5 +344,7 @@ export const make = (services: JobServices): Jobs => {
     if (log.isOpen && percentage > 0 && size > minSize && growth >= percentage && mayRewrite) rewriteLog()
   })
 
-  return { snapshot, rewrite, saveInBackground, rewriteLog, clean, nextIncremental, tick }
+  const run = tick.pipe(Effect.delay("1 second"), Effect.zipLeft(rest), mayBeDue.whenOpen, Effect.forever)
+
+  return { snapshot, rewrite, saveInBackground, rewriteLog, clean, nextIncremental, run, wake }
 }

@@ -79,6 +79,8 @@ export class AppendLog {
   private readonly given: Array<OpenFile> = []
   /** Opened when there is something to do for the writing fiber. */
   private readonly work = Effect.unsafeMakeLatch(false)
+  /** Open while something written has not been synced. */
+  private readonly unsynced = Effect.unsafeMakeLatch(false)
   /** Opened when a repair ends the wait for another attempt. */
   private readonly mended = Effect.unsafeMakeLatch(false)
   private readonly rest = Effect.suspend(() => {
@@ -205,6 +207,7 @@ export class AppendLog {
     if (discard) {
       for (const segment of this.segments.splice(0)) this.given.push(segment.file)
       this.written = this.noted
+      this.unsynced.unsafeOpen()
       this.covered = this.noted
       this.isReplacing = true
     }
@@ -245,8 +248,9 @@ export class AppendLog {
     ),
   )
 
-  /** Syncs once a second under `everysec`, for ever. */
+  /** Syncs once a second under `everysec` as long as there is something to sync, for ever. */
   readonly runSync: Effect.Effect<never> = Effect.suspend(() => {
+    if (this.synced === this.written) this.unsynced.unsafeClose()
     if (this.options.policy() !== "everysec" || this.synced === this.written) return Effect.void
     if (!this.options.mayWait() || this.brokenBy !== undefined) return Effect.void
     this.pendingSync = true
@@ -256,7 +260,7 @@ export class AppendLog {
         this.pendingSync = false
       }),
     )
-  }).pipe(Effect.delay("1 second"), Effect.forever)
+  }).pipe(Effect.delay("1 second"), this.unsynced.whenOpen, Effect.forever)
 
   /** Writes, syncs and closes what there is; for the end of the server. */
   readonly close: Effect.Effect<void> = Effect.suspend(() =>
@@ -345,6 +349,7 @@ export class AppendLog {
           // Unless the file was given up meanwhile, and its text with it.
           if (segment === this.segments[0]) {
             this.written += piece.length
+            this.unsynced.unsafeOpen()
           }
           return true
         }),
