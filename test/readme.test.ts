@@ -74,11 +74,11 @@ describe("the README", () => {
 
   it("has only blocks that a test here runs", () => {
     const languages = blocks.map(({ language }) => language)
-    expect(languages).toEqual([...["console", "console", "js", "ts", "ts", "ts", "console", "console"]])
+    expect(languages).toEqual([...["console", "console", "js", "ts", "ts", "ts", "ts", "console", "console"]])
   })
 })
 
-const [virtualTime, onPort, swapped] = blocks.filter(({ language }) => language === "ts")
+const [virtualTime, onPort, inHooks, swapped] = blocks.filter(({ language }) => language === "ts")
 // These two declare tests, which become tests of this file.
 await runModule("virtualTime", virtualTime!.code)
 await runModule("swapped", swapped!.code)
@@ -96,6 +96,10 @@ describe("a block of the README", () => {
 
   it("about a real port prints what it pops", async () => {
     expect(await printed("onPort", onPort!.code)).toEqual(["first"])
+  })
+
+  it("about tests without Effect moves the clock of a server on a real port", async () => {
+    expect(await printed("inHooks", inHooks!.code)).toEqual([60, null])
   })
 
   describe("about a server", () => {
