@@ -409,6 +409,11 @@ describe("a settings file", () => {
       (path: string) =>
         `Invalid value "1mb # x" for maxmemory (${path} line 2): maxmemory takes bytes, as 1024, 100mb or 1gb`,
     ],
+    [
+      "cluster-enabled yes",
+      (path: string) =>
+        `Invalid value "yes" for cluster-enabled (${path} line 2): this server has no choice here but 'no'`,
+    ],
     ["nosuch 1", (path: string) => `Unknown setting "nosuch" (${path} line 2)`],
     ['dir "x', (path: string) => `Cannot read the settings file ${path}: unbalanced quotes in line 2`],
     ["include /nonexistent.conf", () => "Cannot read the settings file /nonexistent.conf: No such file or directory"],

@@ -229,7 +229,8 @@ const plan = (
   for (const [spelled, text] of pairs) {
     const constant = Constants.find(spelled)
     if (constant !== undefined) {
-      if (!Constants.says(constant, text)) return Either.left(SettingRefused.value(spelled, onlyValue(constant.value)))
+      if (!Constants.says(constant, text))
+        return Either.left(SettingRefused.value(spelled, Constants.refusal(constant)))
       continue
     }
     const entry = find(spelled)!
@@ -242,9 +243,6 @@ const plan = (
   }
   return Either.right(changes)
 }
-
-/** Differs: redis-server has a choice here. */
-const onlyValue = (value: string): string => `this server has no choice here but '${value}'`
 
 const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> => {
   const found = new Map<string, readonly [string, string]>()

@@ -8,7 +8,7 @@
  * The invariant: what stands here is true. A setting whose value would mean nothing in this server (`hz`) is not known to CONFIG at all.
  */
 
-interface Constant {
+export interface Constant {
   readonly value: string
   /** Whether CONFIG SET refuses even the value it has, as redis-server does. */
   readonly immutable: boolean
@@ -70,6 +70,9 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
 
 /** The constant of that name, in any case. */
 export const find = (name: string): Constant | undefined => constants.get(name.toLowerCase())
+
+/** Why another value is refused. */
+export const refusal = ({ value }: Constant): string => `this server has no choice here but '${value}'`
 
 /** Whether `text` says what `constant` is; yes and no may be written in any case. */
 export const says = ({ value }: Constant, text: string): boolean => text.toLowerCase() === value

@@ -50,13 +50,14 @@ export const defaults = (): Record<Property, Value> => {
   return values as Record<Property, Value>
 }
 
-const invalid = (entry: Entry, directive: Directive, refusal: string | undefined): InvalidSetting =>
-  new InvalidSetting({
-    setting: entry.name,
-    value: toUtf8(directive.words.join(" ")),
-    origin: directive.origin,
-    reason: refusal ?? `${entry.name} takes ${entry.setting.type.allowed}`,
-  })
+const invalid = (setting: string, { words, origin }: Directive, reason: string): InvalidSetting =>
+  new InvalidSetting({ setting, value: toUtf8(words.join(" ")), origin, reason })
+
+/** A setting that this server does not have, or has no choice in. */
+const unusable = (directive: Directive, constant: Constants.Constant | undefined): InvalidSetting | UnknownSetting =>
+  constant === undefined
+    ? new UnknownSetting({ setting: directive.name, origin: directive.origin })
+    : invalid(directive.name.toLowerCase(), directive, Constants.refusal(constant))
 
 /** Takes the directives in order. What only the system can tell (does the directory exist) is checked at the end. */
 export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded, InvalidSetting | UnknownSetting> => {
@@ -66,16 +67,18 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
   for (const directive of directives) {
     const entry = find(directive.name)
     if (entry === undefined) {
-      const { name, origin } = directive
+      const name = directive.name.toLowerCase()
       const constant = Constants.find(name)
       if (constant !== undefined && Constants.says(constant, directive.words.join(" "))) continue
-      if (!withoutEffect.has(name.toLowerCase())) return Either.left(new UnknownSetting({ setting: name, origin }))
-      idle.push(name.toLowerCase())
+      if (!withoutEffect.has(name)) return Either.left(unusable(directive, constant))
+      idle.push(name)
       continue
     }
     const { property, setting } = entry
     const parsed = parse(entry, directive.words, values[property])
-    if (Either.isLeft(parsed)) return Either.left(invalid(entry, directive, undefined))
+    if (Either.isLeft(parsed)) {
+      return Either.left(invalid(entry.name, directive, `${entry.name} takes ${setting.type.allowed}`))
+    }
     const adds = setting.type.append !== undefined && given.has(entry.name) && directive.replaces !== true
     values[property] = adds ? setting.type.append!(values[property], parsed.right) : parsed.right
     given.set(entry.name, directive)
@@ -85,7 +88,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
   for (const entry of entries) {
     const directive = given.get(entry.name)
     const refusal = directive && entry.setting.type.check?.(values[entry.property])
-    if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry, directive, refusal))
+    if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry.name, directive, refusal))
   }
   const warnings = idle.length === 0 ? [] : [`Settings that have no effect in this server: ${idle.join(", ")}`]
   return Either.right({ values: values as Values, warnings })
