@@ -144,15 +144,18 @@ interface Bytes {
 /** The part of a filling that is filled in and flushed before the measurement begins. */
 const warmUpPart = 0.1
 const settleMs = 500
+/** After deletions a server gets this long to give back what it does by itself, before they begin and when they are over. */
+const quietMs = 15_000
 /** How far what is counted may be from what it takes. */
 const toleranceMax = 0.1
 
-const look = async (server: Measurable, client: Client): Promise<Bytes> => {
+const look = async (server: Measurable, client: Client, { afterDeletions }: Filling): Promise<Bytes> => {
   // The second one finds what the first one has made free.
   for (let i = 0; i < 2; i++) {
     await client.call("MEMORY", "PURGE")
     await sleep(settleMs)
   }
+  if (afterDeletions === true) await sleep(quietMs)
   const resident = server.process.residentBytes()
   if (server.name === "redis") {
     return { resident, counted: infoNumber(await client.call("INFO", "memory"), "used_memory") ?? Number.NaN }
@@ -174,9 +177,9 @@ const growth = async (server: Measurable, filling: Filling, keys: number): Promi
   // What the process takes once to work at all (a young generation, compiled code, buffers: some 20 MB of ours) is no data.
   await fill(client, Math.ceil(count * warmUpPart), argv)
   await client.call("FLUSHALL")
-  const before = await look(server, client)
+  const before = await look(server, client, filling)
   await fill(client, count, argv)
-  const after = await look(server, client)
+  const after = await look(server, client, filling)
   client.close()
   await server.process.stop()
   return { resident: (after.resident - before.resident) / keys, counted: (after.counted - before.counted) / keys }

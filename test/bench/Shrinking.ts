@@ -55,7 +55,7 @@ const outcomeOf = async (server: Measurable, keys: number, shrinks: boolean): Pr
     await client.call("PING")
     longestPingMs = Math.max(longestPingMs, performance.now() - asked)
     if (performance.now() - began > 1000) second ??= residentBytes()
-    await sleep(2)
+    await sleep(10)
   }
   const end = residentBytes()
   const size = await client.call("DBSIZE")
