@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Acl } from "./acl/Acl.ts"
 import { Chance } from "./clock/Chance.ts"
 import { Clock } from "./clock/Clock.ts"
 import { Codec } from "./codec/Codec.ts"
@@ -74,6 +75,8 @@ export interface Parts<E = never, R = never> {
   readonly store?: Layer.Layer<Store, E, Config | Clock>
   readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
+  /** `Acl.layerAllowAll` leaves users and passwords out. */
+  readonly acl?: Layer.Layer<Acl, E, R | Config | Clock | Clients>
   /** `ScriptEngine.layerNoop` leaves scripting out. */
   readonly scripts?: Layer.Layer<ScriptEngine, E, R | Config | Clock>
   readonly commands?: ReadonlyArray<Command>
@@ -104,7 +107,7 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
-    Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp))),
+    Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp), or(parts.acl, Acl.layer))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),
     Layer.provideMerge(bookkeeping),

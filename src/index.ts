@@ -3,6 +3,7 @@
  * may replace by a layer of its own, or ask for what is running; `Command`, `Arg` and `Key` make commands of its own, which
  * answer with a `Reply` or a `CommandError`.
  */
+export { Acl } from "./acl/Acl.ts"
 export { Chance } from "./clock/Chance.ts"
 export { Clock } from "./clock/Clock.ts"
 export { Codec } from "./codec/Codec.ts"

@@ -18,13 +18,20 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   codec: ["bytes", "errors"],
   store: ["bytes", "errors", "clock", "config"],
   command: ["bytes", "errors", "clock", "config", "codec", "store"],
+  acl: ["bytes", "errors", "clock", "config", "command"],
   pubsub: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   persistence: ["bytes", "errors", "clock", "config", "codec", "store"],
   scripting: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
-  commands: ["bytes", "errors", "clock", "config", "codec", "store", "command", "pubsub", "persistence", "scripting"],
-  dispatch: ["bytes", "errors", "clock", "config", "codec", "store", "command", "pubsub", "persistence", "scripting"],
+  commands: [
+    ...["bytes", "errors", "clock", "config", "codec", "store", "command"],
+    ...["acl", "pubsub", "persistence", "scripting"],
+  ],
+  dispatch: [
+    ...["bytes", "errors", "clock", "config", "codec", "store", "command"],
+    ...["acl", "pubsub", "persistence", "scripting"],
+  ],
   // A connection holds its replies back until the disk has what they acknowledge, hence store and persistence.
-  socket: ["bytes", "errors", "clock", "config", "codec", "store", "command", "persistence", "dispatch"],
+  socket: ["bytes", "errors", "clock", "config", "codec", "store", "command", "acl", "persistence", "dispatch"],
 }
 
 /** The files beside the folders put everything together, so they may import everything. */

@@ -7,6 +7,7 @@
  */
 import type { Reply } from "../codec/Reply.ts"
 import type { Database } from "../store/Database.ts"
+import { type Identity, unrestricted } from "./Identity.ts"
 
 /** What a connection holds at the moment, in bytes, as CLIENT LIST shows it. */
 export interface Buffers {
@@ -90,6 +91,8 @@ export interface ClientOptions {
   readonly outbox: Outbox
   readonly now: number
   readonly authenticated: boolean
+  /** Absent: may do everything, as what the server does by itself. */
+  readonly user?: Identity
   readonly fd?: number
   readonly unixSocket?: boolean
 }
@@ -137,7 +140,8 @@ export class Client {
   name = ""
   libName = ""
   libVersion = ""
-  user = "default"
+  /** Whom it acts for: changed by `acl/Acl.ts` alone. */
+  user: Identity
   authenticated: boolean
   /** What the connection speaks. */
   protocol: 2 | 3 = 2
@@ -186,6 +190,7 @@ export class Client {
     this.createdAtMs = options.now
     this.lastActiveAtMs = options.now
     this.authenticated = options.authenticated
+    this.user = options.user ?? unrestricted
     this.db = options.db
   }
 

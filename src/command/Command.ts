@@ -72,8 +72,8 @@ export interface ScriptRules {
 export interface ScriptCalls {
   /** Runs a command; the handler sees a client that speaks `protocol`. Errors are replies. */
   readonly call: (argv: ReadonlyArray<string>, protocol: 2 | 3) => Reply
-  /** Whether there is such a command. */
-  readonly exists: (argv: ReadonlyArray<string>) => boolean
+  /** Whether the user may run it; absent: there is no such command. */
+  readonly allows: (argv: ReadonlyArray<string>) => boolean | undefined
   /** A sum of 1 (append log) and 2 (replicas): where the changes from now on go. */
   readonly setReplication: (flags: number) => void
   /** Whether a command that writes was called. */
@@ -143,6 +143,8 @@ export interface Meta {
   readonly acl?: string
   readonly tips?: ReadonlyArray<string>
   readonly keys?: ReadonlyArray<Key>
+  /** Arguments that name channels to be heard or spoken on: the first, all, or all as patterns. */
+  readonly channels?: "one" | "all" | "patterns"
   readonly args?: ReadonlyArray<Arg>
 }
 

@@ -149,7 +149,8 @@ export const categoriesOf = (command: Command): ReadonlyArray<string> => {
   return categoryOrder.filter((category) => found.has(category))
 }
 
-const categoryOrder = [
+/** All of them, in the order in which ACL CAT names them. */
+export const categoryOrder = [
   ...[
     "keyspace",
     "read",

@@ -1,4 +1,5 @@
 /** The command families, in the order in which COMMAND lists them. A new family is a file or folder here and a line in this list. */
+import { aclCommands } from "./acl.ts"
 import { bitmapCommands } from "./bitmaps/index.ts"
 import { configCommands } from "./config.ts"
 import { clientCommands } from "./connection/client.ts"
@@ -48,6 +49,7 @@ export const families = [
   objectCommands,
   connectionCommands,
   clientCommands,
+  aclCommands,
   databaseCommands,
   debugCommands,
   infoCommands,

@@ -6,11 +6,16 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { Acl } from "../acl/Acl.ts"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
+import type { Client } from "../command/Client.ts"
 import * as Command from "../command/Command.ts"
 import * as Key from "../command/Key.ts"
+import { Registry } from "../command/Registry.ts"
+import { Stats } from "../command/Stats.ts"
 import { Watches } from "../command/Watches.ts"
+import { NoPermission } from "../errors/AclErrors.ts"
 import { ExecAbort } from "../errors/DispatchErrors.ts"
 import { TransactionError } from "../errors/TransactionErrors.ts"
 
@@ -32,7 +37,23 @@ const multi = Command.make({
 })
 
 /** MULTI, EXEC, DISCARD, WATCH and UNWATCH. */
-export const transactionCommands = Effect.map(Watches, (watches) => {
+export const transactionCommands = Effect.gen(function* () {
+  const acl = yield* Acl
+  const registry = yield* Registry
+  const stats = yield* Stats
+  const watches = yield* Watches
+
+  /** What a client may do can have changed since its command was queued. */
+  const refusal = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | undefined => {
+    const top = registry.find(argv[0]!)
+    const { command } = top?.subcommands.get(argv[1]?.toLowerCase() ?? "") ?? top!
+    const denial = acl.refusal(client, command, argv, "multi")
+    if (denial === undefined) return undefined
+    const error = NoPermission.changed(denial.obstacle)
+    stats.countError(error.code)
+    return Reply.failure(error)
+  }
+
   const exec = Command.make({
     name: "exec",
     summary: "Execute all commands issued after MULTI",
@@ -59,7 +80,8 @@ export const transactionCommands = Effect.map(Watches, (watches) => {
       for (let i = 0; i < queue.length; i++) {
         // One that ended its own connection (CLIENT KILL) has no answer to what follows, which runs all the same.
         const { closing } = client
-        const reply = ctx.call(queue[i]!)
+        const refused = client.user.isUnrestricted ? undefined : refusal(client, queue[i]!)
+        const reply = refused ?? ctx.call(queue[i]!)
         if (!closing) replies.push(reply)
       }
       return Either.right(replies.length === queue.length ? Reply.array(replies) : Reply.torn(queue.length, replies))

@@ -104,6 +104,14 @@ export const settings = {
     default: "",
     about: 'Password a client must give before anything else, "" for none.',
   }),
+  "acl-pubsub-default": setting(Kind.oneOf("allchannels", "resetchannels"), {
+    default: "resetchannels",
+    about: "Whether a user made by ACL SETUSER may use every channel or none.",
+  }),
+  "acllog-max-len": setting(largeCount, {
+    default: 128,
+    about: "Refusals that ACL LOG remembers.",
+  }),
   "proto-max-bulk-len": setting(Kind.memory(mebibyte), {
     default: 512 * mebibyte,
     unit: "bytes",
@@ -471,7 +479,6 @@ export const find = (name: string): Entry | undefined => byName.get(name.toLower
  * would weaken safety if it were ignored is not among them, and is an unknown setting.
  */
 export const withoutEffect: ReadonlySet<string> = new Set([
-  "acllog-max-len",
   "activedefrag",
   "active-defrag-cycle-max",
   "active-defrag-cycle-min",

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import { Acl } from "../acl/Acl.ts"
 import { Chance } from "../clock/Chance.ts"
 import { Clock } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
@@ -69,6 +70,7 @@ export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher,
 }
 
 const make = Effect.gen(function* () {
+  const acl = yield* Acl
   const chance = yield* Chance
   const clients = yield* Clients
   const clock = yield* Clock
@@ -84,7 +86,7 @@ const make = Effect.gen(function* () {
   const log = Runtime.runFork(yield* Effect.runtime<never>())
 
   const args = new Args()
-  const gate = Gates.make({ config, memory, persistence, scripts })
+  const gate = Gates.make({ acl, config, memory, persistence, scripts })
   const blocking = Blocking.make(store, clock, {
     onUnblocked: (client, how) => {
       // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not. An error is counted as such.
@@ -377,6 +379,7 @@ const make = Effect.gen(function* () {
   }
 
   const scriptCalls = ScriptCalls.make({
+    acl,
     resolve,
     execute: (client, entry, argv, log) => {
       const outer = logged

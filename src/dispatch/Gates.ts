@@ -5,10 +5,12 @@
  * The idea to hold: each line is a gate. One whose refusal spoils a transaction that is being queued needs no care of its own: the
  * dispatcher marks it as aborted for any refusal.
  */
+import type { AclService } from "../acl/Acl.ts"
 import type { Client } from "../command/Client.ts"
 import { Flag } from "../command/Command.ts"
 import type { Entry } from "../command/Registry.ts"
 import type { ConfigService } from "../config/Config.ts"
+import { NoPermission } from "../errors/AclErrors.ts"
 import { type CommandError, WrongArity } from "../errors/CommandError.ts"
 import { Loading, NoAuth, NotAllowed, OutOfMemory } from "../errors/DispatchErrors.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
@@ -16,6 +18,7 @@ import type { ScriptEngineService } from "../scripting/ScriptEngine.ts"
 import type { MemoryService } from "../store/Memory.ts"
 
 export interface GateServices {
+  readonly acl: AclService
   readonly config: ConfigService
   readonly persistence: PersistenceService
   readonly memory: MemoryService
@@ -41,7 +44,7 @@ const mayLoad = ({ transaction }: Client, { mask, name }: Entry): boolean =>
 const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
 
 /** All gates, in order: one function, since nine that are called in turn cost 30 ns a request more. */
-export const make = ({ config, memory, persistence, scripts }: GateServices): Gate => {
+export const make = ({ acl, config, memory, persistence, scripts }: GateServices): Gate => {
   const { current } = config
 
   const outOfMemory = (client: Client, entry: Entry): boolean => {
@@ -54,8 +57,12 @@ export const make = ({ config, memory, persistence, scripts }: GateServices): Ga
   return (client, entry, argv) => {
     const { arity, mask, name } = entry
     if (arity < 0 ? argv.length < -arity : argv.length !== arity) return WrongArity.of(name)
-    if (!client.authenticated && (mask & Flag.no_auth) === 0 && current.requirepass !== "") return NoAuth.error
+    if (!client.authenticated && (mask & Flag.no_auth) === 0 && acl.authRequired()) return NoAuth.error
     if (client.transaction !== undefined && mask & Flag.no_multi) return NotAllowed.inMulti
+    if (!client.user.isUnrestricted) {
+      const denial = acl.refusal(client, entry.command, argv, client.transaction === undefined ? "toplevel" : "multi")
+      if (denial !== undefined) return NoPermission.of(denial.obstacle, name)
+    }
     // While a script has paused nothing goes that it may have seen.
     if (current.maxmemory !== 0 && scripts.slow === undefined && outOfMemory(client, entry)) return OutOfMemory.error
     if (maskOf(client, entry) & Flag.write || name === "ping") {

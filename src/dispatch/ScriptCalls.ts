@@ -5,15 +5,18 @@
  * The idea to hold: the client lends itself to its script. What the script selects or speaks is put on the client for the
  * length of one call and taken off again.
  */
+import type { AclService } from "../acl/Acl.ts"
 import type * as Reply from "../codec/Reply.ts"
 import type { Client } from "../command/Client.ts"
 import { Flag, type ScriptCalls, type ScriptRules } from "../command/Command.ts"
 import type { Entry } from "../command/Registry.ts"
+import { ScriptNoPermission } from "../errors/AclErrors.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { OutOfMemory } from "../errors/DispatchErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 
 export interface ScriptCallServices {
+  readonly acl: AclService
   readonly resolve: (argv: ReadonlyArray<string>) => Entry | CommandError
   /** Runs a command that has passed its checks; `log` false: its changes are not propagated. */
   readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, log: boolean) => Reply.Reply
@@ -43,6 +46,10 @@ export const make =
       const { arity, mask } = command
       if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
       if (mask & Flag.noscript) return ScriptRefused.notFromScript
+      if (!client.user.isUnrestricted) {
+        const denial = services.acl.refusal(client, command, argv, "lua")
+        if (denial !== undefined) return ScriptNoPermission.of(denial.obstacle)
+      }
       if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
       if (mask & Flag.write) {
         const error = services.diskError()
@@ -75,7 +82,10 @@ export const make =
 
     return {
       call,
-      exists: (argv) => !isError(services.resolve(argv)),
+      allows: (argv) => {
+        const entry = services.resolve(argv)
+        return isError(entry) ? undefined : client.user.denial(entry.command, argv) === undefined
+      },
       setReplication: (flags) => {
         // There are no replicas: what is meant for them alone goes nowhere.
         logged = (flags & appendLog) !== 0

@@ -8,6 +8,7 @@
  * events only note and wake.
  * The invariant: replies and pushed messages leave in the order in which they were made.
  */
+import type { AclService } from "../acl/Acl.ts"
 import * as Effect from "effect/Effect"
 import type * as Reply from "../codec/Reply.ts"
 import { Client, noWords, type Outbox } from "../command/Client.ts"
@@ -17,6 +18,7 @@ import * as Output from "./Output.ts"
 import type { Transport } from "./Transport.ts"
 
 export interface ConnectionServices extends Output.OutputServices {
+  readonly acl: AclService
   readonly dispatcher: DispatcherService
   readonly scheduler: ChunkScheduler
 }
@@ -37,7 +39,7 @@ export interface Connection {
 }
 
 export const make = (transport: Transport, services: ConnectionServices): Connection => {
-  const { clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
+  const { acl, clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
   const decoder = codec.makeDecoder()
 
   const life: Output.Life = { busy: true, closed: false }
@@ -59,7 +61,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
       db: store.database(0)!,
       outbox,
       now: clock.now(),
-      authenticated: config.current.requirepass === "",
+      authenticated: !acl.authRequired(),
+      user: acl.defaultUser,
     })
   const output = Output.make(transport, services, life, makeClient)
   const { client } = output

@@ -2,6 +2,7 @@
  * Accepts connections and supervises their fibers: each runs by itself, a defect in one is logged and ends only that one, and
  * all of them end with the scope, which waits for them.
  */
+import { Acl } from "../acl/Acl.ts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -65,6 +66,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
       const checks = Deadlines.make<() => void>({ clock: yield* Clock, sliceMax: 1000, onDue: (check) => check() })
       yield* Effect.forkScoped(checks.run)
       const services: Connection.ConnectionServices = {
+        acl: yield* Acl,
         clients: yield* Clients,
         clock: yield* Clock,
         codec,
@@ -78,7 +80,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         store: yield* Store,
         later: (atMs, check) => checks.add(atMs, check),
       }
-      const { clients, clock, config, stats } = services
+      const { acl, clients, clock, config, stats } = services
       const notePort = Effect.sync(() => (stats.tcpPort = socket.port === 0 ? socket.tlsPort : socket.port))
       yield* notePort
       const runFork = yield* FiberSet.makeRuntime<never, void, never>()
@@ -129,8 +131,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
 
       const isFull = () => clients.byId.size >= config.current.maxclients
       const isProtected = ({ remoteAddress: address, unixSocket }: Transport) => {
-        const { protectedMode, requirepass } = config.current
-        return protectedMode && requirepass === "" && !isLocal({ address, unixSocket })
+        return config.current.protectedMode && acl.isOpen() && !isLocal({ address, unixSocket })
       }
       const refuse = (transport: Transport, refusal: string) => {
         stats.connectionsRejected++

@@ -18,6 +18,7 @@
  *   "list"
  *   "x"
  * @unordered                      the elements of the next reply may come in any order
+ * @masked                         in the next reply, the values of fields that no two servers agree on (see `maskedFields`) are "..."
  * @ignore                         the next reply is not compared (and recorded as @ignored)
  * @held                           the next request goes out in one piece with the one after it on the same connection
  * ```
@@ -37,7 +38,7 @@ export interface Step {
   readonly line: string
   /** Milliseconds to advance. */
   readonly ms: number
-  readonly mode: "exact" | "unordered" | "ignore" | "held"
+  readonly mode: "exact" | "unordered" | "masked" | "ignore" | "held"
   /** The reply's lines; `["..."]` when none comes yet. */
   readonly reply: ReadonlyArray<string>
   readonly lineNumber: number
@@ -103,7 +104,8 @@ export const parseTranscript = (text: string): ReadonlyArray<Step> => {
     } else if (advance !== null) {
       const ms = Number(advance[1]) * (advance[2] === "s" ? 1000 : 1)
       steps.push(stepOf({ _tag: "Advance", ms, line, lineNumber }))
-    } else if (line === "@unordered" || line === "@ignore" || line === "@held") mode = line.slice(1) as Step["mode"]
+    } else if (line === "@unordered" || line === "@masked" || line === "@ignore" || line === "@held")
+      mode = line.slice(1) as Step["mode"]
     else if (line === "@ignored") (steps.at(-1)!.reply as Array<string>).push(line)
     else if ((line.startsWith("#") && !/^#[tf]$/.test(line)) || line === "")
       steps.push(stepOf({ _tag: "Comment", line, lineNumber }))
@@ -177,6 +179,20 @@ export const formatReply = (reply: Reply, unordered = false): ReadonlyArray<stri
   }
 }
 
+/** Fields of ACL LOG that depend on when and where something was. */
+const maskedFields = new Set(["age-seconds", "client-info"])
+const mask: Reply = { _tag: "Bulk", value: "..." }
+
+const masked = (reply: Reply): Reply => {
+  const cover = (values: ReadonlyArray<Reply>): ReadonlyArray<Reply> =>
+    values.map((value, i) => {
+      const before = values[i - 1]
+      return before?._tag === "Bulk" && maskedFields.has(before.value) ? mask : masked(value)
+    })
+  if (reply._tag === "Array") return { _tag: "Array", values: cover(reply.values) }
+  return reply._tag === "Map" ? { _tag: "Map", entries: cover(reply.entries) } : reply
+}
+
 /** A connection as a transcript needs it. */
 export interface Speaker {
   readonly sendRaw: (bytes: string) => void
@@ -218,7 +234,10 @@ export const play = async (steps: ReadonlyArray<Step>, conversation: Conversatio
     const reply = await speaker.receive()
     played.push({
       ...step,
-      reply: step.mode === "ignore" ? ["@ignored"] : formatReply(reply, step.mode === "unordered"),
+      reply:
+        step.mode === "ignore"
+          ? ["@ignored"]
+          : formatReply(step.mode === "masked" ? masked(reply) : reply, step.mode === "unordered"),
     })
   }
   return played

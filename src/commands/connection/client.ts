@@ -8,7 +8,7 @@ import { parseSafeInteger } from "../../bytes/Numbers.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
-import { bytesOfWords, type Client, memoryOf } from "../../command/Client.ts"
+import { describe } from "../../command/ClientLine.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { help } from "../../command/Help.ts"
@@ -20,50 +20,6 @@ import { trackingSubcommands } from "./tracking.ts"
 
 const onOff = (args: Args): boolean =>
   args.option("ON") ? true : args.option("OFF") ? false : args.fail(SyntaxError.error)
-
-/**
- * One line of CLIENT LIST. Answers are collected in a string that is as large as what is in it, so `rbs` is what `obl` is; `oll` counts
- * what the socket has not sent as one piece.
- */
-export const describe = (client: Client, { argv, client: running, now }: Command.Ctx): string => {
-  const { transaction } = client
-  const { input, inputFree, incomplete, unsent, unsentPeak, queued, reading } = client.buffers(client === running)
-  const argumentBytes = bytesOfWords(client === running ? argv : client.argv) + incomplete
-  const memory = memoryOf(client)
-  const fields: ReadonlyArray<readonly [string, string | number]> = [
-    ["id", client.id],
-    ["addr", client.address],
-    ["laddr", client.localAddress],
-    ["fd", client.fd],
-    ["name", client.name],
-    ["age", Math.floor((now - client.createdAtMs) / 1000)],
-    ["idle", Math.floor((now - client.lastActiveAtMs) / 1000)],
-    ["flags", client.flags],
-    ["db", client.db.index],
-    ["sub", client.channels.size],
-    ["psub", client.patterns.size],
-    ["ssub", client.shardChannels.size],
-    ["multi", transaction === undefined ? -1 : transaction.queue.length],
-    ["qbuf", input],
-    ["qbuf-free", inputFree],
-    ["argv-mem", argumentBytes],
-    ["multi-mem", memory.queued],
-    ["rbs", unsent],
-    ["rbp", unsentPeak],
-    ["obl", unsent],
-    ["oll", queued > 0 ? 1 : 0],
-    ["omem", queued],
-    ["tot-mem", memory.total],
-    ["events", `${reading ? "r" : ""}${queued > 0 ? "w" : ""}`],
-    ["cmd", client.lastCommand],
-    ["user", client.user],
-    ["redir", client.tracking === undefined ? -1 : client.tracking.redirect],
-    ["resp", client.protocol],
-    ["lib-name", client.libName],
-    ["lib-ver", client.libVersion],
-  ]
-  return fields.map(([name, value]) => `${name}=${value}`).join(" ")
-}
 
 const id = Command.make({
   name: "client|id",

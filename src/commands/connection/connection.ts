@@ -1,9 +1,9 @@
 /**
  * The connection itself: who the client is, which protocol and database it uses, and how it ends.
  */
-import { createHash, timingSafeEqual } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { Acl } from "../../acl/Acl.ts"
 import { upToNul } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -11,15 +11,9 @@ import type { Args } from "../../command/Args.ts"
 import type { Client } from "../../command/Client.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
-import { Config } from "../../config/Config.ts"
 import { redisVersion, serverName } from "../../config/Version.ts"
 import { type CommandError, SyntaxError, WrongArity } from "../../errors/CommandError.ts"
-import { ClientError, HelloNoAuth, NoProtocol, WrongPassword } from "../../errors/ConnectionErrors.ts"
-
-interface Credentials {
-  readonly user: string
-  readonly password: string
-}
+import { ClientError, HelloNoAuth, NoProtocol } from "../../errors/ConnectionErrors.ts"
 
 const defaultUser = "default"
 
@@ -31,9 +25,7 @@ export const nameClient = (client: Client, name: string): Either.Either<void, Cl
 }
 
 /** What an option of HELLO does. Those in front of one that fails have done theirs. */
-type HelloOption = (client: Client) => Either.Either<void, CommandError>
-
-const digest = (text: string) => createHash("sha256").update(text, "latin1").digest()
+type HelloOption = (client: Client, argv: ReadonlyArray<string>) => Either.Either<void, CommandError>
 
 const ping = Command.make({
   name: "ping",
@@ -105,18 +97,8 @@ const quit = Command.make({
 })
 
 const withServices = Effect.gen(function* () {
+  const acl = yield* Acl
   const clients = yield* Clients
-  const config = yield* Config
-
-  /** The one user is `default`; without a password anything it gives is right. */
-  const authenticate = (client: Client, { user, password }: Credentials): Either.Either<void, WrongPassword> => {
-    const expected = config.current.requirepass
-    const right = user === defaultUser && (expected === "" || timingSafeEqual(digest(password), digest(expected)))
-    if (!right) return Either.left(WrongPassword.error)
-    client.user = user
-    client.authenticated = true
-    return Either.void
-  }
 
   const resetReply = Reply.simple("RESET")
 
@@ -140,7 +122,7 @@ const withServices = Effect.gen(function* () {
       // The answer to this very request stays left out; NO-EVICT outlives it in redis-server 7.0.
       if (client.replyMode !== "skip") client.replyMode = "on"
       client.noTouch = false
-      client.authenticated = config.current.requirepass === ""
+      acl.reset(client)
       return Either.right(resetReply)
     },
   })
@@ -159,16 +141,18 @@ const withServices = Effect.gen(function* () {
     parse: (args) => {
       if (args.left > 2) args.fail(SyntaxError.error)
       if (args.left === 2) return { user: args.next(), password: args.next() }
-      if (config.current.requirepass === "") args.fail(ClientError.noPassword)
+      if (acl.isOpen()) args.fail(ClientError.noPassword)
       return { user: defaultUser, password: args.next() }
     },
-    run: (credentials, { client }) => Either.map(authenticate(client, credentials), () => Reply.ok),
+    run: ({ user, password }, { client, argv }) =>
+      Either.map(acl.authenticate(client, argv, user, password), () => Reply.ok),
   })
 
   const helloOption = (args: Args): HelloOption => {
     if (args.optionWith("AUTH", 2)) {
-      const credentials = { user: args.next(), password: args.next() }
-      return (client) => authenticate(client, credentials)
+      const user = args.next()
+      const password = args.next()
+      return (client, argv) => acl.authenticate(client, argv, user, password)
     }
     if (args.optionWith("SETNAME", 1)) {
       const name = args.owned()
@@ -217,12 +201,12 @@ const withServices = Effect.gen(function* () {
       while (args.more) options.push(helloOption(args))
       return { version, options }
     },
-    run: ({ version, options }, { client }) => {
+    run: ({ version, options }, { client, argv }) => {
       for (const option of options) {
-        const done = option(client)
+        const done = option(client, argv)
         if (Either.isLeft(done)) return Either.left(done.left)
       }
-      if (!client.authenticated && config.current.requirepass !== "") return Either.left(HelloNoAuth.error)
+      if (!client.authenticated && acl.authRequired()) return Either.left(HelloNoAuth.error)
       if (version !== undefined) client.protocol = version === 3 ? 3 : 2
       return Either.right(
         Reply.record({

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { Acl } from "../../acl/Acl.ts"
 import { upToNul } from "../../bytes/Bytes.ts"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
@@ -39,10 +40,11 @@ const matches = (client: Client, filter: Filter): boolean =>
   (filter.type === undefined || typeOf(client) === filter.type) &&
   (filter.address === undefined || client.address === filter.address) &&
   (filter.localAddress === undefined || client.localAddress === filter.localAddress) &&
-  (filter.user === undefined || client.user === filter.user)
+  (filter.user === undefined || client.user.name === filter.user)
 
 /** CLIENT KILL, UNBLOCK, PAUSE and UNPAUSE. */
 export const subcommandsForOthers = Effect.gen(function* () {
+  const acl = yield* Acl
   const clients = yield* Clients
   const registry = yield* Registry
 
@@ -103,7 +105,8 @@ export const subcommandsForOthers = Effect.gen(function* () {
         else if (args.option("LADDR")) filter.localAddress = args.next()
         else if (args.option("USER")) {
           filter.user = args.next()
-          if (filter.user !== "default") args.fail(new ClientError(`No such user '${upToNul(filter.user)}'`))
+          if (filter.user !== acl.defaultUser.name && acl.find(filter.user) === undefined)
+            args.fail(new ClientError(`No such user '${upToNul(filter.user)}'`))
         } else if (args.option("SKIPME")) {
           if (args.option("YES")) skipMe = true
           else if (args.option("NO")) skipMe = false

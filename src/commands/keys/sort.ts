@@ -15,6 +15,7 @@ import * as Arg from "../../command/Arg.ts"
 import { type Args, keyword } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import * as Key from "../../command/Key.ts"
+import { AclError } from "../../errors/AclErrors.ts"
 import { type CommandError, SyntaxError, WrongType } from "../../errors/CommandError.ts"
 import { ScoreNotConvertible } from "../../errors/SortErrors.ts"
 import { StringTooLong } from "../../errors/StringErrors.ts"
@@ -41,7 +42,7 @@ interface Request {
   readonly destination: string | undefined
 }
 
-const parse = (args: Args, mayStore: boolean): Request => {
+const parse = (args: Args, mayStore: boolean, readsAnyKey: () => boolean): Request => {
   const request = { sorts: true, offset: 0, count: -1, descending: false, alpha: false }
   const gets: Array<Pattern> = []
   let by: Pattern | undefined
@@ -58,8 +59,11 @@ const parse = (args: Args, mayStore: boolean): Request => {
     else if (args.optionWith("BY", 1)) {
       by = parsePattern(args.next())
       if (by._tag !== "Key") request.sorts = false
-    } else if (args.optionWith("GET", 1)) gets.push(parsePattern(args.next()))
-    else args.fail(SyntaxError.error)
+      else if (!readsAnyKey()) args.fail(AclError.sortBy)
+    } else if (args.optionWith("GET", 1)) {
+      if (!readsAnyKey()) args.fail(AclError.sortGet)
+      gets.push(parsePattern(args.next()))
+    } else args.fail(SyntaxError.error)
   }
   return { key, by, gets, destination, ...request }
 }
@@ -274,7 +278,7 @@ const patternKeys = Key.unknown("RO access", {
     "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
 })
 
-const sort = Command.make({
+const sort: Command.Command = Command.make({
   name: "sort",
   summary: "Sort the elements in a list, set or sorted set",
   since: "1.0.0",
@@ -302,11 +306,11 @@ const sort = Command.make({
     Arg.key("destination", { token: "STORE", optional: true, keySpec: 2 }),
   ],
   keysOf,
-  parse: (args) => parse(args, true),
+  parse: (args, { client, argv }) => parse(args, true, () => client.user.readsAnyKey(sort, argv)),
   run,
 })
 
-const sortRo = Command.make({
+const sortRo: Command.Command = Command.make({
   name: "sort_ro",
   summary: "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
   since: "7.0.0",
@@ -326,7 +330,7 @@ const sortRo = Command.make({
     Arg.token("ALPHA", { name: "sorting", optional: true }),
   ],
   keysOf: () => [{ position: 1, flags: ["RO", "access"] }],
-  parse: (args) => parse(args, false),
+  parse: (args, { client, argv }) => parse(args, false, () => client.user.readsAnyKey(sortRo, argv)),
   run,
 })
 

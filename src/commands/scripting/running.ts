@@ -77,7 +77,7 @@ class Running implements Invocation {
     return this.calls.call(argv, protocol)
   }
   aclAllows(argv: ReadonlyArray<string>): boolean | undefined {
-    return this.calls.exists(argv) ? true : undefined
+    return this.calls.allows(argv)
   }
   log(level: number, message: string): void {
     this.services.log(level, message)
