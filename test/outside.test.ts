@@ -139,22 +139,37 @@ describe("the leaves of a large sorted set", () => {
     expect([scores.tree.slabBytes, Pages.regionCount(), Outside.spareBytes()]).toEqual([0, ...before])
   })
 
-  it("leave the regions that they shared with those of sets that have gone", () => {
+  it("leave the regions that they shared with those of sets that have gone, between any two changes", () => {
     const before = [Pages.regionCount(), Pages.idleCount()]
-    const sets = Array.from({ length: 12 }, () => new IndexedScores())
-    const size = 60_000
-    for (let i = 0; i < size; i++) for (const set of sets) set.append(`member:${i}`, (i * 7919) % size)
-    const [last, ...others] = sets as [IndexedScores, ...Array<IndexedScores>]
+    const size = 100_000
+    const last = new IndexedScores()
+    const others = Array.from({ length: 9 }, () => new IndexedScores())
+    const model = new Map<string, number>()
+    for (let i = 0; i < size; i++) {
+      const [member, score] = [`member:${i}`, (i * 7919) % 1000]
+      last.append(member, score)
+      model.set(member, score)
+      if (i % 5 === 0) for (const set of others) set.append(member, score)
+    }
     for (const set of others) while (set.release());
-    expect(Pages.idleCount()).toBeGreaterThan(80)
-    while (Pages.tidy());
-    expect(Pages.idleCount()).toBeLessThan(10)
-    for (let i = 0; i < size; i += 3) last.remove(last.records.find(`member:${i}`))
-    const found: Array<string> = []
-    last.visit(0, last.tree.size, false, (member, score) => found.push(`${member} ${score}`))
-    const expected = Array.from({ length: size }, (_, i) => i).filter((i) => i % 3 !== 0)
-    expected.sort((a, b) => ((a * 7919) % size) - ((b * 7919) % size))
-    expect(found).toEqual(expected.map((i) => `member:${i} ${(i * 7919) % size}`))
+    const idle = Pages.idleCount()
+    let moved = 0
+    for (let step = 0; step < 5000; step++) {
+      if (step % 100 === 0 && Pages.tidy()) moved++
+      const member = `member:${(step * 7919) % (size * 2)}`
+      const address = last.records.find(member)
+      if (address === 0) last.append(member, step % 1000)
+      else if (step % 3 === 0) last.remove(address)
+      else last.setScore(address, step % 1000)
+      if (address !== 0 && step % 3 === 0) model.delete(member)
+      else model.set(member, step % 1000)
+    }
+    expect(moved).toBeGreaterThan(10)
+    expect(Pages.idleCount()).toBeLessThan(idle / 2)
+    const found: Array<readonly [string, number]> = []
+    last.visit(0, last.tree.size, false, (member, score) => found.push([member, score]))
+    const expected = [...model].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1))
+    expect(found).toEqual(expected)
     while (last.release());
     expect([Pages.regionCount(), Pages.idleCount()]).toEqual(before)
   })
