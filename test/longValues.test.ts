@@ -32,9 +32,21 @@ const sendInPieces = (client: TestClient, ...argv: ReadonlyArray<string>) => {
 
 const bulk = (value: string) => [Reply.bulk(value)]
 
+/** As the decoder has it when the long argument comes. */
+const withoutPlace = (argv: ReadonlyArray<string>, position: number) => {
+  const args = new Array<string>(argv.length)
+  argv.forEach((word, i) => i !== position && (args[i] = word))
+  return args
+}
+
 describe("a request with a long argument", () => {
   const make = (argv: ReadonlyArray<string>, position: number) =>
-    LongRequest.make(argv, position, Buffer.from(`${argv[position]} and more`), argv[position]!.length)
+    LongRequest.make(
+      withoutPlace(argv, position),
+      position,
+      Buffer.from(`${argv[position]} and more`),
+      argv[position]!.length,
+    )
 
   it("is an array of strings for whoever does not know", () => {
     const request = make(["SET", "k", "value"], 2)
@@ -76,7 +88,8 @@ describe("a decoder says where it wants to receive", () => {
       const place = (room ?? shared).subarray(0, chunkMax)
       const length = stream.copy(place, 0, at)
       at += length
-      decoder.push(place.subarray(0, length))
+      if (room === undefined) decoder.push(place.subarray(0, length))
+      else decoder.filled(length)
       // What others receive meanwhile goes to the same place.
       shared.fill("!")
       if (reads % every > 0 && at < stream.length) continue
@@ -94,6 +107,8 @@ describe("a decoder says where it wants to receive", () => {
     ["SET", "k", text(40_000, "g")],
     ["GET", "k"],
     ["SET", "k", text(30_000, "h")],
+    ["SET", text(300, "l"), text(70_000, "i")],
+    ["SET", text(3_000, "m"), text(70_000, "j")],
   ]
 
   it.prop(
@@ -109,6 +124,25 @@ describe("a decoder says where it wants to receive", () => {
     const { requests: decoded, placed } = decode(sets.map(encodeRequest).join(""), 1, 16_384)
     expect(decoded).toEqual(sets)
     expect(placed).toBeGreaterThan(20)
+  })
+
+  it.each([1, 200, 900])("and of the next value all but a beginning, behind a key of %i bytes", (keyLength) => {
+    const sets = Array.from({ length: 3 }, (_, i) => ["SET", text(keyLength, `${i}`), text(65_536, "a")])
+    const decoder = new Decoder()
+    for (const [i, argv] of sets.entries()) {
+      const bytes = Buffer.from(encodeRequest(argv), "latin1")
+      let at = 0
+      if (i === 0) decoder.push(bytes.subarray(0, (at = 2000)))
+      else {
+        const place = decoder.room()!
+        expect(place.length).toBe(keyLength === 1 ? 256 : 1024)
+        at = bytes.copy(place)
+        decoder.filled(at)
+      }
+      expect(decoder.next()).toBe(undefined)
+      decoder.filled(bytes.copy(decoder.room()!, 0, at))
+      expect([...decoder.next()!]).toEqual(argv)
+    }
   })
 
   it("and wants nothing received into what is complete", () => {

@@ -122,6 +122,7 @@ it("who connects while the server is still put together is served when it is", (
     yield* socket.accept((transport) => {
       transport.start({
         data: () => {},
+        filled: () => {},
         room: () => undefined,
         lookAhead: () => {},
         serve: () => {},

@@ -8,7 +8,8 @@
 
 /** Lent out beyond what was asked for, so that the line end after a value and the beginning of the next request find room. */
 const spareBytes = 128
-const classesPerDoubling = 8
+/** Eight classes to a doubling: an exponent of two. */
+const doublingBits = 3
 
 /** At most so much lies here unused; then all of it is forgotten, since the lengths that are asked for may have changed. */
 const keptBytesMax = 16 * 1024 * 1024
@@ -17,7 +18,7 @@ const kept = new Map<number, Array<Buffer>>()
 let keptBytes = 0
 
 const sizeFor = (length: number): number => {
-  const step = 2 ** Math.max(0, 31 - Math.clz32(length) - Math.log2(classesPerDoubling))
+  const step = 1 << Math.max(0, 31 - Math.clz32(length) - doublingBits)
   return Math.ceil(length / step) * step + spareBytes
 }
 

@@ -30,6 +30,8 @@ export interface RequestDecoder {
   readonly room: () => Buffer | undefined
   /** Takes what was received. The buffer may be used again afterwards. */
   readonly push: (chunk: Buffer) => void
+  /** As `push`, for so many bytes that were received where `room` said. */
+  readonly filled: (length: number) => void
   /** Whether there are bytes that nobody has read yet, `lookAhead` included. */
   readonly hasMore: boolean
   /** Requests that `next` is going to give, at most `max` of them. */

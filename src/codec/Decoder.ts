@@ -31,12 +31,15 @@ const bulkLengthMaxDefault = 512 * 1024 * 1024
 const bulkLengthMaxString = constants.MAX_STRING_LENGTH
 /** An argument of which this much is missing is collected as bytes: joining strings copies all that came before. */
 const missingBytesCollected = 32 * 1024
-/** What the length of a long argument, and all that stands before it, is likely to fit into. */
-const beginningBytes = 1024
+/** What the length of a long argument, and all that stands before it, is likely to fit into, and what it fits into where keys are long. */
+const beginningBytes = 256
+const longBeginningBytes = 1024
+/** The next key may be a little longer than the one before. */
+const shortHeadMax = beginningBytes - 64
 /** Of an argument longer than this only twice of what has come is set aside: its length is no more than a claim. */
 const collectorBytesTrusted = 1024 * 1024 + 4096
 /** Where the beginning of an argument this long has been seen, enough of it is missing. */
-const longLengthMin = missingBytesCollected + beginningBytes
+const longLengthMin = missingBytesCollected + longBeginningBytes
 const collectorBytesMin = 64 * 1024
 
 const takeCollector = (bytes: number, present: number): Buffer =>
@@ -44,9 +47,11 @@ const takeCollector = (bytes: number, present: number): Buffer =>
 
 /**
  * Where the beginning of a request is received when the one before had a long argument, so that another long argument is received where it
- * is to stay: of a SET of 64 KiB a second system call costs less than copying. A longer argument is not there at once anyway.
+ * is to stay: of a SET of 64 KiB a second system call costs less than copying. What comes here becomes a string and bytes again, so it is
+ * short. A longer argument is not there at once anyway.
  */
-const beginning = Buffer.allocUnsafeSlow(beginningBytes)
+const longBeginning = Buffer.allocUnsafeSlow(longBeginningBytes)
+const beginning = longBeginning.subarray(0, beginningBytes)
 const aheadLengthMax = 128 * 1024
 
 const argumentsAllocatedMax = 64
@@ -96,6 +101,8 @@ export class Decoder {
   private collected = 0
   /** Length of the long argument that the last request had, 0 for none: the next one may be like it. */
   private longLength = 0
+  /** Whether more stood before that argument than usual. */
+  private isBehindMuch = false
   /** A request that was read when it came, since it might have been the beginning of a long one. */
   private ahead: Array<string> | undefined = undefined
   /** What `lookAhead` read last, and how many of that `next` has given out. */
@@ -124,17 +131,33 @@ export class Decoder {
     return this.args.reduce((sum, argument) => sum + argument.length, 0)
   }
 
-  /** Where what comes next should be received: anywhere, if absent. Valid until the next call of anything here. */
+  /** Where what comes next should be received: anywhere, if absent. `filled` takes what was received there. */
   room(): Buffer | undefined {
     const { collector } = this
     // Nothing may be received into memory that others are about to get.
     if (collector === undefined || this.collected === this.bulkLength + 2) {
       return this.longLength > 0 && this.longLength <= aheadLengthMax && this.position === this.text.length
-        ? beginning
+        ? this.isBehindMuch
+          ? longBeginning
+          : beginning
         : undefined
     }
     if (this.collected === collector.length) return this.grow(collector, this.collected + 1).subarray(this.collected)
     return collector.subarray(this.collected)
+  }
+
+  /** As `push`, for so many bytes that were received where `room` said. */
+  filled(length: number): void {
+    if (this.failure !== undefined) return
+    const { collector } = this
+    if (collector === undefined || this.collected === this.bulkLength + 2) {
+      if (this.isBetween) this.begin(longBeginning.latin1Slice(0, length))
+      else this.push(longBeginning.subarray(0, length))
+      return
+    }
+    const end = this.collected + length
+    this.collected = Math.min(end, this.bulkLength + 2)
+    if (this.collected < end) this.push(collector.subarray(this.collected, end))
   }
 
   /** Takes what was received. The buffer may be used again afterwards. */
@@ -145,7 +168,7 @@ export class Decoder {
       from = this.collect(this.collector, chunk)
       if (from === chunk.length) return
     }
-    if (this.longLength > 0 && chunk.length - from >= beginningBytes && this.isBetween) {
+    if (this.longLength > 0 && chunk.length - from >= longBeginningBytes && this.isBetween) {
       from = this.lookFor(chunk, from)
       if (from === chunk.length) return
     }
@@ -166,14 +189,19 @@ export class Decoder {
    * collected from the chunk itself.
    */
   private lookFor(chunk: Buffer, from: number): number {
-    const next = from + beginningBytes
-    this.text = chunk.latin1Slice(from, next)
-    this.position = 0
-    this.ahead = this.next()
+    const next = from + longBeginningBytes
+    this.begin(chunk.latin1Slice(from, next))
     if (this.failure !== undefined) return chunk.length
     const { collector } = this
     if (collector === undefined) return next
     return next + this.collect(collector, chunk.subarray(next))
+  }
+
+  /** Reads what may be the beginning of a long request at once, so that the rest is received where it is to stay. */
+  private begin(text: string): void {
+    this.text = text
+    this.position = 0
+    this.ahead = this.next()
   }
 
   /**
@@ -299,7 +327,7 @@ export class Decoder {
       }
       const argument = text.substring(start, end)
       args[this.count - missing] = bulkLength > ownLengthMin ? flat(argument) : argument
-      if (bulkLength >= longLengthMin) this.longLength = bulkLength
+      if (bulkLength >= longLengthMin) this.noteLong(bulkLength, start)
       // Nobody looks at the two bytes after an argument, in Redis neither.
       this.position = end + 2
       bulkLength = unknown
@@ -406,22 +434,24 @@ export class Decoder {
     this.wanted = bytes
     this.awaited = ""
     if (bytes - present < missingBytesCollected) return
-    this.longLength = bulkLength
+    this.noteLong(bulkLength, this.position)
     this.collector = takeCollector(bytes, present)
     this.collected = this.collector.latin1Write(text.substring(this.position), 0, present)
     this.text = ""
     this.position = 0
   }
 
+  private noteLong(length: number, start: number): void {
+    this.longLength = length
+    this.isBehindMuch = start > shortHeadMax
+  }
+
   /** Adds to the collected argument and returns how much of `chunk` belonged to it. */
   private collect(collector: Buffer, chunk: Buffer): number {
     const taken = Math.min(chunk.length, this.bulkLength + 2 - this.collected)
     const needed = this.collected + taken
-    const isThere = chunk.buffer === collector.buffer && chunk.byteOffset === collector.byteOffset + this.collected
-    if (!isThere) {
-      const target = needed > collector.length ? this.grow(collector, needed) : collector
-      chunk.copy(target, this.collected, 0, taken)
-    }
+    const target = needed > collector.length ? this.grow(collector, needed) : collector
+    chunk.copy(target, this.collected, 0, taken)
     this.collected = needed
     return taken
   }

@@ -21,12 +21,16 @@ export class LongRequest extends Array<string> {
   private text: string | undefined
   private isTaken = false
 
-  /** `args` so far, and as the next one the first `length` of `bytes`, which belong to the request from now on. */
-  static make(args: ReadonlyArray<string>, position: number, bytes: Buffer, length: number): LongRequest {
-    const request = new (position === 2 ? third : fourth)(args.length)
-    for (let i = 0; i < position; i++) request[i] = args[i]!
+  /**
+   * Makes a request of `args`, whose place at `position` is empty, with the first `length` of `bytes` there. Both belong to it from now
+   * on. Filling a new array of this kind would cost 400 ns, since V8 has to look at the prototype for each place; this takes 60.
+   */
+  static make(args: Array<string>, position: number, bytes: Buffer, length: number): LongRequest {
+    const request = Object.setPrototypeOf(args, (position === 2 ? third : fourth).prototype) as LongRequest
     request.bytes = bytes
     request.bytesLength = length
+    request.text = undefined
+    request.isTaken = false
     return request
   }
 

@@ -290,18 +290,26 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     resume(step)
   }
 
+  const received = (length: number) => {
+    stats.netInputBytes += length
+    stats.reads++
+    inputNoted = true
+    // What is served in this turn need not be held back.
+    if (wakeWith !== undefined) return
+    inboxBytes += length
+    if (inboxBytes > inboxHighWater) pauseReading()
+  }
+
   const start = Effect.sync(() => {
     clients.add(client)
     transport.start({
       data: (chunk) => {
-        stats.netInputBytes += chunk.length
-        stats.reads++
         decoder.push(chunk)
-        inputNoted = true
-        // What is served in this turn need not be held back.
-        if (wakeWith !== undefined) return
-        inboxBytes += chunk.length
-        if (inboxBytes > inboxHighWater) pauseReading()
+        received(chunk.length)
+      },
+      filled: (length) => {
+        decoder.filled(length)
+        received(length)
       },
       room: () => decoder.room(),
       lookAhead,

@@ -44,6 +44,7 @@ const givingUp = (handshake: Handshake) => () => handshake.giveUp?.()
 /** Of a connection that is refused nothing is taken in. */
 const unheard: TransportEvents = {
   data: () => {},
+  filled: () => {},
   room: () => undefined,
   lookAhead: () => {},
   serve: () => {},

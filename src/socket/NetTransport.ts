@@ -6,7 +6,7 @@
  */
 import * as net from "node:net"
 import { formatAddress } from "./Addresses.ts"
-import type { Transport } from "./Transport.ts"
+import type { Transport, TransportEvents } from "./Transport.ts"
 import type * as Turn from "./Turn.ts"
 
 /** `unixPath` is the path of the socket where `accepted` has no address. */
@@ -20,11 +20,18 @@ export const make = (accepted: net.Socket, unixPath: string, turn: Turn.Turn): T
     unixSocket,
     start: (events) => {
       const arrived = turn.join(events)
-      socket = readingIntoPlace(accepted, events.room, (chunk, isFull) => {
-        events.data(chunk)
-        arrived()
-        // Part of something large: once the decoder has seen where it begins, the rest is collected instead of joined.
-        if (isFull) turn.run()
+      socket = readingIntoPlace(accepted, {
+        room: events.room,
+        data: (chunk) => {
+          events.data(chunk)
+          arrived()
+          // Part of something large: once the decoder has seen where it begins, the rest is collected instead of joined.
+          if (chunk.length === receiveBuffer.length) turn.run()
+        },
+        filled: (length) => {
+          events.filled(length)
+          arrived()
+        },
       })
       socket.on("end", events.end)
       socket.on("drain", events.drain)
@@ -80,12 +87,11 @@ const unchanged = undefined as unknown as Uint8Array<ArrayBuffer>
  */
 const readingIntoPlace = (
   accepted: net.Socket,
-  room: () => Buffer | undefined,
-  data: (chunk: Buffer, isFull: boolean) => void,
+  { room, data, filled }: Pick<TransportEvents, "room" | "data" | "filled">,
 ): net.Socket => {
   const handle = handleOf(accepted)
   if (accepted.destroyed || handle === undefined || !("useUserBuffer" in handle)) {
-    return accepted.on("data", (chunk) => data(chunk, false))
+    return accepted.on("data", data)
   }
   let place: Buffer | undefined
   const onread: net.OnReadOpts = {
@@ -97,8 +103,8 @@ const readingIntoPlace = (
       return next as Uint8Array<ArrayBuffer>
     },
     callback: (length) => {
-      const chunk = place!.subarray(0, length)
-      data(chunk, length === receiveBuffer.length)
+      if (place === receiveBuffer) data(receiveBuffer.subarray(0, length))
+      else filled(length)
       return true
     },
   }

@@ -9,6 +9,8 @@ import type { Member } from "./Turn.ts"
 export interface TransportEvents extends Member {
   /** Received bytes; the buffer belongs to the transport again once the call returns. */
   readonly data: (chunk: Buffer) => void
+  /** So many bytes have been received where `room` said. */
+  readonly filled: (length: number) => void
   /** Where what comes next is best received, if not anywhere. */
   readonly room: () => Buffer | undefined
   /** The peer will send no more; it may still read. */
