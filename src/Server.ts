@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Acl } from "./acl/Acl.ts"
+import * as AclStartup from "./acl/Startup.ts"
 import { Chance } from "./clock/Chance.ts"
 import { Clock } from "./clock/Clock.ts"
 import { Codec } from "./codec/Codec.ts"
@@ -103,7 +104,7 @@ const or = <A, E, R, E2, R2>(
 const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persistence, E2, R2>) =>
   Replay.layer.pipe(
     Layer.provideMerge(Listener.layer),
-    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer)),
+    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer, AclStartup.layer)),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),

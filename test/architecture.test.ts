@@ -18,9 +18,9 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   codec: ["bytes", "errors"],
   store: ["bytes", "errors", "clock", "config"],
   command: ["bytes", "errors", "clock", "config", "codec", "store"],
-  acl: ["bytes", "errors", "clock", "config", "command"],
   pubsub: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   persistence: ["bytes", "errors", "clock", "config", "codec", "store"],
+  acl: ["bytes", "errors", "clock", "config", "command", "persistence"],
   scripting: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   commands: [
     ...["bytes", "errors", "clock", "config", "codec", "store", "command"],

@@ -6,11 +6,13 @@
  * The invariant: `default` is always there, and is whom a connection acts for until it says otherwise. `requirepass` is its
  * password.
  */
+import { resolve } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { compare, flat } from "../bytes/Bytes.ts"
+import * as Option from "effect/Option"
+import { compare, flat, fromUtf8 } from "../bytes/Bytes.ts"
 import { Clock } from "../clock/Clock.ts"
 import type { Client } from "../command/Client.ts"
 import { describe } from "../command/ClientLine.ts"
@@ -20,12 +22,21 @@ import { type Denial, type Identity, unrestricted } from "../command/Identity.ts
 import type { RegistryService } from "../command/Registry.ts"
 import { Config } from "../config/Config.ts"
 import { AclError } from "../errors/AclErrors.ts"
+import { InvalidUsers } from "../errors/ConfigErrors.ts"
 import { WrongPassword } from "../errors/ConnectionErrors.ts"
+import * as Disk from "../persistence/disk/Disk.ts"
+import * as FileSystem from "../persistence/disk/FileSystem.ts"
+import * as AclFile from "./AclFile.ts"
 import { AclLog, type LogEntry, type Refused } from "./AclLog.ts"
 import { type CommandTable, hasSpaces } from "./Selector.ts"
 import { mergeSelectors, User } from "./User.ts"
 
 export interface AclService {
+  /** Makes the users of the settings file or the ACL file. */
+  readonly start: (commands: CommandTable) => Effect.Effect<void, InvalidUsers>
+  /** Reads the ACL file: its users are the users from then on, and connections of others than `default` end. */
+  readonly load: (running: Client, commands: CommandTable) => Effect.Effect<void, AclError>
+  readonly save: (commands: CommandTable) => Effect.Effect<void, AclError>
   /** Whom new connections act for. */
   readonly defaultUser: Identity
   /** Whether connections must say who they are before they are served. */
@@ -71,6 +82,9 @@ export class Acl extends Context.Tag("tiny-redis/Acl")<Acl, AclService>() {
 
   /** For programs that are alone with their server: everybody may do everything, and no password is asked, whatever `requirepass` says. */
   static readonly layerAllowAll = Layer.sync(this, (): AclService => ({
+    start: () => Effect.void,
+    load: () => Effect.fail(AclError.noFile),
+    save: () => Effect.fail(AclError.noFile),
     defaultUser: unrestricted,
     authRequired: () => false,
     isOpen: () => true,
@@ -100,15 +114,22 @@ export const tableOf = (registry: RegistryService): CommandTable => ({
 /** Needed by no rule that the default user begins with. */
 const noCommands: CommandTable = { commands: [], find: () => undefined }
 
+const defaultRules = ["on", "nopass", "~*", "+@all"]
+
+const bothDeclared =
+  "there are user lines in the settings file and an aclfile, but one of them only can say who may do what"
+
 const make = Effect.gen(function* () {
   const clients = yield* Clients
   const clock = yield* Clock
   const config = yield* Config
+  const files = Option.getOrUndefined(yield* Effect.serviceOption(FileSystem.FileSystem))
+  const disk = files === undefined ? undefined : Disk.make(files)
   const log = new AclLog()
 
   const allChannels = () => config.current.aclPubsubDefault === "allchannels"
   const defaultUser = new User("default", true)
-  for (const rule of ["on", "nopass", "~*", "+@all"]) defaultUser.apply(rule, noCommands, true)
+  for (const rule of defaultRules) defaultUser.apply(rule, noCommands, true)
   const users = new Map<string, User>([[defaultUser.name, defaultUser]])
 
   const setPassword = (password: string) => {
@@ -158,7 +179,86 @@ const make = Effect.gen(function* () {
     }
   }
 
+  /** As one that is made new. */
+  const makeDefault = (): User => {
+    const user = new User(defaultUser.name, true)
+    for (const rule of defaultRules) user.apply(rule, noCommands, true)
+    return user
+  }
+
+  const path = () => (config.current.aclfile === "" ? undefined : resolve(config.current.dir, config.current.aclfile))
+
+  /** The users of the file, or why there are none. */
+  const readFile = (commands: CommandTable): Effect.Effect<ReadonlyMap<string, User>, AclError> => {
+    const file = path()
+    if (file === undefined || disk === undefined) return Effect.fail(AclError.noFile)
+    const shown = fromUtf8(config.current.aclfile)
+    const opening = (reason: string) => AclError.notLoaded(`Error loading ACLs, opening file '${shown}': ${reason}`)
+    return disk.readAll(file).pipe(
+      Effect.mapError(({ reason }) => opening(reason)),
+      Effect.flatMap((bytes) => {
+        if (bytes === undefined) return Effect.fail(opening("No such file or directory"))
+        const found = AclFile.read(bytes.latin1Slice(), shown, commands, allChannels())
+        return found.reasons === "" ? Effect.succeed(found.users) : Effect.fail(AclError.notLoaded(found.reasons))
+      }),
+    )
+  }
+
+  /** The users are those of the file; `default` stays the object that connections carry. */
+  const replaceBy = (found: ReadonlyMap<string, User>) => {
+    defaultUser.become(found.get(defaultUser.name) ?? makeDefault())
+    users.clear()
+    for (const [name, user] of found) users.set(name, user)
+    users.set(defaultUser.name, defaultUser)
+  }
+
+  /** The users that the settings file declares. */
+  const declare = (commands: CommandTable): Effect.Effect<void, InvalidUsers> => {
+    for (const { name, rules: words, origin } of config.users) {
+      const fail = (reason: string) => Effect.fail(new InvalidUsers({ reason: `${reason} (${origin})` }))
+      if (hasSpaces(name)) return fail("Spaces not allowed in ACL usernames")
+      const { rules, unmatched } = mergeSelectors(words)
+      if (unmatched !== undefined) return fail(`Unmatched parenthesis in selector definition of user '${name}'`)
+      const user = name === defaultUser.name ? defaultUser : new User(name, allChannels())
+      for (const rule of user === defaultUser ? ["reset", ...rules] : rules) {
+        const reason = user.apply(rule, commands, allChannels())
+        if (reason !== undefined)
+          return fail(`Error loading ACL rule '${rule}' for the user named '${name}': ${reason}`)
+      }
+      users.set(name, user)
+    }
+    return Effect.void
+  }
+
+  const describeAll = (commands: CommandTable): ReadonlyArray<string> =>
+    service.users().map((user) => `${user.name} ${user.describe(commands)}`)
+
   const service: AclService = {
+    start: (commands) => {
+      // Users of a file are not the settings file's.
+      config.describeUsers = () => (config.current.aclfile === "" ? describeAll(commands) : [])
+      if (config.current.aclfile === "") return declare(commands)
+      if (config.users.length > 0) return Effect.fail(new InvalidUsers({ reason: bothDeclared }))
+      if (disk === undefined) return Effect.fail(new InvalidUsers({ reason: "there is no disk to read aclfile from" }))
+      return readFile(commands).pipe(
+        Effect.mapError(({ message }) => new InvalidUsers({ reason: message })),
+        Effect.map(replaceBy),
+      )
+    },
+    load: (running, commands) =>
+      Effect.map(readFile(commands), (found) => {
+        replaceBy(found)
+        for (const client of [...clients.byId.values()]) if (client.user !== defaultUser) end(client, running)
+      }),
+    save: (commands) => {
+      const file = path()
+      if (file === undefined || disk === undefined) return Effect.fail(AclError.noFile)
+      const text = describeAll(commands).map((line) => `user ${line}\n`)
+      return disk.replace(file, Buffer.from(text.join(""), "latin1")).pipe(
+        Effect.tapError((error) => Effect.logWarning(`The users were not saved: ${error.message}`)),
+        Effect.mapError(() => AclError.notSaved),
+      )
+    },
     defaultUser,
     authRequired,
     isOpen,

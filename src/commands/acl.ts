@@ -10,6 +10,7 @@ import type { LogEntry } from "../acl/AclLog.ts"
 import { type CommandTable, type Selector } from "../acl/Selector.ts"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
+import type { Client } from "../command/Client.ts"
 import * as Command from "../command/Command.ts"
 import { help } from "../command/Help.ts"
 import { categoriesOf, categoryOrder, Registry } from "../command/Registry.ts"
@@ -121,9 +122,9 @@ const aclHelp = help(
   ],
 )
 
-/** Without an ACL file there is nothing to load or save, as in a redis-server that was given none. */
-const withoutFile = (name: string, summary: string) =>
-  Command.make({
+/** A command that uses the disk. */
+const onDisk = (name: string, summary: string, run: (client: Client) => Effect.Effect<void, AclError>) =>
+  Command.suspending({
     name,
     summary,
     since: "6.0.0",
@@ -132,7 +133,7 @@ const withoutFile = (name: string, summary: string) =>
     arity: 2,
     flags: administration,
     parse: () => undefined,
-    run: () => Either.left(AclError.noFile),
+    run: (_, { client }) => Effect.as(run(client), Reply.ok),
   })
 
 /** ACL with its subcommands. */
@@ -316,8 +317,8 @@ export const aclCommands = Effect.gen(function* () {
       flags: "",
       subcommands: [
         ...[list, getuser, cat, dryrun, setuser, whoami, deluser, log, aclHelp, genpass, users],
-        withoutFile("acl|load", "Reload the ACLs from the configured ACL file"),
-        withoutFile("acl|save", "Save the current ACL rules in the configured ACL file"),
+        onDisk("acl|load", "Reload the ACLs from the configured ACL file", (client) => acl.load(client, table())),
+        onDisk("acl|save", "Save the current ACL rules in the configured ACL file", () => acl.save(table())),
       ],
     }),
   ]

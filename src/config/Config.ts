@@ -23,7 +23,7 @@ import {
   type UnreadableFile,
 } from "../errors/ConfigErrors.ts"
 import * as Constants from "./Constants.ts"
-import { type Directive, fromValues, load, type Loaded, parse } from "./Directive.ts"
+import { type Directive, fromValues, load, type Loaded, parse, type UserLine } from "./Directive.ts"
 import {
   type Entry,
   entries,
@@ -50,6 +50,10 @@ export interface ConfigService {
   readonly current: Values
   /** The settings file the server was started with, an absolute path. */
   readonly file: string | undefined
+  /** Declared in the settings file; whoever reads rules makes users of them. */
+  readonly users: ReadonlyArray<UserLine>
+  /** What follows the word `user` in the lines that CONFIG REWRITE writes; absent: those in the file stay. */
+  describeUsers: (() => ReadonlyArray<string>) | undefined
   /** What was passed over at the start, a line each, to be logged. */
   readonly warnings: ReadonlyArray<string>
   /**
@@ -114,7 +118,7 @@ export interface MakeOptions {
   /** To be logged beside what was passed over in the directives. */
   readonly warnings?: ReadonlyArray<string>
   /** Writes the values into `file`; see ConfigFile.rewrite. */
-  readonly rewrite?: (values: Values) => Effect.Effect<void, RewriteRefused>
+  readonly rewrite?: (values: Values, users: ReadonlyArray<string> | undefined) => Effect.Effect<void, RewriteRefused>
 }
 
 export const make = (options: MakeOptions): Effect.Effect<ConfigService, StartError> =>
@@ -185,8 +189,10 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
     return tell(0)
   }
 
-  return {
+  const config: ConfigService = {
     current,
+    users: loaded.users,
+    describeUsers: undefined,
     file: options.file,
     warnings: [...loaded.warnings, ...(options.warnings ?? [])],
     get: (patterns) => get(current, patterns),
@@ -199,8 +205,11 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
         if (index >= 0) subscriptions.splice(index, 1)
       }
     },
-    rewrite: Effect.suspend(() => options.rewrite?.(current) ?? Either.left(RewriteRefused.noFile)),
+    rewrite: Effect.suspend(
+      () => options.rewrite?.(current, config.describeUsers?.()) ?? Either.left(RewriteRefused.noFile),
+    ),
   }
+  return config
 }
 
 /** What is to be changed, or the first reason to change nothing, in the order in which redis-server looks for one. */

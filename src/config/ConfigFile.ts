@@ -117,7 +117,9 @@ const valueOf = (entry: Entry, lines: ReadonlyArray<ReadonlyArray<string>>): Val
  * The text of a settings file with the values given. A setting whose lines still say the same keeps them as they are; one
  * that changed has its lines replaced, one that the file does not name and that is not at its default is added at the end.
  */
-export const rewriteText = (text: string, values: Values): string => {
+export const rewriteText = (text: string, values: Values, users?: ReadonlyArray<string>): string => {
+  const userLines = users?.map((user) => `user ${user}`)
+  const isUser = (line: string): boolean => !isIdle(line) && wordsOf(line)?.[0].toLowerCase() === "user"
   const lines = text === "" ? [] : text.replace(/\n$/, "").split("\n")
   const words = new Map<Entry, Array<ReadonlyArray<string>>>()
   const owners = lines.map((line) => {
@@ -134,6 +136,8 @@ export const rewriteText = (text: string, values: Values): string => {
   }
   const written = new Set<Entry>()
   const kept = lines.flatMap((line, i) => {
+    // A user is a line of its own: one takes the place of another.
+    if (userLines !== undefined && isUser(line)) return userLines.splice(0, 1)
     const entry = owners[i]
     const replacement = entry && replaced.get(entry)
     if (entry === undefined || replacement === undefined) return [line]
@@ -141,17 +145,22 @@ export const rewriteText = (text: string, values: Values): string => {
     written.add(entry)
     return replacement
   })
-  const added = entries.flatMap((entry) => {
+  const settings = entries.flatMap((entry) => {
     const { default: initial } = entry.setting
     const now = values[entry.property]
     return words.has(entry) || isDeepStrictEqual(initial, now) ? [] : linesOf(entry, now)
   })
+  const added = [...settings, ...(userLines ?? [])]
   const heading = added.length === 0 || lines.includes(generated) ? [] : [...(kept.length === 0 ? [] : [""]), generated]
   return [...kept, ...heading, ...added].map((line) => `${line}\n`).join("")
 }
 
 /** Writes the values into the file: beside it first, then by renaming, so that a crash leaves the old file or the new one. */
-export const rewrite = (path: string, values: Values): Effect.Effect<void, RewriteRefused> =>
+export const rewrite = (
+  path: string,
+  values: Values,
+  users: ReadonlyArray<string> | undefined,
+): Effect.Effect<void, RewriteRefused> =>
   Effect.try({
     try: () => {
       const found = statSync(path, { throwIfNoEntry: false })
@@ -160,7 +169,7 @@ export const rewrite = (path: string, values: Values): Effect.Effect<void, Rewri
       try {
         const file = openSync(beside, "w", found?.mode ?? 0o600)
         try {
-          writeSync(file, Buffer.from(rewriteText(text, values), "latin1"))
+          writeSync(file, Buffer.from(rewriteText(text, values, users), "latin1"))
           fsyncSync(file)
         } finally {
           closeSync(file)

@@ -18,7 +18,6 @@ const fixed = (value: string): Constant => ({ value, immutable: true })
 const only = (value: string): Constant => ({ value, immutable: false })
 
 export const constants: ReadonlyMap<string, Constant> = new Map([
-  ["aclfile", fixed("")],
   ["activedefrag", only("no")],
   ["always-show-logo", fixed("no")],
   ["aof-disable-auto-gc", only("no")],

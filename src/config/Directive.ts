@@ -30,8 +30,17 @@ export interface Directive {
   readonly replaces?: boolean
 }
 
+/** A user, as a settings file declares one. */
+export interface UserLine {
+  readonly name: string
+  readonly rules: ReadonlyArray<string>
+  readonly origin: string
+}
+
 export interface Loaded {
   readonly values: Values
+  /** In the order in which they were declared. */
+  readonly users: ReadonlyArray<UserLine>
   /** What was passed over, a line each. */
   readonly warnings: ReadonlyArray<string>
 }
@@ -59,12 +68,28 @@ const unusable = (directive: Directive, constant: Constants.Constant | undefined
     ? new UnknownSetting({ setting: directive.name, origin: directive.origin })
     : invalid(directive.name.toLowerCase(), directive, Constants.refusal(constant))
 
+const invalidUser = ({ words, origin }: Directive, reason: string): InvalidSetting =>
+  new InvalidSetting({ setting: "user", value: toUtf8(words[0] ?? ""), origin, reason })
+
 /** Takes the directives in order. What only the system can tell (does the directory exist) is checked at the end. */
 export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded, InvalidSetting | UnknownSetting> => {
   const values = defaults()
   const given = new Map<string, Directive>()
   const idle: Array<string> = []
+  const users: Array<UserLine> = []
   for (const directive of directives) {
+    if (directive.name.toLowerCase() === "user") {
+      const [name, ...rules] = directive.words
+      const reason =
+        name === undefined
+          ? "user takes a name and rules"
+          : users.some((user) => user.name === name)
+            ? "Duplicate user found. A user can only be defined once in config files"
+            : undefined
+      if (reason !== undefined) return Either.left(invalidUser(directive, reason))
+      users.push({ name: name!, rules, origin: directive.origin })
+      continue
+    }
     const entry = find(directive.name)
     if (entry === undefined) {
       const name = directive.name.toLowerCase()
@@ -91,7 +116,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
     if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry.name, directive, refusal))
   }
   const warnings = idle.length === 0 ? [] : [`Settings that have no effect in this server: ${idle.join(", ")}`]
-  return Either.right({ values: values as Values, warnings })
+  return Either.right({ values: values as Values, users, warnings })
 }
 
 /** Directives out of properties, as a program gives them: printed and read again, so the same limits hold. */

@@ -104,6 +104,11 @@ export const settings = {
     default: "",
     about: 'Password a client must give before anything else, "" for none.',
   }),
+  aclfile: setting(Kind.filePath, {
+    default: "",
+    change: "never",
+    about: "File of the users, for ACL LOAD and SAVE; a path without a slash in front is below dir.",
+  }),
   "acl-pubsub-default": setting(Kind.oneOf("allchannels", "resetchannels"), {
     default: "resetchannels",
     about: "Whether a user made by ACL SETUSER may use every channel or none.",

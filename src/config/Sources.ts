@@ -37,7 +37,7 @@ const unchecked = ({ file, flags }: Sources): Layer.Layer<Config, StartError> =>
         directives,
         warnings,
         file: path,
-        rewrite: (values) => ConfigFile.rewrite(path, values),
+        rewrite: (values, users) => ConfigFile.rewrite(path, values, users),
       })
     }),
   )

@@ -56,6 +56,12 @@ export class AclError extends CommandError("AclError", "ERR") {
   static readonly noFile = new AclError(
     "This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.",
   )
+  static readonly notSaved = new AclError(
+    "There was an error trying to save the ACLs. Please check the server logs for more information",
+  )
+  static notLoaded(reasons: string): AclError {
+    return new AclError(reasons)
+  }
   static readonly passwordBits = new AclError(
     "ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
   )

@@ -63,3 +63,10 @@ export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{
     return `Cannot read the settings file ${this.path}: ${this.reason}`
   }
 }
+
+/** Users that a settings file or the ACL file declares, and that cannot be made. */
+export class InvalidUsers extends Data.TaggedError("InvalidUsers")<{ readonly reason: string }> {
+  override get message(): string {
+    return `No start without the users as they were declared: ${this.reason}`
+  }
+}
