@@ -28,10 +28,10 @@ export class Histogram {
     return this.#total
   }
 
-  record(micros: number): void {
+  record(micros: number, count = 1): void {
     const nanos = micros < 0 ? 0 : Math.min(nanosMax, Math.trunc(micros * 1000))
-    this.#counts[indexOf(nanos)]!++
-    this.#total++
+    this.#counts[indexOf(nanos)]! += count
+    this.#total += count
   }
 
   /** Microseconds that `percent` of the recorded times do not exceed. */

@@ -32,6 +32,8 @@ export class Entry {
   readonly firstArgument: number
   readonly execute: Command["execute"]
   readonly suspending: boolean
+  /** Whether it takes a short time, as long as its request and its answer are short. */
+  readonly isBrief: boolean
   readonly subcommands: ReadonlyMap<string, Entry>
   calls = 0
   micros = 0
@@ -50,6 +52,8 @@ export class Entry {
     this.firstArgument = command.name.includes("|") ? 2 : 1
     this.execute = command.execute
     this.suspending = command.suspending
+    // In Redis's table SET is not, since it may free what was there: here that is put off (see store/Dropped.ts).
+    this.isBrief = !command.suspending && ((command.mask & Flag.fast) !== 0 || command.name === "set")
     this.subcommands = new Map([...command.subcommands].map(([name, sub]) => [name, new Entry(sub)]))
   }
 }

@@ -21,7 +21,6 @@ import { Args } from "../command/Args.ts"
 import { type Client, noWords } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../command/Command.ts"
-import { Histogram } from "../command/Histogram.ts"
 import { Observers } from "../command/Observers.ts"
 import { Entry, Registry } from "../command/Registry.ts"
 import { Stats } from "../command/Stats.ts"
@@ -38,6 +37,7 @@ import * as Blocking from "./Blocking.ts"
 import * as Gates from "./Gates.ts"
 import * as Propagation from "./Propagation.ts"
 import * as ScriptCalls from "./ScriptCalls.ts"
+import { Timing } from "./Timing.ts"
 
 /** The answer of a command that takes time: run by the connection's fiber, interrupted when the connection ends. */
 export interface Suspended {
@@ -55,6 +55,8 @@ export interface Suspended {
 export interface DispatcherService {
   /** Reads the clock: called before the first of several requests that are dispatched in one go. */
   readonly tick: () => void
+  /** Called after the last of them. */
+  readonly tock: () => void
   /** Runs one request of a client. */
   readonly dispatch: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply | Suspended
   readonly blockedClients: () => number
@@ -86,6 +88,7 @@ const make = Effect.gen(function* () {
   const log = Runtime.runFork(yield* Effect.runtime<never>())
 
   const args = new Args()
+  const timing = new Timing(clock, config, observers, args)
   const gate = Gates.make({ acl, config, memory, persistence, scripts })
   const blocking = Blocking.make(store, clock, {
     onUnblocked: (client, how) => {
@@ -93,20 +96,13 @@ const make = Effect.gen(function* () {
       const entry = registry.findFull(client.lastCommand)!
       if (how === "timeout") entry.failed++
       // It has let go of the request by then.
-      measured(client, entry, noWords, client.parked!.micros, "served")
+      timing.record(client, entry, noWords, client.parked!.micros, "served")
     },
     // The expiry fiber removes keys outside of any command: those who wait for them are told at once.
     onGone: () => {
       if (depth === 0) blocking.serve(runUnit)
     },
   })
-  const startedAtMicros = clock.nowMicros()
-  /**
-   * Readings of the clock, in microseconds: the last one, and that of the instant which commands see. The end of one command is the
-   * beginning of the next, so a command costs one reading. In an object, V8 changes a number in place; a variable of many functions
-   * that is no small integer gets a new place on the heap each time.
-   */
-  const reading = { last: startedAtMicros, ticked: startedAtMicros }
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
   const propagation = Propagation.make(store.events, persistence, () => depth > 0 || store.unfinished)
@@ -242,7 +238,7 @@ const make = Effect.gen(function* () {
     depth--
     if (Either.isLeft(answer) || answer.right !== undefined) {
       const micros = client.parked!.micros + clock.nowMicros() - startedAt
-      measured(client, registry.findFull(client.lastCommand)!, client.argv, micros, "served")
+      timing.record(client, registry.findFull(client.lastCommand)!, client.argv, micros, "served")
     }
     logChanges(dirty, db, [], outer)
     propagation.flush(observers.running)
@@ -251,29 +247,12 @@ const make = Effect.gen(function* () {
     return answer
   }
 
-  /** It is known how long a command took: when it has run, or been served after a wait for keys, or taken its time. */
-  const measured = (
-    client: Client,
-    entry: Entry,
-    argv: ReadonlyArray<string>,
-    micros: number,
-    how: "ran" | "served",
-  ) => {
-    entry.micros += micros
-    const { current } = config
-    if (current.latencyTracking) (entry.histogram ??= new Histogram()).record(micros)
-    // Hardly any is so long that somebody wants to hear of it: asking here, and not each of them, saves 15 ns.
-    const { slowlogLogSlowerThan, latencyMonitorThreshold } = current
-    const isSlow = micros >= slowlogLogSlowerThan && slowlogLogSlowerThan >= 0
-    if (!isSlow && (latencyMonitorThreshold === 0 || micros < latencyMonitorThreshold * 1000)) return
-    for (let i = 0; i < observers.measured.length; i++) observers.measured[i]!(client, entry, argv, micros, how)
-  }
-
   /** Runs a command that has passed the gates. */
   const execute = (client: Client, entry: Entry, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
     if (depth === 0) observers.running = client
     store.touching = !client.noTouch
-    const startedAt = reading.last
+    timing.begin(entry)
+    const startedAt = timing.last
     for (let i = 0; i < observers.before.length; i++) observers.before[i]!(client, entry, argv)
     const { dirty } = store
     const { errorReplies } = stats
@@ -289,13 +268,16 @@ const make = Effect.gen(function* () {
     }
     depth--
     logChanges(dirty, db, argv, outer)
-    reading.last = clock.nowMicros()
-    const micros = reading.last - startedAt
     entry.calls++
     stats.commandsProcessed++
+    const known = isKnown(entry, result) ? result : undefined
+    if (known === undefined) timing.last = clock.nowMicros()
+    else if (depth === 0) timing.ended(client, entry, argv, known)
+    else timing.measure(client, entry, argv)
     // A command that waits is shown when it begins to.
     for (let i = 0; i < observers.after.length; i++) observers.after[i]!(client, entry, argv)
-    if (!isKnown(entry, result)) {
+    if (known === undefined) {
+      const micros = timing.last - startedAt
       const { parked } = client
       if (parked !== undefined) parked.micros = micros
       const answered = Effect.match(
@@ -306,14 +288,13 @@ const make = Effect.gen(function* () {
         },
       )
       const timed = Effect.tap(answered, () =>
-        Effect.sync(() => measured(client, entry, argv, clock.nowMicros() - startedAt, "ran")),
+        Effect.sync(() => timing.record(client, entry, argv, clock.nowMicros() - startedAt, "ran")),
       )
       return { _tag: "Suspended", waits: parked !== undefined, effect: parked === undefined ? timed : answered }
     }
-    measured(client, entry, argv, micros, "ran")
-    if (Either.isLeft(result)) return failed(entry, result.left)
-    if (result.right._tag === "Failure") scriptFailed(entry, result.right.code, stats.errorReplies > errorReplies)
-    return result.right
+    if (Either.isLeft(known)) return failed(entry, known.left)
+    if (known.right._tag === "Failure") scriptFailed(entry, known.right.code, stats.errorReplies > errorReplies)
+    return known.right
   }
 
   /** Finds the command of a request; a subcommand when its first word names a container. */
@@ -331,12 +312,12 @@ const make = Effect.gen(function* () {
   const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
 
   const tick = () => {
-    reading.last = reading.ticked = clock.nowMicros()
+    timing.tick()
     store.at(clock.now())
   }
 
   const dispatch = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
-    if (reading.last - reading.ticked > instantMicrosMax) tick()
+    if (timing.isOver) tick()
     client.lastActiveAtMs = store.now
     const entry = resolve(argv)
     if (isError(entry)) return isWebRequest(argv) ? cutOff(client) : refused(client, undefined, entry)
@@ -386,7 +367,7 @@ const make = Effect.gen(function* () {
       logged = log
       observers.inScript = true
       // The script's own time is not the command's.
-      reading.last = clock.nowMicros()
+      timing.last = clock.nowMicros()
       try {
         const reply = execute(client, entry, argv)
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
@@ -458,7 +439,13 @@ const make = Effect.gen(function* () {
     return reply
   }
 
-  return { tick, dispatch, replay, blockedClients: blocking.count } satisfies DispatcherService
+  return {
+    tick,
+    tock: () => timing.settle(),
+    dispatch,
+    replay,
+    blockedClients: blocking.count,
+  } satisfies DispatcherService
 })
 
 /** Only a command that says so answers later; asking the answer itself costs 14 ns. */
@@ -467,8 +454,6 @@ const isKnown = (entry: Entry, result: Result): result is Either.Either<Reply.Re
 
 /** Commands of a log that see one instant. */
 const replayedAtOnce = 64
-/** Requests dispatched in one go see one instant for at most so long. */
-const instantMicrosMax = 1000
 
 /**
  * The first words of lines that only HTTP has. A web page can have its reader's browser send such requests to this machine, with

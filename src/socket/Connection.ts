@@ -201,6 +201,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     life.busy = true
     inputNoted = false
     const stop = drain()
+    dispatcher.tock()
     if (stop === "input" && !persistence.mustCommit()) return undefined
     const next =
       stop === "closed"
