@@ -85,34 +85,39 @@ const unchanged = undefined as unknown as Uint8Array<ArrayBuffer>
  * Node has `onread` for this, and offers it to sockets that connect only; one that was accepted has to be made again around its
  * handle, which is in an undocumented place. Where it is not there, the socket stays as it is and delivers its chunks as events.
  */
-const readingIntoPlace = (
-  accepted: net.Socket,
-  { room, data, filled }: Pick<TransportEvents, "room" | "data" | "filled">,
-): net.Socket => {
+const readingIntoPlace = (accepted: net.Socket, { room, data, filled }: Reading): net.Socket => {
   const handle = handleOf(accepted)
   if (accepted.destroyed || handle === undefined || !("useUserBuffer" in handle)) {
     return accepted.on("data", data)
   }
-  let place: Buffer | undefined
-  const onread: net.OnReadOpts = {
-    // Asked before the first read and after each; to give another place than before costs a call into Node.
-    buffer: () => {
-      const next = room() ?? receiveBuffer
-      if (next === place) return unchanged
-      place = next
-      return next as Uint8Array<ArrayBuffer>
-    },
-    callback: (length) => {
-      if (place === receiveBuffer) data(receiveBuffer.subarray(0, length))
-      else filled(length)
-      return true
-    },
-  }
+  const onread = readingOptions({ room, data, filled })
   // Without its handle the accepted socket ends quietly, and its server no longer counts it.
   Reflect.set(accepted, "_handle", null)
   accepted.destroy()
   const options = { handle, onread, allowHalfOpen: true } satisfies SocketOptions
   return new net.Socket(options)
+}
+
+/** What is told of received bytes. */
+export type Reading = Pick<TransportEvents, "room" | "data" | "filled">
+
+/** Where a socket of Node's is to read, and what then. */
+export const readingOptions = ({ room, data, filled }: Reading) => {
+  let place: Buffer | undefined
+  return {
+    // Asked before the first read and after each; to give another place than before costs a call into Node.
+    buffer: (): Uint8Array<ArrayBuffer> => {
+      const next = room() ?? receiveBuffer
+      if (next === place) return unchanged
+      place = next
+      return next as Uint8Array<ArrayBuffer>
+    },
+    callback: (length: number): boolean => {
+      if (place === receiveBuffer) data(receiveBuffer.subarray(0, length))
+      else filled(length)
+      return true
+    },
+  } satisfies net.OnReadOpts
 }
 
 interface SocketOptions extends net.SocketConstructorOpts {
@@ -121,7 +126,8 @@ interface SocketOptions extends net.SocketConstructorOpts {
   readonly onread: net.OnReadOpts
 }
 
-const handleOf = (socket: net.Socket): object | undefined => {
+/** What of Node's inside is below a socket. */
+export const handleOf = (socket: net.Socket): object | undefined => {
   const handle: unknown = Reflect.get(socket, "_handle")
   return typeof handle === "object" && handle !== null ? handle : undefined
 }
