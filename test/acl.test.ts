@@ -1,4 +1,6 @@
 /** Users and their rights beyond what the transcripts play: rules against their own text, time, other clients, and no users at all. */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
@@ -8,7 +10,9 @@ import { mergeSelectors, User } from "../src/acl/User.ts"
 import type { Reply } from "../src/codec/Reply.ts"
 import { Acl, Registry, Server } from "../src/index.ts"
 import { splitArguments } from "../src/bytes/Quoting.ts"
-import { atStartTime, connect, run, withServer } from "./support/TestServer.ts"
+import * as RealServer from "./support/RealServer.ts"
+import { atStartTime, connect, run, type TestClient, withServer } from "./support/TestServer.ts"
+import { formatReply, parseTranscript } from "./support/Transcript.ts"
 
 const commandRule = fc.constantFrom(
   ...["+@all", "-@all", "+@read", "-@write", "+@hash", "-@dangerous", "+@connection", "-@slow", "+@admin", "-@fast"],
@@ -156,6 +160,71 @@ describe("users", () => {
       Effect.provide(Server.layerTest({ requirepass: "unasked" }, { acl: Acl.layerAllowAll })),
       atStartTime,
       Effect.scoped,
+    ),
+  )
+})
+
+/** Every request of the transcripts, once. */
+const recorded = (): ReadonlyArray<ReadonlyArray<string>> => {
+  const folder = join(import.meta.dirname, "transcripts")
+  const found = new Map<string, ReadonlyArray<string>>()
+  for (const name of readdirSync(folder).filter((file) => !file.endsWith(".additions.txt"))) {
+    for (const { _tag, argv } of parseTranscript(readFileSync(join(folder, name), "utf8"))) {
+      if (_tag === "Request") found.set(JSON.stringify(argv), argv)
+    }
+  }
+  return [...found.values()]
+}
+
+/** Where redis-server looks at no key although there is one: see Selector.ts. */
+const overlooked = (argv: ReadonlyArray<string>): boolean =>
+  (/^pfmerge$/i.test(argv[0]!) && argv.length === 2) ||
+  (/^z(union|inter|diff)store$/i.test(argv[0]!) && !/^[1-9]\d*$/.test(argv[2] ?? ""))
+
+it.effect("a destination that is named like an option is a destination", () =>
+  withServer((admin) =>
+    Effect.gen(function* () {
+      yield* run(admin, "ACL", "SETUSER", "u", "+@all", "~g")
+      const reply = yield* run(admin, "ACL", "DRYRUN", "u", "GEORADIUS", "g", "1", "2", "3", "km", "STORE", "STOREDIST")
+      expect(text(reply)).toBe("This user has no permissions to access the 'STOREDIST' key")
+    }),
+  ),
+)
+
+describe.skipIf(!RealServer.isInstalled)("the keys and channels of every request", () => {
+  it.effect("are asked for as in redis-server: to be read, written, heard and spoken on", () =>
+    withServer((ours) =>
+      Effect.gen(function* () {
+        const real = yield* Effect.acquireRelease(
+          Effect.promise(() => RealServer.start()),
+          (server) => Effect.promise(server.stop),
+        )
+        const theirs = yield* Effect.promise(real.connect)
+        const users = [
+          ["reader", "+@all", "%R~*"],
+          ["writer", "+@all", "%W~*"],
+          ["nobody", "+@all"],
+          ["silent", "+@all", "~*"],
+        ]
+        const requests = [
+          ...users.map((words) => ["ACL", "SETUSER", ...words]),
+          ...recorded()
+            .filter((argv) => !overlooked(argv))
+            .flatMap((argv) => users.map(([name]) => ["ACL", "DRYRUN", name!, ...argv])),
+        ]
+        const told = (client: TestClient) => {
+          for (const argv of requests) client.send(...argv)
+          return Effect.forEach(requests, (argv) =>
+            Effect.map(
+              Effect.promise(client.receive),
+              (reply) => `${argv.slice(2).join(" ")}: ${formatReply(reply).join()}`,
+            ),
+          )
+        }
+        const [here, there] = [yield* told(ours), yield* told(theirs)]
+        expect(here.length).toBeGreaterThan(10_000)
+        expect(here.filter((line, i) => line !== there[i])).toEqual([])
+      }).pipe(Effect.scoped),
     ),
   )
 })

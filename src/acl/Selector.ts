@@ -52,8 +52,12 @@ const accessOf = (flags: ReadonlyArray<string>): number =>
     return flag === "insert" || flag === "delete" || flag === "update" ? access | write : access
   }, 0)
 
+/**
+ * Differs: redis-server finds no key at all in a request of which one specification finds none (PFMERGE without sources, ZUNIONSTORE of
+ * 0 keys), and lets everybody write to its destination.
+ */
 const keysOf = (command: Command, argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> =>
-  (command.keysOf === undefined ? Key.find(command.keys ?? [], argv) : command.keysOf(argv)) ?? []
+  command.keysOf?.(argv) ?? (command.keys ?? []).flatMap((specification) => Key.find([specification], argv) ?? [])
 
 export class Selector {
   allKeys = false

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import { Acl, tableOf } from "../acl/Acl.ts"
 import type { LogEntry } from "../acl/AclLog.ts"
 import { type CommandTable, type Selector } from "../acl/Selector.ts"
+import { upToNul } from "../bytes/Bytes.ts"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
 import type { Client } from "../command/Client.ts"
@@ -301,7 +302,8 @@ export const aclCommands = Effect.gen(function* () {
       const denial = user.denial(command, argv)
       if (denial === undefined) return Either.right(Reply.ok)
       const { obstacle, object } = denial
-      const what = obstacle === "command" ? `run the '${object}' command` : `access the '${object}' ${obstacle}`
+      const what =
+        obstacle === "command" ? `run the '${object}' command` : `access the '${upToNul(object)}' ${obstacle}`
       return Either.right(Reply.bulk(`This user has no permissions to ${what}`))
     },
   })
