@@ -100,7 +100,7 @@ const contents = (setting: SettingName, path: string): Buffer => {
   }
 }
 
-/** The server's certificate, with those it is signed by, and its key. */
+/** The server's certificate, with those it is signed by, and its key. Differs: redis-server takes a key of another kind than the certificate's. */
 const identity = ({ tlsCertFile, tlsKeyFile, tlsKeyFilePass }: TlsSettings) => {
   if (tlsCertFile === "") refuse("there is no tls-cert-file")
   if (tlsKeyFile === "") refuse("there is no tls-key-file")
@@ -193,7 +193,10 @@ const protocols = (text: string) => {
   }
 }
 
-/** Node takes those of TLS 1.3, which have names of their own, and the others as one list. Names that are not known are passed over. */
+/**
+ * Node takes those of TLS 1.3, which have names of their own, and the others as one list. Names that are not known are passed over.
+ * Differs: without any the choice is Node's, and not that of the system's OpenSSL.
+ */
 const ciphers = ({ tlsCiphers, tlsCiphersuites }: TlsSettings): string => {
   const isSuite = (name: string): boolean => name.startsWith("TLS_")
   const usual = tls.DEFAULT_CIPHERS.split(":")
