@@ -1,5 +1,5 @@
 /** When the interpreter is loaded: not at all where scripting is left out, and its WebAssembly with the first script. */
-import { expect, it } from "@effect/vitest"
+import { afterAll, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { vi } from "vitest"
 import * as Reply from "../src/codec/Reply.ts"
@@ -7,7 +7,9 @@ import { ScriptEngine } from "../src/scripting/ScriptEngine.ts"
 import * as Server from "../src/Server.ts"
 import { connect, run, testSettings } from "./support/TestServer.ts"
 
-const loaded = vi.hoisted(() => {
+const { counts: loaded, restore } = vi.hoisted(() => {
+  // A file of tests run before this one in the same process may have loaded the server.
+  vi.resetModules()
   const counts = { engine: 0, interpreter: 0, modules: 0 }
   // Before anything of the interpreter looks at it.
   const namespace = (globalThis as unknown as { readonly WebAssembly: { Module: new (bytes: Uint8Array) => object } })
@@ -19,7 +21,7 @@ const loaded = vi.hoisted(() => {
       counts.modules++
     }
   }
-  return counts
+  return { counts, restore: () => (namespace.Module = Module) }
 })
 vi.mock("../src/scripting/LuaEngine.ts", (original) => {
   loaded.engine++
@@ -28,6 +30,11 @@ vi.mock("../src/scripting/LuaEngine.ts", (original) => {
 vi.mock("../src/scripting/lua/Wasm.ts", (original) => {
   loaded.interpreter++
   return original()
+})
+
+afterAll(() => {
+  restore()
+  vi.resetModules()
 })
 
 it.effect("a server without scripting loads nothing of it", () =>
