@@ -26,6 +26,7 @@ import * as Replay from "./dispatch/Replay.ts"
 import * as Files from "./persistence/Files.ts"
 import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
+import { Replication } from "./replication/Replication.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
 import type { ScriptEngine } from "./scripting/ScriptEngine.ts"
@@ -76,6 +77,8 @@ export interface Parts<E = never, R = never> {
   readonly store?: Layer.Layer<Store, E, Config | Clock>
   readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
+  /** `Replication.layerNoop` leaves replicas out. */
+  readonly replication?: Layer.Layer<Replication, E, R | Config | Clock | Chance | Store>
   /** `Acl.layerAllowAll` leaves users and passwords out. */
   readonly acl?: Layer.Layer<Acl, E, R | Config | Clock | Clients>
   /** `ScriptEngine.layerNoop` leaves scripting out. */
@@ -109,6 +112,7 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp), or(parts.acl, Acl.layer))),
+    Layer.provideMerge(or(parts.replication, Replication.layer)),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),
     Layer.provideMerge(bookkeeping),

@@ -20,18 +20,22 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   command: ["bytes", "errors", "clock", "config", "codec", "store"],
   pubsub: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   persistence: ["bytes", "errors", "clock", "config", "codec", "store"],
-  acl: ["bytes", "errors", "clock", "config", "command", "persistence"],
+  replication: ["bytes", "errors", "clock", "config", "codec", "store", "command", "persistence"],
+  acl: ["bytes", "errors", "clock", "config", "command", "persistence", "replication"],
   scripting: ["bytes", "errors", "clock", "config", "codec", "store", "command"],
   commands: [
     ...["bytes", "errors", "clock", "config", "codec", "store", "command"],
-    ...["acl", "pubsub", "persistence", "scripting"],
+    ...["acl", "pubsub", "persistence", "replication", "scripting"],
   ],
   dispatch: [
     ...["bytes", "errors", "clock", "config", "codec", "store", "command"],
-    ...["acl", "pubsub", "persistence", "scripting"],
+    ...["acl", "pubsub", "persistence", "replication", "scripting"],
   ],
   // A connection holds its replies back until the disk has what they acknowledge, hence store and persistence.
-  socket: ["bytes", "errors", "clock", "config", "codec", "store", "command", "acl", "persistence", "dispatch"],
+  socket: [
+    ...["bytes", "errors", "clock", "config", "codec", "store", "command"],
+    ...["acl", "persistence", "replication", "dispatch"],
+  ],
 }
 
 /** The files beside the folders put everything together, so they may import everything. */

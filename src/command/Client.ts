@@ -126,6 +126,8 @@ export class Client {
   readonly id: number
   /** Where its last change ends in the log: see `Persistence.position`. */
   loggedTo = 0
+  /** Where its last change ends in the stream for replicas, as `History.offset` counts. */
+  replicatedTo = 0
   /** `ip:port`, or the path with `:0` for a Unix socket. */
   readonly address: string
   readonly localAddress: string

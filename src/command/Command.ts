@@ -43,6 +43,8 @@ export interface Ctx {
   readonly propagateAs: (...requests: ReadonlyArray<ReadonlyArray<string>>) => void
   /** As `propagateAs`, for any number of requests: JavaScript takes about a hundred thousand arguments, not a million. */
   readonly propagateAll: (requests: ReadonlyArray<ReadonlyArray<string>>) => void
+  /** Replicas are to run this too, although no data changed: PUBLISH. Valid where the command ends. */
+  readonly tellReplicas: (argv: ReadonlyArray<string>) => void
   /**
    * Runs another command as this client, as EXEC does: it is counted and what it changes is logged, but it passes no gate (its
    * number of arguments is the caller's business) and cannot wait.

@@ -13,9 +13,6 @@ export interface StatsService {
   readonly startedAtMs: number
   /** 40 hex digits that tell this run of the server from others. */
   readonly runId: string
-  /** 40 hex digits that replicas would know this server's history by. */
-  readonly replicationId: string
-  readonly changeReplicationId: () => void
   /** Where TCP is listened on, also when port 0 asked for a free one; 0 for nowhere. */
   tcpPort: number
   commandsProcessed: number
@@ -48,13 +45,10 @@ export class Stats extends Context.Tag("tiny-redis/Stats")<Stats, StatsService>(
   )
 }
 
-const randomId = (): string => randomBytes(20).toString("hex")
-
 /** A class: an object made with this many names and a getter is a hash table to V8, and each count costs 20 ns in there. */
 class Counters implements StatsService {
   readonly startedAtMs: number
-  readonly runId = randomId()
-  replicationId = randomId()
+  readonly runId = randomBytes(20).toString("hex")
   commandsProcessed = 0
   connectionsReceived = 0
   connectionsRejected = 0
@@ -72,10 +66,6 @@ class Counters implements StatsService {
 
   constructor(startedAtMs: number) {
     this.startedAtMs = startedAtMs
-  }
-
-  changeReplicationId(): void {
-    this.replicationId = randomId()
   }
 
   countError(code: string): void {

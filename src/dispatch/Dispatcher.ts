@@ -30,6 +30,7 @@ import type { CommandError } from "../errors/CommandError.ts"
 import { ExecAbort, InternalError, UnknownCommand } from "../errors/DispatchErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { Persistence } from "../persistence/Persistence.ts"
+import { Replication } from "../replication/Replication.ts"
 import { ScriptEngine } from "../scripting/ScriptEngine.ts"
 import { Memory } from "../store/Memory.ts"
 import { Store } from "../store/Store.ts"
@@ -81,6 +82,7 @@ const make = Effect.gen(function* () {
   const observers = yield* Observers
   const persistence = yield* Persistence
   const registry = yield* Registry
+  const replication = yield* Replication
   const scripts = yield* ScriptEngine
   const stats = yield* Stats
   const store = yield* Store
@@ -105,9 +107,9 @@ const make = Effect.gen(function* () {
   })
   /** Commands running now, one inside the other: EXEC and scripts call others. */
   let depth = 0
-  const propagation = Propagation.make(store.events, persistence, () => depth > 0 || store.unfinished)
-  /** False while a script asked that its changes are not propagated. */
-  let logged = true
+  const propagation = Propagation.make(store.events, persistence, replication, () => depth > 0 || store.unfinished)
+  /** Where changes go: not everywhere while a script asked for that. */
+  let targets = Propagation.everywhere
   /** What the running command wants logged in place of its request. */
   let replacement: ReadonlyArray<ReadonlyArray<string>> | undefined
 
@@ -146,6 +148,11 @@ const make = Effect.gen(function* () {
     }
     propagateAll(requests: ReadonlyArray<ReadonlyArray<string>>) {
       replacement = requests
+    }
+    tellReplicas(argv: ReadonlyArray<string>) {
+      if ((targets & Propagation.toReplicas) !== 0 && replication.active()) {
+        propagation.add(this.client.db.index, argv, Propagation.toReplicas)
+      }
     }
     call(argv: ReadonlyArray<string>) {
       return call(this.client, argv)
@@ -202,9 +209,9 @@ const make = Effect.gen(function* () {
   const logChanges = (dirty: number, db: number, argv: ReadonlyArray<string>, outer: typeof replacement) => {
     const asked = replacement
     replacement = outer
-    if (store.dirty === dirty || !logged || !propagation.active()) return
-    if (asked === undefined) propagation.add(db, argv)
-    else for (const request of asked) propagation.add(db, request)
+    if (store.dirty === dirty || targets === 0 || !propagation.active()) return
+    if (asked === undefined) propagation.add(db, argv, targets)
+    else for (const request of asked) propagation.add(db, request, targets)
   }
 
   const endUnit = () => {
@@ -362,9 +369,9 @@ const make = Effect.gen(function* () {
   const scriptCalls = ScriptCalls.make({
     acl,
     resolve,
-    execute: (client, entry, argv, log) => {
-      const outer = logged
-      logged = log
+    execute: (client, entry, argv, to) => {
+      const outer = targets
+      targets = to
       observers.inScript = true
       // The script's own time is not the command's.
       timing.last = clock.nowMicros()
@@ -372,7 +379,7 @@ const make = Effect.gen(function* () {
         const reply = execute(client, entry, argv)
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
       } finally {
-        logged = outer
+        targets = outer
         observers.inScript = false
       }
     },

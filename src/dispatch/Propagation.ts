@@ -3,42 +3,70 @@
  * with `propagateAs`; keys reclaimed on the way are logged as DEL before it.
  *
  * The idea to hold: a *unit* is what must survive together: one command, one EXEC, one script. It ends when the outermost
- * command ends; several changes of one unit are wrapped in MULTI and EXEC.
+ * command ends; several changes of one unit are wrapped in MULTI and EXEC. The log and the replicas get the same, except where a
+ * script asked that its changes reach only one of them, and for what replicas alone are told (PUBLISH).
  */
 import { LongRequest } from "../codec/LongRequest.ts"
 import type { Client } from "../command/Client.ts"
 import { listen, type StoreEvents } from "../store/Events.ts"
 import type { Change, PersistenceService } from "../persistence/Persistence.ts"
+import type { ReplicationService } from "../replication/Replication.ts"
+
+/** Where a change goes, as sums of these: the flags of `redis.set_repl`. */
+export const toLog = 1
+export const toReplicas = 2
+export const everywhere = toLog | toReplicas
 
 export interface Propagation {
   /** Notes one change of the running unit. */
-  readonly add: (db: number, argv: ReadonlyArray<string>) => void
-  /** Ends the unit, of `client`'s if there is one: hands its changes to persistence, several of them as one that is atomic. */
+  readonly add: (db: number, argv: ReadonlyArray<string>, to: number) => void
+  /** Ends the unit, of `client`'s if there is one: hands on its changes, several of them as one that is atomic. */
   readonly flush: (client: Client | undefined) => void
   /** Whether anything is kept at all. */
   readonly active: () => boolean
 }
 
-export const make = (events: StoreEvents, persistence: PersistenceService, inUnit: () => boolean): Propagation => {
-  let pending: Array<Change> = []
+interface Noted extends Change {
+  readonly to: number
+}
+
+export const make = (
+  events: StoreEvents,
+  persistence: PersistenceService,
+  replication: ReplicationService,
+  inUnit: () => boolean,
+): Propagation => {
+  let pending: Array<Noted> = []
+  /** Whether some of `pending` is for one of the two alone. */
+  let uneven = false
 
   const flush = (client: Client | undefined) => {
     if (pending.length === 0) return
     const unit = pending
     pending = []
-    if (unit.length > 1) {
-      unit.unshift({ db: unit[0]!.db, argv: multi })
-      unit.push({ db: unit[unit.length - 1]!.db, argv: exec })
+    const whole = uneven ? undefined : wrapped(unit)
+    uneven = false
+    if (persistence.active()) {
+      const changes = whole ?? wrapped(unit.filter(({ to }) => (to & toLog) !== 0))
+      if (changes.length > 0) persistence.append(changes)
     }
-    persistence.append(unit)
-    if (client !== undefined) client.loggedTo = persistence.position()
+    if (replication.active()) {
+      const changes = whole ?? wrapped(unit.filter(({ to }) => (to & toReplicas) !== 0))
+      if (changes.length > 0) replication.append(changes)
+    }
+    if (client === undefined) return
+    client.loggedTo = persistence.position()
+    client.replicatedTo = replication.history.offset
   }
-  const add = (db: number, argv: ReadonlyArray<string>) => {
+  const active = () => persistence.active() || replication.active()
+  const add = (db: number, argv: ReadonlyArray<string>, to: number) => {
+    if (!active()) return
+    if (to !== everywhere) uneven = true
     // The bytes of a long argument may have been stored, and change before the unit ends.
-    if (persistence.active()) pending.push({ db, argv: argv instanceof LongRequest ? [...argv] : argv })
+    pending.push({ db, argv: argv instanceof LongRequest ? [...argv] : argv, to })
   }
   const reclaimed = (argv: ReadonlyArray<string>, db: number) => {
-    add(db, argv)
+    add(db, argv, everywhere)
     // The expiry fiber reclaims outside of any command.
     if (!inUnit()) flush(undefined)
   }
@@ -46,7 +74,14 @@ export const make = (events: StoreEvents, persistence: PersistenceService, inUni
   listen(events.fieldsExpired, (db, key, fields) =>
     reclaimed(fields === undefined ? ["DEL", key] : ["HDEL", key, ...fields], db.index),
   )
-  return { add, flush, active: persistence.active }
+  return { add, flush, active }
+}
+
+/** Several changes as one. */
+const wrapped = (unit: ReadonlyArray<Noted>): ReadonlyArray<Change> => {
+  const { length } = unit
+  if (length <= 1) return unit
+  return [{ db: unit[0]!.db, argv: multi }, ...unit, { db: unit[length - 1]!.db, argv: exec }]
 }
 
 const multi = ["MULTI"]

@@ -12,6 +12,7 @@ import { Client } from "../command/Client.ts"
 import { Shutdown } from "../command/Shutdown.ts"
 import { Stats } from "../command/Stats.ts"
 import { Persistence } from "../persistence/Persistence.ts"
+import { Replication } from "../replication/Replication.ts"
 import { Store } from "../store/Store.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 
@@ -20,6 +21,7 @@ export const layer = Layer.effectDiscard(
     const clock = yield* Clock
     const dispatcher = yield* Dispatcher
     const persistence = yield* Persistence
+    const replication = yield* Replication
     const { requested } = yield* Shutdown
     const stats = yield* Stats
     const store = yield* Store
@@ -36,6 +38,8 @@ export const layer = Layer.effectDiscard(
     const reasonOf = (reply: Reply.Reply): string | undefined =>
       reply._tag === "Failure" ? `${reply.code} ${reply.message}` : undefined
 
+    const functionLibraries = () => librariesOf(run(["FUNCTION", "LIST", "WITHCODE"]))
+    replication.start({ functionLibraries })
     const loaded = persistence.start({
       replay: {
         // Redis loads a log although some of its commands fail, and says so; it only stops at unknown ones.
@@ -48,7 +52,7 @@ export const layer = Layer.effectDiscard(
         },
         functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
       },
-      functionLibraries: () => librariesOf(run(["FUNCTION", "LIST", "WITHCODE"])),
+      functionLibraries,
     })
     yield* Effect.raceFirst(loaded, requested)
   }),

@@ -14,12 +14,13 @@ import { ScriptNoPermission } from "../errors/AclErrors.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { OutOfMemory } from "../errors/DispatchErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
+import { everywhere } from "./Propagation.ts"
 
 export interface ScriptCallServices {
   readonly acl: AclService
   readonly resolve: (argv: ReadonlyArray<string>) => Entry | CommandError
-  /** Runs a command that has passed its checks; `log` false: its changes are not propagated. */
-  readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, log: boolean) => Reply.Reply
+  /** Runs a command that has passed its checks; `to`: where its changes go, as in Propagation.ts. */
+  readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, to: number) => Reply.Reply
   /** Counts and answers a call that did not pass its checks. */
   readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
   /** Whether more memory is used than may be, and nothing can be evicted. */
@@ -28,9 +29,6 @@ export interface ScriptCallServices {
   readonly diskError: () => CommandError | undefined
 }
 
-/** The part of the flags of `redis.set_repl` that means the log. */
-const appendLog = 1
-
 const isError = (found: Entry | CommandError): found is CommandError => "code" in found
 
 export const make =
@@ -38,7 +36,7 @@ export const make =
   (client: Client, rules: ScriptRules): ScriptCalls => {
     let db = client.db
     let wrote = false
-    let logged = true
+    let targets = everywhere
     // Asked once: a script must not begin to fail because of what it wrote itself.
     const outOfMemory = services.outOfMemory()
 
@@ -72,7 +70,7 @@ export const make =
       client.db = db
       client.scriptProtocol = protocol
       try {
-        return services.execute(client, entry, argv, logged)
+        return services.execute(client, entry, argv, targets)
       } finally {
         db = client.db
         client.db = own
@@ -87,8 +85,7 @@ export const make =
         return isError(entry) ? undefined : client.user.denial(entry.command, argv) === undefined
       },
       setReplication: (flags) => {
-        // There are no replicas: what is meant for them alone goes nowhere.
-        logged = (flags & appendLog) !== 0
+        targets = flags
       },
       wrote: () => wrote,
       outOfMemory,

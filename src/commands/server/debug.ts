@@ -16,12 +16,12 @@ import { type Client, isLocal } from "../../command/Client.ts"
 import { Clients, outputPeakPeriodDefaultMs } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { helpText } from "../../command/Help.ts"
-import { Stats } from "../../command/Stats.ts"
 import { Config } from "../../config/Config.ts"
 import { type CommandError, InvalidArgument, NoSuchKey, NotInteger, WrongForm } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 import { ByteWriter } from "../../persistence/rdb/ByteWriter.ts"
 import { StoreEncoder } from "../../persistence/rdb/StoreEncoder.ts"
+import { Replication } from "../../replication/Replication.ts"
 import { idleSeconds } from "../../store/Access.ts"
 import { StringBuffer } from "../../store/StringBuffer.ts"
 import { bytesOf, encodingOf, type StringValue, typeOf } from "../../store/Value.ts"
@@ -63,7 +63,7 @@ export const debugCommands = Effect.gen(function* () {
   const clock = yield* Clock
   const config = yield* Config
   const persistence = yield* Persistence
-  const stats = yield* Stats
+  const replication = yield* Replication
 
   const isAllowed = (client: Client): boolean => {
     const setting = config.current.enableDebugCommand
@@ -252,7 +252,7 @@ export const debugCommands = Effect.gen(function* () {
       least: 0,
       most: 0,
       answer: () => {
-        stats.changeReplicationId()
+        replication.history.begin()
         return ok
       },
     },

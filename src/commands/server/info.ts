@@ -18,6 +18,7 @@ import { Watches } from "../../command/Watches.ts"
 import { Config } from "../../config/Config.ts"
 import { redisVersion, serverName } from "../../config/Version.ts"
 import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
+import { Replication } from "../../replication/Replication.ts"
 import { PubSub } from "../../pubsub/PubSub.ts"
 import { Tracking } from "../../pubsub/Tracking.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
@@ -89,6 +90,7 @@ export const infoCommands = Effect.gen(function* () {
   const persistence = yield* Persistence
   const pubsub = yield* PubSub
   const registry = yield* Registry
+  const { info: replication } = yield* Replication
   const stats = yield* Stats
   const store = yield* Store
   const tracking = yield* Tracking
@@ -301,20 +303,6 @@ export const infoCommands = Effect.gen(function* () {
       ["client_output_buffer_limit_disconnections", stats.outputLimitDisconnections],
     ]
   }
-
-  const replication = (): Fields => [
-    ["role", "master"],
-    ["connected_slaves", 0],
-    ["master_failover_state", "no-failover"],
-    ["master_replid", stats.replicationId],
-    ["master_replid2", "0".repeat(40)],
-    ["master_repl_offset", 0],
-    ["second_repl_offset", -1],
-    ["repl_backlog_active", 0],
-    ["repl_backlog_size", 0],
-    ["repl_backlog_first_byte_offset", 0],
-    ["repl_backlog_histlen", 0],
-  ]
 
   const cpu = (): Fields => {
     const { system, user } = process.cpuUsage()

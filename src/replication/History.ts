@@ -1,0 +1,103 @@
+/**
+ * The one stream of changes as replicas know it: a name, how far it has come, and its last bytes.
+ *
+ * The idea to hold: two servers whose histories have the same id and offset have the same data. A server that was a replica and
+ * goes on as a master takes a new id, and keeps the old one as far as it is the same history: `secondId` up to `secondOffset`.
+ */
+import type { ChanceService } from "../clock/Chance.ts"
+import { request, select } from "../persistence/log/LogText.ts"
+import type { Change } from "../persistence/Persistence.ts"
+import { Backlog } from "./Backlog.ts"
+
+/** The second id of a history that has none. */
+export const noId = "0".repeat(40)
+
+const randomId = ({ below }: ChanceService): string => {
+  let id = ""
+  for (let i = 0; i < 10; i++) id += below(0x10000).toString(16).padStart(4, "0")
+  return id
+}
+
+export class History {
+  secondId = noId
+  /** The first offset that is not `secondId`'s any more; -1 without one. */
+  secondOffset = -1
+  /** Bytes of the stream so far. */
+  offset = 0
+  /** Made when the first replica comes. Without one nothing is kept and the offset stands still. */
+  backlog: Backlog | undefined = undefined
+  /** Called with each piece of the stream. */
+  readonly followers: Array<(text: string) => void> = []
+  private readonly chance: ChanceService
+  private ownId: string | undefined
+  /** The database that the stream has selected; -1: whoever begins to read it here knows none. */
+  private selected = -1
+
+  constructor(chance: ChanceService) {
+    this.chance = chance
+  }
+
+  /** 40 hex digits, drawn when somebody asks, so that a server without replicas draws none. */
+  get id(): string {
+    return (this.ownId ??= randomId(this.chance))
+  }
+
+  /** Goes on as a history that nobody knows, from where it is. */
+  begin(): void {
+    this.ownId = randomId(this.chance)
+    this.secondId = noId
+    this.secondOffset = -1
+  }
+
+  /** A replica becomes a master: what it knows so far is also its old master's. */
+  branch(): void {
+    this.continueAs(randomId(this.chance))
+  }
+
+  /** The same history has another name from here on. */
+  continueAs(id: string): void {
+    this.secondId = this.id
+    this.secondOffset = this.offset + 1
+    this.ownId = id
+    this.selected = -1
+  }
+
+  /** Another server's history, with all its data, as of `offset`. */
+  adopt(id: string, offset: number): void {
+    this.ownId = id
+    this.offset = offset
+    this.secondId = noId
+    this.secondOffset = -1
+    this.selected = -1
+    if (this.backlog !== undefined) this.backlog = new Backlog(this.backlog.size, offset)
+  }
+
+  keep(bytes: number): void {
+    this.backlog ??= new Backlog(bytes, this.offset)
+  }
+
+  /** What comes next has to say which database it is about. */
+  forgetSelected(): void {
+    this.selected = -1
+  }
+
+  /** Adds changes that belong together. */
+  append(changes: ReadonlyArray<Change>): void {
+    let text = ""
+    for (const { db, argv } of changes) {
+      if (db !== this.selected) {
+        this.selected = db
+        text += select(db)
+      }
+      text += request(argv)
+    }
+    this.feed(text)
+  }
+
+  /** Adds bytes as they are, as a replica passes on what its master says. */
+  feed(text: string): void {
+    this.offset += text.length
+    this.backlog?.write(text)
+    for (let i = 0; i < this.followers.length; i++) this.followers[i]!(text)
+  }
+}
