@@ -43,11 +43,12 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["masteruser", only("")],
   // Keys go until there is room enough, however long that takes.
   ["maxmemory-eviction-tenacity", only("100")],
-  ["min-replicas-to-write", only("0")],
-  ["min-slaves-to-write", only("0")],
   ["oom-score-adj", only("no")],
   ["pidfile", fixed("")],
   ["rdb-del-sync-files", only("no")],
+  ["repl-disable-tcp-nodelay", only("no")],
+  // A snapshot for a replica goes straight into its connection.
+  ["repl-diskless-sync", only("yes")],
   ["replicaof", fixed("")],
   // What RESTORE is given is read to its end before anything of it is stored.
   ["sanitize-dump-payload", only("yes")],

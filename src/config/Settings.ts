@@ -372,6 +372,49 @@ export const settings = {
     about: "Start with the state at the end of this past second, from a log with timestamps; 0 for the latest state.",
   }),
 
+  // ----- Replication
+  "repl-backlog-size": setting(Kind.memory(1), {
+    default: mebibyte,
+    unit: "bytes",
+    about: "Latest changes kept for replicas whose link breaks; at least 16kb are.",
+  }),
+  "repl-backlog-ttl": setting(largeCount, {
+    default: 3600,
+    unit: "seconds",
+    about: "Time without replicas after which a master lets go of the backlog, 0 for never.",
+  }),
+  "repl-ping-replica-period": setting(Kind.integer(1, Kind.int32Max), {
+    default: 10,
+    unit: "seconds",
+    aliases: ["repl-ping-slave-period"],
+    about: "Time between the signs of life a master sends its replicas.",
+  }),
+  "repl-timeout": setting(Kind.integer(1, Kind.int32Max), {
+    default: 60,
+    unit: "seconds",
+    about: "Time after which a replica, or a master, that gives no sign of life is given up.",
+  }),
+  "repl-diskless-sync-delay": setting(count, {
+    default: 5,
+    unit: "seconds",
+    about: "Time to wait for further replicas before a snapshot is sent to all that want one.",
+  }),
+  "repl-diskless-sync-max-replicas": setting(count, {
+    default: 0,
+    about: "So many waiting replicas end that time early, 0 for never.",
+  }),
+  "min-replicas-to-write": setting(count, {
+    default: 0,
+    aliases: ["min-slaves-to-write"],
+    about: "With fewer replicas a master refuses writes.",
+  }),
+  "min-replicas-max-lag": setting(count, {
+    default: 10,
+    unit: "seconds",
+    aliases: ["min-slaves-max-lag"],
+    about: "A replica whose last sign of life is older does not count for that; 0 for never refusing.",
+  }),
+
   // ----- Running
   loglevel: setting(Kind.oneOf("debug", "verbose", "notice", "warning"), {
     default: "notice",
@@ -522,13 +565,9 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "proc-title-template",
   "rdb-del-sync-files",
   "rdb-save-incremental-fsync",
-  "repl-backlog-size",
-  "repl-backlog-ttl",
   "repl-disable-tcp-nodelay",
   "repl-diskless-load",
   "repl-diskless-sync",
-  "repl-diskless-sync-delay",
-  "repl-diskless-sync-max-replicas",
   "replica-lazy-flush",
   "replica-priority",
   "replica-read-only",

@@ -26,32 +26,32 @@ export interface Propagation {
   readonly active: () => boolean
 }
 
-interface Noted extends Change {
-  readonly to: number
-}
-
 export const make = (
   events: StoreEvents,
   persistence: PersistenceService,
   replication: ReplicationService,
   inUnit: () => boolean,
 ): Propagation => {
-  let pending: Array<Noted> = []
+  let pending: Array<Change> = []
+  /** Where each of `pending` goes. */
+  let targets: Array<number> = []
   /** Whether some of `pending` is for one of the two alone. */
   let uneven = false
 
   const flush = (client: Client | undefined) => {
     if (pending.length === 0) return
     const unit = pending
-    pending = []
+    const to = targets
     const whole = uneven ? undefined : wrapped(unit)
+    pending = []
+    targets = []
     uneven = false
     if (persistence.active()) {
-      const changes = whole ?? wrapped(unit.filter(({ to }) => (to & toLog) !== 0))
+      const changes = whole ?? wrapped(unit.filter((_, i) => (to[i]! & toLog) !== 0))
       if (changes.length > 0) persistence.append(changes)
     }
     if (replication.active()) {
-      const changes = whole ?? wrapped(unit.filter(({ to }) => (to & toReplicas) !== 0))
+      const changes = whole ?? wrapped(unit.filter((_, i) => (to[i]! & toReplicas) !== 0))
       if (changes.length > 0) replication.append(changes)
     }
     if (client === undefined) return
@@ -63,7 +63,8 @@ export const make = (
     if (!active()) return
     if (to !== everywhere) uneven = true
     // The bytes of a long argument may have been stored, and change before the unit ends.
-    pending.push({ db, argv: argv instanceof LongRequest ? [...argv] : argv, to })
+    pending.push({ db, argv: argv instanceof LongRequest ? [...argv] : argv })
+    targets.push(to)
   }
   const reclaimed = (argv: ReadonlyArray<string>, db: number) => {
     add(db, argv, everywhere)
@@ -78,7 +79,7 @@ export const make = (
 }
 
 /** Several changes as one. */
-const wrapped = (unit: ReadonlyArray<Noted>): ReadonlyArray<Change> => {
+const wrapped = (unit: ReadonlyArray<Change>): ReadonlyArray<Change> => {
   const { length } = unit
   if (length <= 1) return unit
   return [{ db: unit[0]!.db, argv: multi }, ...unit, { db: unit[length - 1]!.db, argv: exec }]

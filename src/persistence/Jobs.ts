@@ -13,7 +13,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { ClockService } from "../clock/Clock.ts"
 import type { Values } from "../config/Config.ts"
-import { redisVersion } from "../config/Version.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import {
   type DirectoryInUse,
@@ -29,9 +28,10 @@ import { CommandWriter } from "./log/CommandWriter.ts"
 import type { LogDirectory } from "./log/LogDirectory.ts"
 import * as Manifest from "./log/Manifest.ts"
 import type { Accepted } from "./Persistence.ts"
-import { SnapshotWriter } from "./rdb/SnapshotWriter.ts"
 import type { Capture } from "./snapshot/Capture.ts"
-import { CaptureLost, type Format, write } from "./snapshot/SnapshotFile.ts"
+import { CaptureLost, type Format } from "./snapshot/Slices.ts"
+import { write } from "./snapshot/SnapshotFile.ts"
+import * as SnapshotFormat from "./snapshot/SnapshotFormat.ts"
 
 /** After a snapshot or a rewrite failed, the next one by itself comes no sooner. */
 const retrySeconds = 5
@@ -82,24 +82,8 @@ export const make = (services: JobServices): Jobs => {
     return Effect.logInfo(`${text}: ${size} bytes, ${took} seconds`)
   }
 
-  const snapshotFormat = (isBase: boolean): Format => {
-    const writer = new SnapshotWriter({
-      compression: current.rdbcompression,
-      checksum: current.rdbchecksum,
-      limits: current,
-      policy: current.maxmemoryPolicy,
-      now: clock.now,
-    })
-    writer.header([
-      ["redis-ver", redisVersion],
-      ["redis-bits", "64"],
-      ["ctime", String(seconds())],
-      ["used-mem", String(usedMemory())],
-      ["aof-base", isBase ? "1" : "0"],
-    ])
-    for (const source of functionLibraries()) writer.functionLibrary(source)
-    return writer
-  }
+  const snapshotFormat = (isBase: boolean): Format =>
+    SnapshotFormat.make({ clock, current, usedMemory, functionLibraries, facts: [], isBase })
 
   /** Begins again when all keys of a database went at once: the later instant is as good, and there is less to write. */
   const whileLost = <A, E>(effect: Effect.Effect<A, E | CaptureLost>): Effect.Effect<A, E> =>

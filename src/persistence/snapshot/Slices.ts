@@ -1,0 +1,113 @@
+/**
+ * Gives the data of one instant to whoever takes it, in slices, while commands go on. What the bytes are is the format's business
+ * (`Format`), what the instant is the capture's, and where they go the target's: a file, or replicas.
+ *
+ * The idea to hold: a slice ends when half a millisecond has passed, whatever it was spent on, and between two slices the event loop
+ * turns. A target that cannot take more waits in its `write`, and the walk with it.
+ */
+import * as Effect from "effect/Effect"
+import { pause } from "../../clock/EventLoop.ts"
+import type { StoreService } from "../../store/Store.ts"
+import { Capture, type Sink } from "./Capture.ts"
+
+/** Turns keys into bytes. */
+export interface Format {
+  /** Bytes that wait to be taken. */
+  readonly size: number
+  readonly key: Sink
+  /** The bytes so far, which stay until the next call. */
+  readonly take: () => Buffer
+  /** The last bytes. */
+  readonly end: () => Buffer
+}
+
+/** Takes the bytes. */
+export interface Target<E> {
+  /** Takes some, which are its own only until the effect ends. */
+  readonly write: (piece: Buffer) => Effect.Effect<void, E>
+  /** All are written. */
+  readonly finish: Effect.Effect<void, E>
+  /** Called at the end in any case. */
+  readonly close: Effect.Effect<void>
+}
+
+/** All keys of a database went at once: there is no such instant any more. */
+export class CaptureLost {
+  readonly _tag = "CaptureLost"
+}
+
+export interface Giving<E> {
+  readonly store: StoreService
+  /** Called at the very instant that is given out. */
+  readonly begin: (capture: Capture) => void
+  readonly format: () => Format
+  /** Where the bytes go; the instant does not wait for it. */
+  readonly open: Effect.Effect<Target<E>, E>
+  /** Reads the clock that ends slices, in microseconds. */
+  readonly micros: () => number
+}
+
+const sliceMicros = 500
+/** Keys, or pieces of a large one, after which a slice ends also if the clock stands still. */
+const stepsASlice = 500
+/** Steps with small keys, and bytes, between two looks at the clock. */
+const stepsALook = 8
+const bytesALook = 4096
+/** Bytes that are written at once. */
+const pieceBytes = 256 * 1024
+
+/** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
+const slice = (capture: Capture, format: Format, micros: () => number): boolean => {
+  const end = micros() + sliceMicros
+  let looked = format.size
+  for (let steps = 1; capture.next(); steps++) {
+    const { size } = format
+    if (steps === stepsASlice || size >= pieceBytes) return true
+    if (steps % stepsALook !== 0 && size - looked < bytesALook && !capture.isInPieces) continue
+    looked = size
+    if (micros() >= end) return true
+  }
+  return false
+}
+
+/**
+ * Writes; gives the number of bytes. The instant is the one at which this effect begins to run, or the end of a script that has
+ * paused: half of its changes are no state to keep.
+ */
+export const give = <E>(giving: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
+  Effect.suspend(() => (giving.store.unfinished ? Effect.delay(give(giving), "10 millis") : giveNow(giving)))
+
+const giveNow = <E>({ store, begin, format: make, open, micros }: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const format = make()
+      const capture = new Capture(store, (...key) => format.key(...key))
+      begin(capture)
+      return { capture, format }
+    }),
+    ({ capture, format }) =>
+      Effect.acquireUseRelease(
+        open,
+        (target) =>
+          Effect.gen(function* () {
+            let size = 0
+            for (;;) {
+              if (capture.isLost) return yield* Effect.fail(new CaptureLost())
+              if (!slice(capture, format, micros)) break
+              if (format.size >= pieceBytes) {
+                const piece = format.take()
+                size += piece.length
+                yield* target.write(piece)
+              }
+              yield* pause
+            }
+            capture.end()
+            const piece = format.end()
+            yield* target.write(piece)
+            yield* target.finish
+            return size + piece.length
+          }),
+        (target) => target.close,
+      ),
+    ({ capture }) => Effect.sync(() => capture.end()),
+  )
