@@ -67,6 +67,10 @@ const make = (options: FilesOptions) =>
     let loading: Progress | undefined = noProgress(seconds())
     let atEnd: "always" | "never" | "as configured" = "as configured"
     let locked = false
+    /** Closed while another server's data comes in place of ours. */
+    const whole = Effect.unsafeMakeLatch(true)
+    /** That did not come to its end: what is on the disk is better than what is in memory. */
+    let isPartial = false
     /** The second whose state is restored at the start. What came after it stays on the disk, beside the new log. */
     const recoverTo = options.recoverTo ?? (current.recoverTo === 0 ? undefined : current.recoverTo)
     state.keepsOld = recoverTo !== undefined
@@ -94,6 +98,7 @@ const make = (options: FilesOptions) =>
 
     const jobs = Jobs.make({
       ...{ clock, current, directory, disk, fork, home, lock, log, state, store },
+      whenWhole: whole.await,
       usedMemory: options.usedMemory ?? (() => process.memoryUsage.rss()),
       functionLibraries: () => attachment?.functionLibraries() ?? [],
     })
@@ -240,14 +245,30 @@ const make = (options: FilesOptions) =>
     // ----- settings that change while the server runs
 
     const stopWaking = config.onChange(["appendonly", "save"], jobs.wake)
-    const stopListening = config.onChange(["appendonly"], (now) => {
-      if (loading !== undefined) return
-      if (!now.appendonly) return log.close
+    const beginLog = () => {
       state.needsBase = true
       state.nextRepairAtMs = 0
       if (state.job !== undefined) state.rewriteScheduled = true
       else jobs.rewriteLog()
+    }
+    const stopListening = config.onChange(["appendonly"], (now) => {
+      if (loading !== undefined) return
+      if (!now.appendonly) return log.close
+      beginLog()
     })
+
+    const replace: PersistenceService["replace"] = (progress) => {
+      loading = progress
+      whole.unsafeClose()
+      return (isWhole) => {
+        loading = undefined
+        isPartial = !isWhole
+        noteLoaded(progress)
+        if (isPartial) return
+        whole.unsafeOpen()
+        if (current.appendonly) beginLog()
+      }
+    }
 
     // ----- end
 
@@ -258,9 +279,10 @@ const make = (options: FilesOptions) =>
         // Differs: redis-server does not obey a signal when its last snapshot fails. A scope that closes cannot be kept open, so here
         // the failure is logged and the server ends; SHUTDOWN is refused as there.
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)
-        if (wanted && loading === undefined && state.job === undefined) yield* Effect.ignore(jobs.snapshot)
+        if (wanted && loading === undefined && !isPartial && state.job === undefined)
+          yield* Effect.ignore(jobs.snapshot)
         // A script that was given up leaves no whole state to keep.
-        const isWhole = loading === undefined && !store.unfinished
+        const isWhole = loading === undefined && !isPartial && !store.unfinished
         if (state.needsBase && current.appendonly && isWhole) yield* Effect.ignore(jobs.rewrite)
         yield* log.close
         yield* Scope.close(lockScope, Exit.void)
@@ -269,7 +291,7 @@ const make = (options: FilesOptions) =>
 
     return {
       start,
-      active: () => log.isOpen && loading === undefined,
+      active: () => log.isOpen && loading === undefined && !isPartial,
       append: (changes) => log.append(changes),
       mustCommit: () => log.mustCommit,
       commit: log.commit,
@@ -283,6 +305,7 @@ const make = (options: FilesOptions) =>
           : undefined
       },
       loading: () => loading !== undefined,
+      replace,
       info: () =>
         Info.lines(state, { loading, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
       resetCounts: () => {
@@ -290,9 +313,11 @@ const make = (options: FilesOptions) =>
       },
       lastSave: () => state.lastSaveSeconds,
       save: Effect.suspend((): Effect.Effect<void, CommandError> =>
-        state.job?.kind === "snapshot"
-          ? Effect.fail(SaveInProgress.save)
-          : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
+        isPartial
+          ? Effect.fail(SaveFailed.save)
+          : state.job?.kind === "snapshot"
+            ? Effect.fail(SaveInProgress.save)
+            : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
       ),
       reload: (what) =>
         what.from === "log"
@@ -307,6 +332,7 @@ const make = (options: FilesOptions) =>
           // Half of the data would replace all of it.
           if (
             loading !== undefined ||
+            isPartial ||
             choice === "never" ||
             (choice === "as configured" && current.save.length === 0)
           ) {

@@ -50,6 +50,8 @@ export interface JobServices {
   readonly log: AppendLog
   readonly state: State
   readonly store: StoreService
+  /** Ends when no other server's data is taking the place of ours: half of it is nothing to keep. */
+  readonly whenWhole: Effect.Effect<void>
   /** Bytes. */
   readonly usedMemory: () => number
 }
@@ -70,8 +72,21 @@ export interface Jobs {
 }
 
 export const make = (services: JobServices): Jobs => {
-  const { clock, current, directory, disk, fork, functionLibraries, home, lock, log, state, store, usedMemory } =
-    services
+  const {
+    clock,
+    current,
+    directory,
+    disk,
+    fork,
+    functionLibraries,
+    home,
+    lock,
+    log,
+    state,
+    store,
+    usedMemory,
+    whenWhole,
+  } = services
   const seconds = () => Math.floor(clock.now() / 1000)
   /** Held while a snapshot is written. */
   const snapshots = Effect.unsafeMakeSemaphore(1)
@@ -138,7 +153,7 @@ export const make = (services: JobServices): Jobs => {
     const owns = state.job === undefined
     if (owns) state.job = { kind: "snapshot", startedAtSeconds: startedAt, capture: undefined }
     state.lastTrySeconds = startedAt
-    const attempt = Effect.suspend(() =>
+    const attempt = Effect.flatMap(whenWhole, () =>
       write({
         disk,
         store,
@@ -179,7 +194,7 @@ export const make = (services: JobServices): Jobs => {
     state.lastRewriteTrySeconds = startedAt
     return lock.pipe(
       Effect.zipRight(directory.make),
-      Effect.zipRight(whileLost(Effect.suspend(() => rewriteOnce))),
+      Effect.zipRight(whileLost(Effect.flatMap(whenWhole, () => rewriteOnce))),
       Effect.map(() => {
         state.lastRewriteOk = true
         state.rewriteFailures = 0

@@ -70,13 +70,18 @@ const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
 
 const textOf = ({ bytes, keyStart, keyLength }: Source): string => bytes.latin1Slice(keyStart, keyStart + keyLength)
 
+/** What a snapshot needs that comes from somewhere else than the disk. */
+export type Receiving = Omit<Loading, "disk">
+
 interface Target {
-  readonly loading: Loading
+  readonly loading: Receiving
   /** Bounds what is reserved for keys. */
   readonly fileSize: number
   /** Keys whose deadline lies before it are left out. */
   readonly dropBefore: number
   readonly warn: (text: string) => void
+  /** Told the fields about the file. */
+  readonly aux?: (name: string, value: string) => void
   /** How far the file has been read. */
   readonly offset: () => number
 }
@@ -85,7 +90,7 @@ interface Target {
 type Read = Value | PackedCollection | undefined
 
 /** Puts the keys of a snapshot into the store. */
-const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): SnapshotVisitor<Read> => {
+const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): SnapshotVisitor<Read> => {
   const { store, limits, progress, replay } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
@@ -150,6 +155,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset }: Target): Snaps
       if (reason !== undefined) throw new Damaged(offset(), `function library: ${reason}`)
     },
     aux: (name, value) => {
+      aux?.(name, value)
       if (name === "used-mem") progress.rdbUsedMemory = parseSafeInteger(value) ?? 0
       // A base holds the state of the second in which it was written, and nothing tells what was before.
       if (name === "ctime" && loading.until !== undefined && Number(value) > loading.until)
@@ -167,6 +173,23 @@ const hasElementDeadlines = (value: Read): value is Collection =>
 const accessOf = ({ idleSeconds, frequency }: KeyAttributes, policy: string, now: number): number | undefined => {
   if (isLfu(policy)) return frequency === -1 ? undefined : lfuStampOf(frequency, now)
   return idleSeconds === -1 ? undefined : lruStamp(Math.max(0, now - idleSeconds * 1000))
+}
+
+/**
+ * Reads a master's snapshot into the store. Of keys past their deadline a replica keeps those that its master has, and waits to be told
+ * that they go. `sizeBytes`: how long it is, as far as that is known.
+ */
+export const receiveSnapshot = (
+  receiving: Receiving,
+  sizeBytes: number,
+  hooks: Required<Pick<Target, "warn" | "aux">>,
+): Pick<SnapshotReader<Read>, "feed" | "done" | "offset"> => {
+  const offset = () => reader.offset
+  const reader: SnapshotReader<Read> = new SnapshotReader(
+    visitor({ ...hooks, loading: receiving, fileSize: sizeBytes, dropBefore: -Infinity, offset }),
+    receiving.verify,
+  )
+  return reader
 }
 
 /** A snapshot is of a later second than the one that is to be restored. */

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type { CommandError } from "../errors/CommandError.ts"
+import type { Progress } from "./Loading.ts"
 import { LoadFailed, type PersistenceError, SaveFailed } from "../errors/PersistenceErrors.ts"
 
 /** One change: a request that, run in database `db`, repeats it. */
@@ -66,6 +67,11 @@ export interface PersistenceService {
   readonly refusal: () => CommandError | undefined
   /** True while data is being read at start: commands get LOADING. */
   readonly loading: () => boolean
+  /**
+   * Another server's data takes the place of ours, piece by piece: until the function that this gives is called, with whether it came to
+   * its end, commands get LOADING and nothing is kept. Then what is in memory is kept from the beginning.
+   */
+  readonly replace: (progress: Progress) => (isWhole: boolean) => void
   /** Lines of INFO's section persistence, without the heading. */
   readonly info: () => ReadonlyArray<readonly [name: string, value: string | number]>
   /** CONFIG RESETSTAT: what `info` has counted begins anew. */
@@ -95,7 +101,19 @@ export const logBufferBytes = (persistence: PersistenceService): number =>
   Number(persistence.info().find(([name]) => name === "aof_buffer_length")?.[1] ?? 0)
 
 /** For layers that keep no files. */
-const withoutFiles = {
+const withoutFiles = () => {
+  let loading = false
+  return {
+    ...nothing,
+    loading: () => loading,
+    replace: () => {
+      loading = true
+      return () => void (loading = false)
+    },
+  } satisfies Partial<PersistenceService>
+}
+
+const nothing = {
   start: () => Effect.void,
   mustCommit: () => false,
   commit: Effect.void,
@@ -103,7 +121,6 @@ const withoutFiles = {
   isSynced: () => false,
   whenSynced: () => Effect.void,
   refusal: () => undefined,
-  loading: () => false,
   info: () => [],
   resetCounts: () => {},
   lastSave: () => 0,
@@ -116,15 +133,18 @@ const withoutFiles = {
 
 export class Persistence extends Context.Tag("tiny-redis/Persistence")<Persistence, PersistenceService>() {
   /** Nothing survives. */
-  static readonly layerNoop = Layer.succeed(this, { ...withoutFiles, active: () => false, append: () => {} })
+  static readonly layerNoop = Layer.sync(this, () => ({ ...withoutFiles(), active: () => false, append: () => {} }))
 
   /** Keeps the changes in `log`, for tests. */
   static readonly layerMemory = (log: Array<Change>) =>
-    Layer.succeed(this, {
-      ...withoutFiles,
-      active: () => true,
-      append: (changes) => {
-        for (const change of changes) log.push(change)
-      },
+    Layer.sync(this, () => {
+      const without = withoutFiles()
+      return {
+        ...without,
+        active: () => !without.loading(),
+        append: (changes: ReadonlyArray<Change>) => {
+          for (const change of changes) log.push(change)
+        },
+      }
     })
 }

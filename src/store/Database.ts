@@ -24,6 +24,8 @@ export interface Shared {
   keepsUntil: number
   /** DEBUG SET-ACTIVE-EXPIRE: off, keys past their deadline go only when somebody looks at them. */
   activeExpire: boolean
+  /** The data is a master's copy: what is past its deadline is not found, but goes when the master says so, and nothing is evicted. */
+  isReplica: boolean
   /** A script has paused in the middle: nothing expires by itself, is logged or put into a snapshot until it has ended. */
   unfinished: boolean
   /** Off while a client with CLIENT NO-TOUCH runs a command: reads leave access stamps alone. */
@@ -357,7 +359,7 @@ export class Database {
 
   /** Whether keys past their deadline stay for now. */
   get isKept(): boolean {
-    return this.#shared.keepsUntil > this.#shared.now
+    return this.#shared.keepsUntil > this.#shared.now || this.#shared.isReplica
   }
 
   /** A key past its deadline that somebody looks for: it is gone for them, and usually goes. */

@@ -39,7 +39,8 @@ export const layer = Layer.scopedDiscard(
         store.counters.expiryMicros += micros
       },
       onDue: (due, now): number | void => {
-        if (!store.expire || !store.activeExpire) return
+        // When a replica becomes a master, all deadlines are gone through.
+        if (!store.expire || !store.activeExpire || store.isReplica) return
         if (store.unfinished) return deadlines.add(now + unfinishedDelayMs, due)
         if (now < store.keepsUntil) {
           deadlines.add(store.keepsUntil, due)

@@ -23,7 +23,7 @@ import { Store, type StoreService } from "./Store.ts"
 import type { Value } from "./Value.ts"
 
 export interface MemoryService {
-  /** Evicts until the data fits `maxmemory`, except during CLIENT PAUSE; false when the policy leaves nothing to evict. */
+  /** Evicts until the data fits `maxmemory`, except during CLIENT PAUSE and on a replica; false when the policy leaves nothing to evict. */
   readonly reclaim: () => boolean
   /** Bytes of all data, by the estimate above; measured now, unless a limit keeps it up to date. */
   readonly used: () => number
@@ -143,8 +143,8 @@ const make = Effect.gen(function* () {
     }),
   )
 
-  /** CLIENT PAUSE */
-  const isKept = () => store.keepsUntil > store.now
+  /** CLIENT PAUSE, and a replica, which has what its master has. */
+  const isKept = () => store.keepsUntil > store.now || store.isReplica
 
   let pool: Array<Candidate> = []
   const walks = new Map<Database, IterableIterator<string>>()

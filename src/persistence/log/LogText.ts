@@ -25,6 +25,8 @@ export const select = (index: number): string => {
 export interface LogVisitor {
   /** A command to carry out; those of a transaction come one after the other once it is whole. */
   readonly command: (argv: Array<string>) => void
+  /** All commands of a transaction, in place of calls of `command`. */
+  readonly transaction?: (commands: ReadonlyArray<ReadonlyArray<string>>) => void
   /** What follows was written in this second or later. False: stop reading here. */
   readonly timestamp: (seconds: number) => boolean
 }
@@ -187,7 +189,8 @@ export class LogReader {
       return
     }
     this.transaction = undefined
-    for (const command of transaction) this.visitor.command(command)
+    if (this.visitor.transaction !== undefined) this.visitor.transaction(transaction)
+    else for (const command of transaction) this.visitor.command(command)
     this.advance(end)
   }
 

@@ -1,0 +1,45 @@
+/**
+ * Connections that this server opens: to its master. Over TCP or TLS the layer is in `socket/Connecting.ts`; here is only what a link
+ * needs of one, so that a test can be the master.
+ *
+ * The idea to hold: events arrive by callback and are only noted; what has to be done is the link's fiber's business.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+
+/** Why there is no connection, in words for the operator. */
+export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{ readonly reason: string }> {
+  override get message(): string {
+    return this.reason
+  }
+}
+
+export interface ConnectionEvents {
+  /** Received bytes; they stay as they are. */
+  readonly data: (chunk: Buffer) => void
+  /** Nothing can be sent or received any more. Called exactly once, also after `destroy`. */
+  readonly closed: () => void
+}
+
+export interface Connection {
+  /** `ip:port` of both ends. */
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly fd: number
+  /** Begins to deliver events; called once. */
+  readonly start: (events: ConnectionEvents) => void
+  /** Queues bytes, one char each. */
+  readonly write: (bytes: string) => void
+  /** Stops and goes on delivering data. */
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly destroy: () => void
+}
+
+export interface ConnectorService {
+  /** Ends with a connection on which everything can be said (hands have been shaken); interrupted, there is none. */
+  readonly connect: (host: string, port: number) => Effect.Effect<Connection, ConnectFailed>
+}
+
+export class Connector extends Context.Tag("tiny-redis/Connector")<Connector, ConnectorService>() {}
