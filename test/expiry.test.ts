@@ -201,7 +201,7 @@ describe("a deadline", () => {
       changes.length = 0
       yield* TestClock.adjust("1000 millis")
       expect(yield* run(client, "EXISTS", "all")).toEqual(Reply.zero)
-      expect(changes.filter(({ argv }) => argv[1] === "all")).toEqual([{ db: 0, argv: ["DEL", "all"] }])
+      expect(changes.filter(({ argv }) => argv[1] === "all")).toMatchObject([{ db: 0, argv: ["DEL", "all"] }])
       expect(yield* run(client, "HKEYS", "all but one")).toEqual(Reply.array([Reply.bulk("f7")]))
       yield* TestClock.adjust("1000 millis")
       expect(yield* size(client)).toEqual(Reply.zero)

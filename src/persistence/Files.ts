@@ -71,6 +71,7 @@ const make = (options: FilesOptions) =>
     const whole = Effect.unsafeMakeLatch(true)
     /** That did not come to its end: what is on the disk is better than what is in memory. */
     let isPartial = false
+    let isReplaced = false
     /** The second whose state is restored at the start. What came after it stays on the disk, beside the new log. */
     const recoverTo = options.recoverTo ?? (current.recoverTo === 0 ? undefined : current.recoverTo)
     state.keepsOld = recoverTo !== undefined
@@ -98,7 +99,8 @@ const make = (options: FilesOptions) =>
 
     const jobs = Jobs.make({
       ...{ clock, current, directory, disk, fork, home, lock, log, state, store },
-      whenWhole: whole.await,
+      // A snapshot begins within the call that asks for it, which a latch would not do even when it is open.
+      whenWhole: Effect.suspend(() => (isReplaced || isPartial ? whole.await : Effect.void)),
       usedMemory: options.usedMemory ?? (() => process.memoryUsage.rss()),
       functionLibraries: () => attachment?.functionLibraries() ?? [],
     })
@@ -259,9 +261,11 @@ const make = (options: FilesOptions) =>
 
     const replace: PersistenceService["replace"] = (progress) => {
       loading = progress
+      isReplaced = true
       whole.unsafeClose()
       return (isWhole) => {
         loading = undefined
+        isReplaced = false
         isPartial = !isWhole
         noteLoaded(progress)
         if (isPartial) return
