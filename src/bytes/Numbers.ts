@@ -8,7 +8,7 @@
  * Integers are JS numbers up to 2^53 - 1 and bigints beyond, never a bigint that would fit a number.
  */
 
-const int64Max = 9223372036854775807n
+export const int64Max = 9223372036854775807n
 const int64Min = -9223372036854775808n
 const uint64Max = 18446744073709551615n
 const zeroCode = 48
@@ -284,6 +284,16 @@ export const addLongDouble = (a: LongDouble, b: LongDouble): LongDouble | undefi
   const sum = (a.negative ? -left : left) + (b.negative ? -right : right)
   const result = round(extended80, sum < 0n, sum < 0n ? -sum : sum, exponent, false)
   return isFiniteLongDouble(result) ? result : undefined
+}
+
+/** The least integer that is not below `value` times `factor`, a product of extended precision; `undefined` where that is infinite. */
+export const ceilProduct = (value: LongDouble, factor: bigint): bigint | undefined => {
+  const product = round(extended80, value.negative, value.mantissa * factor, value.exponent, false)
+  const { negative, mantissa, exponent } = product
+  if (!isFiniteLongDouble(product)) return undefined
+  if (exponent >= 0) return (negative ? -mantissa : mantissa) << BigInt(exponent)
+  // Shifting rounds down, also below nought.
+  return -((negative ? mantissa : -mantissa) >> BigInt(-exponent))
 }
 
 const decimals = 17

@@ -6,7 +6,14 @@
  * nothing has been changed by then, because parsing comes before running. There is one cursor a dispatcher, reset per command.
  */
 import { flat, upToNul, ownLengthMin } from "../bytes/Bytes.ts"
-import { parseDouble, parseInteger, parseLongDouble, parseSafeInteger } from "../bytes/Numbers.ts"
+import {
+  ceilProduct,
+  int64Max,
+  parseDouble,
+  parseInteger,
+  parseLongDouble,
+  parseSafeInteger,
+} from "../bytes/Numbers.ts"
 import { LongRequest } from "../codec/LongRequest.ts"
 import {
   type CommandError,
@@ -141,13 +148,14 @@ export class Args {
   /** How long to wait, in seconds with a fraction: as milliseconds, rounded up; 0 is for ever. */
   timeoutMs(): number {
     const text = this.next()
-    const seconds = parseDouble(text)
-    // What only a long double holds is a number for Redis, and too large a one.
-    if (seconds === undefined) throw parseLongDouble(text) === undefined ? timeoutNotFloat : timeoutNegative
-    const ms = Math.ceil(seconds * 1000)
+    const whole = parseSafeInteger(text)
+    if (whole !== undefined && whole >= 0 && whole <= wholeSecondsMax) return whole * 1000
+    const seconds = parseLongDouble(text)
+    if (seconds === undefined) throw timeoutNotFloat
+    const ms = ceilProduct(seconds, 1000n)
     // What does not fit 64 bits wraps around in Redis.
-    if (ms < 0 || ms >= 2 ** 63) throw timeoutNegative
-    return ms
+    if (ms === undefined || ms < 0n || ms > int64Max) throw timeoutNegative
+    return Number(ms)
   }
 
   /** The `numkeys` that counts the keys after it; `error` when it is not positive, `notInteger` when it is no integer. */
@@ -173,6 +181,9 @@ export class Args {
     if (this.more) throw SyntaxError.error
   }
 }
+
+/** Seconds that are exact as milliseconds. */
+const wholeSecondsMax = 2 ** 43
 
 const timeoutNotFloat = new InvalidArgument("timeout is not a float or out of range")
 const timeoutNegative = new InvalidArgument("timeout is negative")
