@@ -62,6 +62,11 @@ const field = (client: TestClient, name: string) =>
     return new RegExp(`^${name}:(.*)\\r$`, "m").exec(text)?.[1]
   })
 
+/** How long from now those who sleep would like to; the virtual clock does not forget those who have been interrupted. */
+const sleepsMs = Effect.map(Effect.all([TestClock.sleeps(), TestClock.currentTimeMillis]), ([sleeps, now]) =>
+  Array.from(sleeps, (at) => at - now),
+)
+
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 /** Gives the event loop turns until a field of INFO persistence has a value. */
@@ -256,7 +261,7 @@ describe("time that passes while nothing is to be kept", () => {
     const watch = watched()
     return withDisk(watch, {}, (client, other) =>
       Effect.gen(function* () {
-        const sleepers = Effect.map(TestClock.sleeps(), (sleeps) => Array.from(sleeps).length)
+        const sleepers = Effect.map(sleepsMs, (sleeps) => sleeps.filter((ms) => ms <= 1000).length)
         yield* TestClock.adjust("1 second")
         expect(yield* sleepers).toBe(0)
         yield* run(client, "SET", "a", "1")
@@ -267,6 +272,7 @@ describe("time that passes while nothing is to be kept", () => {
         yield* until(client, "rdb_changes_since_last_save", "0")
         yield* run(client, "CONFIG", "SET", "save", "")
         yield* TestClock.adjust("1 second")
+        yield* turn
         expect(yield* sleepers).toBe(0)
         // So is a snapshot that has to wait for a transaction to end.
         yield* run(client, "SET", "a", "2")
@@ -275,11 +281,12 @@ describe("time that passes while nothing is to be kept", () => {
         expect(yield* run(other, "EXEC")).toMatchObject({ values: [{ value: "Background saving scheduled" }] })
         yield* TestClock.adjust("1 second")
         yield* until(client, "rdb_changes_since_last_save", "0")
-        // And the log's second, which begins with what was written: one sleeper looks after the log's growth, one syncs.
+        // And the log's second, which begins with what was written: then one sleeper looks after the log's growth, one syncs.
         yield* run(client, "CONFIG", "SET", "appendonly", "yes")
         yield* until(client, "aof_rewrite_in_progress", "0")
         yield* TestClock.adjust("2 seconds")
-        expect(yield* sleepers).toBe(1)
+        yield* turn
+        expect(yield* sleepers).toBe(0)
         const synced = () => watch.done.filter((what) => what === `sync ${incremental}`).length
         const before = synced()
         yield* run(client, "SET", "a", "3")
@@ -290,8 +297,45 @@ describe("time that passes while nothing is to be kept", () => {
         yield* turn
         expect(synced()).toBe(before + 1)
         yield* TestClock.adjust("2 seconds")
-        expect([yield* sleepers, synced()]).toEqual([1, before + 1])
+        yield* turn
+        expect([yield* sleepers, synced()]).toEqual([0, before + 1])
       }),
     )
   })
+
+  it.effect(
+    "wakes nobody before the time of a save point with its changes, and soon after the changes of one whose time has come",
+    () =>
+      withDisk(
+        watched(),
+        {
+          save: [
+            { seconds: 3600, changes: 1 },
+            { seconds: 60, changes: 2 },
+          ],
+        },
+        (client) =>
+          Effect.gen(function* () {
+            const sleepsSeconds = Effect.map(TestClock.sleeps(), (sleeps) => Array.from(sleeps, (at) => at / 1000))
+            yield* TestClock.adjust("1 second")
+            // A day, the longest rest.
+            const [day, ...others] = yield* sleepsSeconds
+            expect([day! >= 24 * 3600, others]).toEqual([true, []])
+            yield* run(client, "SET", "a", "1")
+            yield* TestClock.adjust("2 seconds")
+            const [hour] = (yield* sleepsSeconds).sort((a, b) => a - b)
+            expect(hour).toBe(3601)
+            yield* TestClock.setTime(100_000)
+            yield* run(client, "SET", "b", "1")
+            yield* TestClock.adjust("1 second")
+            yield* until(client, "rdb_changes_since_last_save", "0")
+            // The hour's changes are counted from there on.
+            yield* run(client, "SET", "c", "1")
+            yield* TestClock.adjust("3598 seconds")
+            expect(yield* field(client, "rdb_changes_since_last_save")).toBe("1")
+            yield* TestClock.adjust("5 seconds")
+            yield* until(client, "rdb_changes_since_last_save", "0")
+          }),
+      ),
+  )
 })

@@ -246,7 +246,10 @@ const make = (options: FilesOptions) =>
 
     // ----- settings that change while the server runs
 
-    const stopWaking = config.onChange(["appendonly", "save"], jobs.wake)
+    const stopWaking = config.onChange(
+      ["appendonly", "save", "auto-aof-rewrite-percentage", "auto-aof-rewrite-min-size"],
+      jobs.wake,
+    )
     const beginLog = () => {
       state.needsBase = true
       state.nextRepairAtMs = 0

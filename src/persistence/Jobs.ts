@@ -20,6 +20,7 @@ import {
   type PersistenceError,
   SaveInProgress,
 } from "../errors/PersistenceErrors.ts"
+import { listen } from "../store/Events.ts"
 import type { StoreService } from "../store/Store.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { State } from "./Info.ts"
@@ -36,6 +37,13 @@ import * as SnapshotFormat from "./snapshot/SnapshotFormat.ts"
 /** After a snapshot or a rewrite failed, the next one by itself comes no sooner. */
 const retrySeconds = 5
 const rewriteRetrySeconds = 60
+
+/** Between two looks at what may be due, while something may be. */
+const lookMs = 1000
+/** The same while nothing may be, but the log may grow unnoticed: keys that expire are no changes. */
+const logLookMs = 60_000
+/** Timers go no further than 24 days. */
+const restMsMax = 24 * 3600_000
 
 export interface JobServices {
   readonly clock: ClockService
@@ -65,7 +73,7 @@ export interface Jobs {
   readonly clean: Effect.Effect<void>
   /** A number for the next incremental file. */
   readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
-  /** Begins what is due by itself, for ever: once a second, unless nothing can become due. */
+  /** Begins what is due by itself, for ever: a second after it may have become so, or when its time has come. */
   readonly run: Effect.Effect<never>
   /** To be called when settings change what may become due. */
   readonly wake: () => void
@@ -309,14 +317,6 @@ export const make = (services: JobServices): Jobs => {
     return Either.right("started")
   }
 
-  /** Closed while nothing can become due. A second that passes for nothing costs a test under the virtual clock as much as any other. */
-  const mayBeDue = Effect.unsafeMakeLatch(true)
-  const wake = () => void mayBeDue.unsafeOpen()
-  const rest = Effect.sync(() => {
-    const scheduled = state.rewriteScheduled || state.saveScheduled
-    if (!scheduled && !current.appendonly && current.save.length === 0) mayBeDue.unsafeClose()
-  })
-
   /** Begins what is due. */
   const tick = Effect.sync(() => {
     if (state.job !== undefined || store.unfinished) return
@@ -343,7 +343,41 @@ export const make = (services: JobServices): Jobs => {
     if (log.isOpen && percentage > 0 && size > minSize && growth >= percentage && mayRewrite) rewriteLog()
   })
 
-  const run = tick.pipe(Effect.delay("1 second"), Effect.zipLeft(rest), mayBeDue.whenOpen, Effect.forever)
+  const woken = Effect.unsafeMakeLatch(false)
+  const wake = () => void woken.unsafeOpen()
+
+  /** The time after which something can be due although nothing happens until then. */
+  const restMs = (): number => {
+    if (state.rewriteScheduled || state.saveScheduled) return lookMs
+    if (!current.appendonly && current.save.length === 0) return Infinity
+    const isBusy = state.job !== undefined || store.unfinished || (state.needsBase && current.appendonly)
+    if (isBusy || !state.lastSaveOk || !state.lastRewriteOk) return lookMs
+    const reached = current.save.filter((point) => store.dirty >= point.changes)
+    const due = reached.map((point) => (state.lastSaveSeconds + point.seconds + 1) * 1000 - clock.now())
+    return Math.max(lookMs, Math.min(current.appendonly ? logLookMs : restMsMax, ...due))
+  }
+
+  /** The changes that make a longer rest too long: those of a save point, or any where they make the log grow. */
+  const awaitedChanges = (): number =>
+    current.appendonly
+      ? store.dirty + 1
+      : Math.min(...current.save.map(({ changes }) => (changes > store.dirty ? changes : Infinity)))
+
+  /** A second that passes for nothing costs a test under the virtual clock as much as any other: 4 ms. */
+  const rest = Effect.suspend(() => {
+    const ms = restMs()
+    if (ms === lookMs) return Effect.sleep(lookMs)
+    woken.unsafeClose()
+    store.dirtyAwaited = awaitedChanges()
+    const soon = Effect.zipRight(woken.await, Effect.sleep(lookMs))
+    return ms === Infinity ? soon : Effect.raceFirst(soon, Effect.sleep(ms))
+  })
+
+  const run = Effect.acquireUseRelease(
+    Effect.sync(() => listen(store.events.awaited, wake)),
+    () => Effect.forever(Effect.zipRight(rest, tick)),
+    (stop) => Effect.sync(stop),
+  )
 
   return { snapshot, rewrite, saveInBackground, rewriteLog, clean, nextIncremental, run, wake }
 }

@@ -32,6 +32,8 @@ export interface Shared {
   touching: boolean
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number
+  /** `events.awaited` is told, once, when `dirty` reaches it. */
+  dirtyAwaited: number
   readonly events: StoreEvents
   readonly dropped: Dropped
   readonly counters: Counters
@@ -240,13 +242,18 @@ export class Database {
   /** Announces a change without a keyspace event. */
   signal(key: string, count = 1, isNews = true): void {
     const { events } = this.#shared
-    this.#shared.dirty += count
+    this.touched(count)
     for (let i = 0; i < events.modified.length; i++) events.modified[i]!(this, key, isNews)
   }
 
   /** Counts `count` changes that WATCH and tracking do not see, as those of a stream's groups are. */
   touched(count = 1): void {
-    this.#shared.dirty += count
+    const shared = this.#shared
+    shared.dirty += count
+    if (shared.dirty < shared.dirtyAwaited) return
+    shared.dirtyAwaited = Infinity
+    const { awaited } = shared.events
+    for (let i = 0; i < awaited.length; i++) awaited[i]!()
   }
 
   /** A keyspace event alone. */

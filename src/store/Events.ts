@@ -43,6 +43,8 @@ export interface StoreEvents {
   readonly beforeWrite: Array<(db: Database, key: string) => void>
   /** A key got a deadline, or an earlier one than it had; or a part of its value did (hash fields). */
   readonly scheduled: Array<(db: Database, key: string, atMs: number) => void>
+  /** There are as many changes as `Shared.dirtyAwaited` said. */
+  readonly awaited: Array<() => void>
   /** `Shared.keepsUntil` was set. */
   readonly kept: Array<() => void>
   /** Memory could be given back by some calls of `Keyspace.tidy`. */
@@ -59,6 +61,7 @@ export const make = (): StoreEvents => ({
   reclaimed: [],
   beforeWrite: [],
   scheduled: [],
+  awaited: [],
   kept: [],
   untidy: [],
 })
