@@ -78,7 +78,7 @@ export interface Parts<E = never, R = never> {
   readonly clock?: Layer.Layer<Clock, E>
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
   /** `Replication.layerNoop` leaves replicas out. */
-  readonly replication?: Layer.Layer<Replication, E, R | Config | Clock | Chance | Store>
+  readonly replication?: Layer.Layer<Replication, E, R | Config | Clock | Chance | Clients | Store>
   /** `Acl.layerAllowAll` leaves users and passwords out. */
   readonly acl?: Layer.Layer<Acl, E, R | Config | Clock | Clients>
   /** `ScriptEngine.layerNoop` leaves scripting out. */

@@ -65,7 +65,7 @@ describe("a history", () => {
     history.append([{ db: 0, argv: ["SET", "k", "v"] }])
     history.append([{ db: 0, argv: ["DEL", "k"] }])
     history.append([{ db: 3, argv: ["DEL", "k"] }])
-    history.forgetSelected()
+    history.selected = -1
     history.append([{ db: 3, argv: ["DEL", "k"] }])
     const del = "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"
     const select = (db: number) => `*2\r\n$6\r\nSELECT\r\n$1\r\n${db}\r\n`

@@ -58,7 +58,7 @@ const replayed = (log: ReadonlyArray<Change>) =>
     const store = yield* Store
     const client = yield* TestServer.connect
     const db = store.databases[0]!
-    const outbox = { push: () => {}, queuedBytes: () => 0, close: () => {} }
+    const outbox = { push: () => {}, queuedBytes: () => 0, close: () => {}, check: () => {}, onDrained: () => {} }
     const replay = new Client({ id: 0, address: "", localAddress: "", db, outbox, now: store.now, authenticated: true })
     store.expire = false
     for (const { argv } of log) {

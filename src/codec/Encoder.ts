@@ -133,6 +133,8 @@ export const encode = (reply: Reply, protocol: Protocol): string => {
         : all(`|${reply.entries.length / 2}${end}`, reply.entries, protocol) + encode(reply.reply, protocol)
     case "Torn":
       return all(arrayHeader(reply.length), reply.values, protocol)
+    case "Raw":
+      return reply.bytes
     case "Sequence":
       return all("", reply.replies, protocol)
   }

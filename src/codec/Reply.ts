@@ -107,6 +107,12 @@ export interface Sequence {
   readonly replies: ReadonlyArray<Reply>
 }
 
+/** Bytes as they are: what replicas are sent. */
+export interface Raw {
+  readonly _tag: "Raw"
+  readonly bytes: string
+}
+
 export type Reply =
   | Simple
   | Failure
@@ -126,8 +132,10 @@ export type Reply =
   | Attribute
   | Torn
   | Sequence
+  | Raw
 
 export const simple = (value: string): Reply => ({ _tag: "Simple", value })
+export const raw = (bytes: string): Reply => ({ _tag: "Raw", bytes })
 export const ok: Reply = simple("OK")
 export const queued: Reply = simple("QUEUED")
 export const pong: Reply = simple("PONG")
@@ -218,3 +226,4 @@ export const torn = (length: number, values: ReadonlyArray<Reply>): Reply => ({ 
 export const sequence = (replies: ReadonlyArray<Reply>): Reply => ({ _tag: "Sequence", replies })
 /** No reply at all. */
 export const none: Reply = sequence([])
+export const isNone = (reply: Reply): boolean => reply === none

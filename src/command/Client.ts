@@ -33,6 +33,10 @@ export interface Outbox {
   readonly push: (message: Reply) => void
   /** Bytes queued and not yet taken by the socket. */
   readonly queuedBytes: () => number
+  /** Looks at the limits of unread output: more is kept for this peer elsewhere. */
+  readonly check: () => void
+  /** Has `listener` called whenever the system has taken over what was queued. */
+  readonly onDrained: (listener: () => void) => void
   /** Ends the connection: at once, or once what is queued has been sent. */
   readonly close: (how: "now" | "afterReplies") => void
 }
@@ -57,8 +61,17 @@ export interface Transaction {
   common: number
 }
 
-/** CLIENT REPLY: `skipNext` was just asked for, `skip` leaves out the reply to the command now running. */
-export type ReplyMode = "on" | "off" | "skipNext" | "skip"
+/**
+ * CLIENT REPLY: `skipNext` was just asked for, `skip` leaves out the reply to the command now running. A replica gets no replies, and
+ * whose request has one is no replica.
+ */
+export type ReplyMode = "on" | "off" | "skipNext" | "skip" | "replica"
+
+/** A connection that follows this server's changes; what it is about is in `replication/`. */
+export interface AttachedReplica {
+  /** Bytes that it has yet to take, those kept for it elsewhere included. */
+  readonly waitingBytes: () => number
+}
 
 /** What a parked client waits for; the way to end the wait is in `dispatch/Blocking.ts`. */
 export interface Parked {
@@ -115,7 +128,8 @@ const queuedRequestBytes = ({ transaction }: Client): number =>
 /** Bytes that a connection takes: what every one does, requests not yet served or not complete, replies not yet sent. */
 export const memoryOf = (client: Client): { readonly queued: number; readonly total: number } => {
   const queued = queuedRequestBytes(client)
-  return { queued, total: connectionBytes + queued + client.queryBufferBytes() + client.outbox.queuedBytes() }
+  const waiting = client.replica?.waitingBytes() ?? client.outbox.queuedBytes()
+  return { queued, total: connectionBytes + queued + client.queryBufferBytes() + waiting }
 }
 
 /** Whether the other end of a connection is on this machine, by its address as `ClientOptions` has it. */
@@ -152,6 +166,7 @@ export class Client {
   noEvict = false
   noTouch = false
   monitor = false
+  replica: AttachedReplica | undefined
   transaction: Transaction | undefined
   /** Keys watched, and whether one of them has changed. Kept by `command/Watches.ts`. */
   readonly watched: Array<Watched> = []
@@ -214,6 +229,7 @@ export class Client {
   /** The flag letters of CLIENT LIST. */
   get flags(): string {
     let flags = ""
+    if (this.replica !== undefined) flags += "S"
     if (this.monitor) flags += "O"
     if (this.isSubscriber) flags += "P"
     if (this.transaction !== undefined) flags += "x"

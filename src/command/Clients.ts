@@ -76,7 +76,10 @@ const make = (clock: ClockService): ClientsService => {
     onForget: [],
     outputPeakPeriodMs: outputPeakPeriodDefaultMs,
     reclaim: (limitBytes) => {
-      const sizes = [...byId.values()].map((client) => ({ client, bytes: bufferBytes(client) }))
+      // redis-server does not count replicas among them.
+      const sizes = [...byId.values()].flatMap((client) =>
+        client.replica === undefined ? [{ client, bytes: bufferBytes(client) }] : [],
+      )
       let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
       if (total <= limitBytes) return 0
       sizes.sort((a, b) => b.bytes - a.bytes)

@@ -22,6 +22,7 @@ import { latencyCommands } from "./server/latency.ts"
 import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
 import { monitorCommands } from "./server/monitor.ts"
+import { replicationCommands } from "./server/replication.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
 import { standaloneCommands } from "./server/standalone.ts"
 import { waitingCommands } from "./server/waiting.ts"
@@ -54,6 +55,7 @@ export const families = [
   debugCommands,
   infoCommands,
   shutdownCommands,
+  replicationCommands,
   standaloneCommands,
   waitingCommands,
   lolwutCommands,

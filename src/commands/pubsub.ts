@@ -144,7 +144,10 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     channels: "one",
     args: [Arg.string("channel"), Arg.string("message")],
     parse: (args) => ({ channel: args.next(), message: args.next() }),
-    run: ({ channel, message }) => Either.right(Reply.int(pubsub.publish(channel, message))),
+    run: ({ channel, message }, ctx) => {
+      ctx.tellReplicas(ctx.argv)
+      return Either.right(Reply.int(pubsub.publish(channel, message)))
+    },
   })
 
   const spublish = Command.make({
@@ -159,7 +162,10 @@ export const pubsubCommands = Effect.map(PubSub, (pubsub) => {
     channels: "one",
     args: [Arg.string("shardchannel"), Arg.string("message")],
     parse: (args) => ({ channel: args.next(), message: args.next() }),
-    run: ({ channel, message }) => Either.right(Reply.int(pubsub.publishShard(channel, message))),
+    run: ({ channel, message }, ctx) => {
+      ctx.tellReplicas(ctx.argv)
+      return Either.right(Reply.int(pubsub.publishShard(channel, message)))
+    },
   })
 
   const pubsubChannels = Command.make({

@@ -91,7 +91,7 @@ const make = Effect.gen(function* () {
 
   const args = new Args()
   const timing = new Timing(clock, config, observers, args)
-  const gate = Gates.make({ acl, config, memory, persistence, scripts })
+  const gate = Gates.make({ acl, config, memory, persistence, replication, scripts })
   const blocking = Blocking.make(store, clock, {
     onUnblocked: (client, how) => {
       // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not. An error is counted as such.
@@ -332,7 +332,8 @@ const make = Effect.gen(function* () {
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
     const pause = clients.pause(store.now)
-    if (pause !== undefined && (pause.mode === "all" || mayWrite(client, entry))) return later(client)
+    if (pause !== undefined && client.replica === undefined && (pause.mode === "all" || mayWrite(client, entry)))
+      return later(client)
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       // What will not run is not kept.
       if (client.transaction.aborted || client.watchedChanged) return Reply.queued
@@ -385,7 +386,7 @@ const make = Effect.gen(function* () {
     },
     refused: rejected,
     outOfMemory: () => config.current.maxmemory !== 0 && !memory.reclaim(),
-    diskError: persistence.refusal,
+    writeError: () => persistence.refusal() ?? replication.refusal(),
   })
 
   /** A later part of a command that waited, as `Ctx.unit` offers it. */

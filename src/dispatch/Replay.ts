@@ -30,7 +30,7 @@ export const layer = Layer.effectDiscard(
       address: "",
       localAddress: "",
       db: store.databases[0]!,
-      outbox: { push: () => {}, queuedBytes: () => 0, close: () => {} },
+      outbox: { push: () => {}, queuedBytes: () => 0, close: () => {}, check: () => {}, onDrained: () => {} },
       now: clock.now(),
       authenticated: true,
     })

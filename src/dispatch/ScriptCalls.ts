@@ -25,8 +25,8 @@ export interface ScriptCallServices {
   readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
   /** Whether more memory is used than may be, and nothing can be evicted. */
   readonly outOfMemory: () => boolean
-  /** The error that writes get while the disk is in trouble. */
-  readonly diskError: () => CommandError | undefined
+  /** The error that writes get while the disk is in trouble, or there are too few replicas. */
+  readonly writeError: () => CommandError | undefined
 }
 
 const isError = (found: Entry | CommandError): found is CommandError => "code" in found
@@ -50,7 +50,7 @@ export const make =
       }
       if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
       if (mask & Flag.write) {
-        const error = services.diskError()
+        const error = services.writeError()
         if (error !== undefined) return error
       }
       if (outOfMemory && !rules.allowOom && !wrote && mask & Flag.denyoom) return OutOfMemory.error

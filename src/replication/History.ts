@@ -12,7 +12,8 @@ import { Backlog } from "./Backlog.ts"
 /** The second id of a history that has none. */
 export const noId = "0".repeat(40)
 
-const randomId = ({ below }: ChanceService): string => {
+/** 40 hex digits. */
+export const randomId = ({ below }: ChanceService): string => {
   let id = ""
   for (let i = 0; i < 10; i++) id += below(0x10000).toString(16).padStart(4, "0")
   return id
@@ -28,11 +29,15 @@ export class History {
   backlog: Backlog | undefined = undefined
   /** Called with each piece of the stream. */
   readonly followers: Array<(text: string) => void> = []
+  /** Called when the history has got another name, or become another one. */
+  readonly renamed: Array<() => void> = []
+  /**
+   * The database that the stream has selected; -1: whoever begins to read it here knows none. A replica notes here what its master's
+   * stream selects.
+   */
+  selected = -1
   private readonly chance: ChanceService
   private ownId: string | undefined
-  /** The database that the stream has selected; -1: whoever begins to read it here knows none. */
-  private selected = -1
-
   constructor(chance: ChanceService) {
     this.chance = chance
   }
@@ -60,6 +65,7 @@ export class History {
     this.secondOffset = this.offset + 1
     this.ownId = id
     this.selected = -1
+    this.tellRenamed()
   }
 
   /** Another server's history, with all its data, as of `offset`. */
@@ -70,15 +76,22 @@ export class History {
     this.secondOffset = -1
     this.selected = -1
     if (this.backlog !== undefined) this.backlog = new Backlog(this.backlog.size, offset)
+    this.tellRenamed()
+  }
+
+  private tellRenamed(): void {
+    for (let i = 0; i < this.renamed.length; i++) this.renamed[i]!()
+  }
+
+  /** Whether who has the history `id` up to the byte before `offset` can go on with what is kept here. */
+  continues(id: string, offset: number): boolean {
+    const name = id.toLowerCase()
+    const isThis = name === this.id || (name === this.secondId && offset <= this.secondOffset)
+    return isThis && this.backlog?.has(offset) === true
   }
 
   keep(bytes: number): void {
     this.backlog ??= new Backlog(bytes, this.offset)
-  }
-
-  /** What comes next has to say which database it is about. */
-  forgetSelected(): void {
-    this.selected = -1
   }
 
   /** Adds changes that belong together. */

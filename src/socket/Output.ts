@@ -87,6 +87,7 @@ export const make = (
   /** The longest that `out` became, since when (Unix ms). */
   const peak = { bytes: 0, sinceMs: 0 }
 
+  const onDrained: Array<() => void> = []
   const outbox: Outbox = {
     push: (message) => {
       if (life.closed) return
@@ -105,6 +106,8 @@ export const make = (
       limits.checkAll()
       limits.check()
     },
+    check: () => limits.check(),
+    onDrained: (listener) => void onDrained.push(listener),
     queuedBytes: () => out.length + transport.queuedBytes(),
     close: (how) => {
       client.closing = true
@@ -235,10 +238,17 @@ export const make = (
         unsent++
       }
     }
+    if (mode === "replica" && !Reply.isNone(reply)) return cutOffReplica()
     if (mode === "skipNext") client.replyMode = "skip"
     else if (mode === "skip") client.replyMode = "on"
     client.answerDue = false
     if (client.afterReply.length > 0) for (const message of client.afterReply.splice(0)) outbox.push(message)
+  }
+
+  /** As in redis-server, a replica is not answered: one that asks for something is none. */
+  const cutOffReplica = () => {
+    client.closing = true
+    transport.destroy()
   }
 
   const refuse = (error: ProtocolError) => {
@@ -246,7 +256,8 @@ export const make = (
     stats.countError(error.code)
   }
 
-  const isBehind = () => transport.queuedBytes() > outputHighWater
+  // What a replica says has to be heard however much is on its way to it.
+  const isBehind = () => client.replica === undefined && transport.queuedBytes() > outputHighWater
 
   const mustWait = (): boolean => {
     if (out.length > batchBytesMax) {
@@ -290,11 +301,16 @@ export const make = (
     )
   })
 
+  const drained = () => {
+    giveBack()
+    for (let i = 0; i < onDrained.length; i++) onDrained[i]!()
+  }
+
   const buffers = () => ({
     unsent: out.length,
     unsentPeak: Math.max(out.length, store.now - peak.sinceMs < clients.outputPeakPeriodMs ? peak.bytes : 0),
     queued: transport.queuedBytes(),
   })
 
-  return { client, answer, refuse, mustWait, isBehind, sendNow, send, flush, drained: giveBack, buffers }
+  return { client, answer, refuse, mustWait, isBehind, sendNow, send, flush, drained, buffers }
 }

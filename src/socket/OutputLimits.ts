@@ -56,7 +56,8 @@ export class OutputLimits {
   check(): void {
     const limit = this.limit()
     if (limit.hardBytes === 0 && limit.softBytes === 0) return
-    const queued = this.client.outbox.queuedBytes()
+    if (this.peer.isGone()) return
+    const queued = this.client.replica?.waitingBytes() ?? this.client.outbox.queuedBytes()
     if (limit.hardBytes > 0 && queued > limit.hardBytes) return this.peer.cutOff()
     if (limit.softBytes === 0 || queued <= limit.softBytes) {
       this.softSince = undefined
@@ -70,12 +71,13 @@ export class OutputLimits {
     this.isWatched = true
     later(endsAtMs, () => {
       this.isWatched = false
-      if (!this.peer.isGone()) this.check()
+      this.check()
     })
   }
 
   private limit(): OutputLimit {
     const limits = this.services.config.current.clientOutputBufferLimit
+    if (this.client.replica !== undefined) return limits.replica
     return this.client.isSubscriber ? limits.pubsub : limits.normal
   }
 
@@ -85,6 +87,7 @@ export class OutputLimits {
     const { maxmemory, maxmemoryClients } = config.current
     const clientsMax =
       typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
-    if (clientsMax > 0 && this.client.outbox.queuedBytes() > 0) stats.clientsEvicted += clients.reclaim(clientsMax)
+    if (clientsMax > 0 && this.client.replica === undefined && this.client.outbox.queuedBytes() > 0)
+      stats.clientsEvicted += clients.reclaim(clientsMax)
   }
 }

@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Context from "effect/Context"
 import * as Scope from "effect/Scope"
 import type { Values } from "../../src/config/Config.ts"
@@ -17,7 +19,9 @@ export interface LiveServer {
 export const start = async (options: Partial<Values> = {}): Promise<LiveServer> => {
   const scope = Effect.runSync(Scope.make())
   const context = await Effect.runPromise(
-    Layer.buildWithScope(Server.layer({ ...testSettings, port: 0, ...options }), scope),
+    Layer.buildWithScope(Server.layer({ ...testSettings, port: 0, ...options }), scope).pipe(
+      Logger.withMinimumLogLevel(LogLevel.Warning),
+    ),
   )
   return {
     port: Context.get(context, Listener).port,

@@ -137,6 +137,8 @@ export const formatReply = (reply: Reply, unordered = false): ReadonlyArray<stri
     return [`${sign}${groups.length}`, ...groups.flat()]
   }
   switch (reply._tag) {
+    case "Raw":
+      return [reply.bytes]
     case "Simple":
       return [`+${reply.value}`]
     case "Failure":

@@ -15,8 +15,9 @@ import { Registry } from "../../command/Registry.ts"
 import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 
-/** The types CLIENT LIST and KILL know; this server has no replicas, so nothing is one. */
-export const typeOf = (client: Client): string => (client.isSubscriber ? "pubsub" : "normal")
+/** The types CLIENT LIST and KILL know. */
+export const typeOf = (client: Client): string =>
+  client.replica !== undefined ? "replica" : client.isSubscriber ? "pubsub" : "normal"
 
 /** The next word as such a type. */
 export const clientType = (args: Args): string => {

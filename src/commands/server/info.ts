@@ -90,7 +90,7 @@ export const infoCommands = Effect.gen(function* () {
   const persistence = yield* Persistence
   const pubsub = yield* PubSub
   const registry = yield* Registry
-  const { info: replication } = yield* Replication
+  const replication = yield* Replication
   const stats = yield* Stats
   const store = yield* Store
   const tracking = yield* Tracking
@@ -130,7 +130,7 @@ export const infoCommands = Effect.gen(function* () {
     const all = [...clients.byId.values()]
     const buffers = all.map((client) => client.buffers(false))
     return [
-      ["connected_clients", all.length],
+      ["connected_clients", all.length - replication.replicas.all.length],
       ["cluster_connections", 0],
       ["maxclients", config.current.maxclients],
       [
@@ -156,6 +156,7 @@ export const infoCommands = Effect.gen(function* () {
     const [scriptBytes, interpreters] = [scripts.scriptBytes(), scripts.memoryBytes()]
     const interpreterBytes = interpreters.scripts + interpreters.functions
     const counted = memory.counted()
+    const replicationMemory = replication.memory()
     const { maxmemory, maxmemoryPolicy } = config.current
     const dataset = Math.max(0, used - startup)
     return [
@@ -200,10 +201,10 @@ export const infoCommands = Effect.gen(function* () {
       ["mem_fragmentation_ratio", (rss / used).toFixed(2)],
       ["mem_fragmentation_bytes", rss - used],
       ["mem_not_counted_for_evict", counted === undefined ? 0 : Math.max(0, used - counted)],
-      ["mem_replication_backlog", 0],
-      ["mem_total_replication_buffers", 0],
-      ["mem_clients_slaves", 0],
-      ["mem_clients_normal", clients.memoryBytes()],
+      ["mem_replication_backlog", replicationMemory.backlog],
+      ["mem_total_replication_buffers", replicationMemory.backlog + replicationMemory.kept],
+      ["mem_clients_slaves", replicationMemory.clients],
+      ["mem_clients_normal", clients.memoryBytes() - replicationMemory.clients],
       ["mem_cluster_links", 0],
       ["mem_aof_buffer", logBufferBytes(persistence)],
       ["mem_allocator", "v8"],
@@ -255,15 +256,15 @@ export const infoCommands = Effect.gen(function* () {
       ["total_net_input_bytes", stats.netInputBytes],
       ["total_net_output_bytes", stats.netOutputBytes],
       ["total_net_repl_input_bytes", 0],
-      ["total_net_repl_output_bytes", 0],
+      ["total_net_repl_output_bytes", replication.replicas.counts.bytes],
       ["instantaneous_input_kbps", rate.input],
       ["instantaneous_output_kbps", rate.output],
       ["instantaneous_input_repl_kbps", "0.00"],
       ["instantaneous_output_repl_kbps", "0.00"],
       ["rejected_connections", stats.connectionsRejected],
-      ["sync_full", 0],
-      ["sync_partial_ok", 0],
-      ["sync_partial_err", 0],
+      ["sync_full", replication.replicas.counts.full],
+      ["sync_partial_ok", replication.replicas.counts.partial],
+      ["sync_partial_err", replication.replicas.counts.refused],
       ["expired_keys", store.counters.expired],
       ["expired_stale_perc", "0.00"],
       ["expired_time_cap_reached_count", 0],
@@ -367,7 +368,7 @@ export const infoCommands = Effect.gen(function* () {
     memory: memoryFields,
     persistence: persistence.info,
     stats: statsFields,
-    replication,
+    replication: replication.info,
     cpu,
     modules: () => [],
     commandstats: commandStats,

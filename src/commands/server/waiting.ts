@@ -1,5 +1,5 @@
 /**
- * WAIT and WAITAOF: waiting until what the client changed is safe. There are no replicas, so only the log can say so.
+ * WAIT and WAITAOF: waiting until what the client changed is safe: on replicas, or in the log.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -9,7 +9,9 @@ import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
 import { Config } from "../../config/Config.ts"
 import { InvalidArgument } from "../../errors/CommandError.ts"
+import { WaitOnReplica } from "../../errors/ReplicationErrors.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
+import { Replication } from "../../replication/Replication.ts"
 
 const timeoutNotInteger = new InvalidArgument("timeout is not an integer or out of range")
 const timeoutNegative = new InvalidArgument("timeout is negative")
@@ -22,28 +24,34 @@ const timeoutOf = (args: Args): number => {
   return timeoutMs < 0 ? args.fail(timeoutNegative) : timeoutMs
 }
 
-const wait = Command.suspending({
-  name: "wait",
-  summary:
-    "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
-  since: "3.0.0",
-  group: "generic",
-  complexity: "O(1)",
-  arity: 3,
-  flags: "noscript",
-  acl: "connection",
-  tips: ["request_policy:all_shards", "response_policy:agg_min"],
-  args: [Arg.integer("numreplicas"), Arg.integer("timeout")],
-  parse: (args) => {
-    const replicas = args.int()
-    return { replicas, timeoutMs: timeoutOf(args) }
-  },
-  run: ({ replicas, timeoutMs }, ctx) => {
-    // No replica will ever acknowledge: nought are enough, or the time has to pass.
-    if (replicas <= 0) return Either.right(Reply.zero)
-    return ctx.wait({ keys: [], timeoutMs, attempt: () => Either.right(undefined), onTimeout: Reply.zero })
-  },
-})
+const wait = Effect.map(Replication, (replication) =>
+  Command.suspending({
+    name: "wait",
+    summary:
+      "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
+    since: "3.0.0",
+    group: "generic",
+    complexity: "O(1)",
+    arity: 3,
+    flags: "noscript",
+    acl: "connection",
+    tips: ["request_policy:all_shards", "response_policy:agg_min"],
+    args: [Arg.integer("numreplicas"), Arg.integer("timeout")],
+    parse: (args) => {
+      const replicas = args.int()
+      return { replicas, timeoutMs: timeoutOf(args) }
+    },
+    run: ({ replicas: wanted, timeoutMs }, ctx) => {
+      if (replication.role._tag === "Replica") return Either.left(WaitOnReplica.error)
+      const { replicas } = replication
+      const offset = ctx.client.replicatedTo
+      const answer = () => Reply.int(replicas.ackedBy(offset))
+      if (ctx.nested || replicas.ackedBy(offset) >= wanted) return Either.right(answer())
+      const waited = ctx.wait({ keys: [], timeoutMs, attempt: () => Either.right(undefined), onTimeout: Reply.zero })
+      return Effect.map(Effect.raceFirst(waited, replicas.whenAcked(offset, wanted)), answer)
+    },
+  }),
+)
 
 /** Since Redis 7.2: recorded from 8.0.2. */
 const waitaof = Effect.gen(function* () {
@@ -85,4 +93,4 @@ const waitaof = Effect.gen(function* () {
   })
 })
 
-export const waitingCommands = Effect.map(waitaof, (one) => [wait, one])
+export const waitingCommands = Effect.all([wait, waitaof])

@@ -1,0 +1,138 @@
+/**
+ * A replica that is attached to this server: how far its synchronization has come, and what it has said.
+ *
+ * The idea to hold: from the instant of its snapshot on a replica gets every byte of the stream. As long as the snapshot is on its way
+ * they are kept for it, and follow then. Who takes a snapshot that ends with a mark reads on to the mark in pieces that may be longer
+ * than that, so the stream waits until it has acknowledged the snapshot.
+ */
+import * as Reply from "../codec/Reply.ts"
+import type { AttachedReplica, Client } from "../command/Client.ts"
+
+/** What a connection has told of itself with REPLCONF before it asks to be a replica. */
+export class Handshake {
+  /** Where the replica listens; 0 and "": it did not say. */
+  port = 0
+  address = ""
+  /** Takes a snapshot that ends with a mark, instead of one whose length comes first. */
+  takesMark = false
+  /** Knows that a history can change its name. */
+  knowsRenaming = false
+  /** Wants no more than the snapshot. */
+  snapshotOnly = false
+  /** Wants only these parts in it. */
+  parts: ReadonlyArray<"functions"> | undefined = undefined
+}
+
+/** waiting: for a snapshot to begin; sending: it goes out; online: the stream goes out. */
+export type Stage = "waiting" | "sending" | "online"
+
+/** How INFO calls them. */
+const stageNames = { waiting: "wait_bgsave", sending: "send_bulk", online: "online" } as const
+
+/** More text than this that waits for a snapshot to end comes near the longest string there can be. */
+const keptCharsMax = 256 * 1024 * 1024
+
+export class Replica implements AttachedReplica {
+  readonly client: Client
+  readonly handshake: Handshake
+  /** Whether it asked with PSYNC: then it is told its offset, and acknowledges. */
+  readonly acknowledges: boolean
+  stage: Stage = "waiting"
+  /** Since when it waits, Unix ms. */
+  readonly sinceMs: number
+  /** How far it has taken the stream, as far as it has said, and when it last said something. */
+  ackedOffset = 0
+  ackedAtMs: number
+  /** When it last took something of the snapshot. */
+  progressAtMs: number
+  isGone = false
+  /** The stream goes out only once it has acknowledged the snapshot. */
+  private startsOnAck = false
+  private kept = ""
+
+  constructor(client: Client, handshake: Handshake, acknowledges: boolean, now: number) {
+    this.client = client
+    this.handshake = handshake
+    this.acknowledges = acknowledges
+    this.sinceMs = this.ackedAtMs = this.progressAtMs = now
+  }
+
+  /** What waits for it, the snapshot apart, which goes out at its own pace. */
+  waitingBytes(): number {
+    return this.stage === "sending" ? this.kept.length : this.kept.length + this.client.outbox.queuedBytes()
+  }
+
+  /** Bytes kept because its snapshot is on the way. */
+  get keptBytes(): number {
+    return this.kept.length
+  }
+
+  send(text: string): void {
+    this.client.outbox.push(Reply.raw(text))
+  }
+
+  /** The next piece of the stream; `message` is made of `text`, once for all replicas. */
+  follow(text: string, message: Reply.Reply): void {
+    if (this.stage === "online" && !this.startsOnAck) return this.client.outbox.push(message)
+    if (this.stage === "waiting" || this.handshake.snapshotOnly) return
+    this.kept += text
+    if (this.kept.length > keptCharsMax) this.client.outbox.close("now")
+    else this.client.outbox.check()
+  }
+
+  /** The instant of its snapshot. */
+  begin(id: string, offset: number, now: number): void {
+    this.stage = "sending"
+    this.progressAtMs = now
+    if (this.acknowledges) this.send(`+FULLRESYNC ${id} ${offset}\r\n`)
+  }
+
+  /** All of the snapshot is on its way. */
+  finish(now: number): void {
+    // That was all it wanted.
+    if (this.handshake.snapshotOnly) return this.client.outbox.close("afterReplies")
+    this.ackedAtMs = now
+    this.stage = "online"
+    this.startsOnAck = this.handshake.takesMark
+    if (!this.startsOnAck) this.release()
+  }
+
+  /** Goes on from where it was. */
+  resume(text: string, now: number): void {
+    this.stage = "online"
+    this.ackedAtMs = now
+    if (text !== "") this.send(text)
+  }
+
+  acknowledge(offset: number, now: number): void {
+    this.ackedAtMs = now
+    if (offset > this.ackedOffset) this.ackedOffset = offset
+    if (this.stage !== "online" || !this.startsOnAck) return
+    this.startsOnAck = false
+    this.release()
+  }
+
+  private release(): void {
+    const { kept } = this
+    this.kept = ""
+    if (kept !== "") this.send(kept)
+  }
+
+  /** Whole seconds since it last said something. */
+  lagSeconds(now: number): number {
+    return Math.floor((now - this.ackedAtMs) / 1000)
+  }
+
+  /** Where it says that clients find it, or where its connection comes from. */
+  get host(): string {
+    const { client, handshake } = this
+    return handshake.address || client.address.slice(0, client.address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1")
+  }
+
+  /** The value of its line in INFO. */
+  describe(now: number): string {
+    const { handshake, host, stage } = this
+    const offset = `offset=${this.ackedOffset},lag=${stage === "online" ? this.lagSeconds(now) : 0}`
+    return `ip=${host},port=${handshake.port},state=${stageNames[stage]},${offset}`
+  }
+}
