@@ -356,7 +356,7 @@ describe("the stream", () => {
     withServer(
       (client) =>
         Effect.gen(function* () {
-          yield* run(client, "CONFIG", "SET", "client-output-buffer-limit", "replica 100kb 0 0")
+          yield* run(client, "CONFIG", "SET", "client-output-buffer-limit", "replica 10kb 0 0")
           const reading = yield* online
           const slow = yield* online
           slow.peer.setPaused(true)
@@ -368,13 +368,14 @@ describe("the stream", () => {
           yield* turns
           const closed = () => [reading, slow, waiting].map(({ isClosed }) => isClosed())
           expect(closed()).toEqual([false, false, false])
-          expect(Number(yield* field(client, "memory", "mem_total_replication_buffers"))).toBeGreaterThan(1_100_000)
+          expect(Number(yield* field(client, "memory", "mem_total_replication_buffers"))).toBeGreaterThan(180_000)
           for (let i = 0; i < 9; i++) yield* run(client, "SET", "k", "v".repeat(10_000))
           yield* turns
           expect(closed()).toEqual([false, true, true])
           expect(yield* field(client, "stats", "client_output_buffer_limit_disconnections")).toBe("2")
         }),
-      settings,
+      // What the backlog holds is never too much.
+      { ...settings, replBacklogSize: 100_000 },
     ),
   )
 })
@@ -450,6 +451,25 @@ describe("WAIT", () => {
     ),
   )
 
+  it.effect("WAITAOF asks for what they have on their disks, which those since 7.2 tell", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const replica = yield* online
+          yield* run(client, "SET", "k", "v")
+          const end = yield* field(client, "replication", "master_repl_offset")
+          const waited = client.run("WAITAOF", "0", "1", "0")
+          yield* turns
+          replica.send("REPLCONF", "ACK", String(end))
+          yield* turns
+          expect(client.arrived()).toEqual([])
+          replica.send("REPLCONF", "ACK", String(end), "FACK", String(end))
+          expect(yield* Effect.promise(() => waited)).toMatchObject({ values: [{ value: 0 }, { value: 1 }] })
+        }),
+      settings,
+    ),
+  )
+
   it.effect("tells at once in a transaction", () =>
     withServer(
       (client) =>
@@ -459,6 +479,26 @@ describe("WAIT", () => {
           yield* run(client, "SET", "k", "v")
           yield* run(client, "WAIT", "1", "0")
           expect(yield* run(client, "EXEC")).toMatchObject({ values: [{ value: "OK" }, { value: 1 }] })
+        }),
+      settings,
+    ),
+  )
+})
+
+describe("settings and counters", () => {
+  it.effect("the backlog changes its size, and CONFIG RESETSTAT begins to count anew", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const replica = yield* online
+          for (let i = 0; i < 3; i++) yield* run(client, "SET", "k", "v".repeat(10_000))
+          yield* run(client, "CONFIG", "SET", "repl-backlog-size", "20000")
+          expect(yield* info(client, "replication")).toMatch(/_size:20000\r\n.*\r\nrepl_backlog_histlen:20000\r\n/)
+          expect(Number(yield* field(client, "stats", "total_net_repl_output_bytes"))).toBeGreaterThan(30_000)
+          expect(yield* field(client, "stats", "sync_full")).toBe("1")
+          yield* run(client, "CONFIG", "RESETSTAT")
+          expect(yield* field(client, "stats", "sync_full")).toBe("0")
+          expect(replica.isClosed()).toBe(false)
         }),
       settings,
     ),

@@ -2,7 +2,7 @@
  * A real redis-server as a replica of this server: it takes our snapshot and our stream, goes on after its link broke, and holds the
  * same as we do, whatever was done meanwhile.
  */
-import { spawnSync } from "node:child_process"
+import { execFile, spawn, spawnSync } from "node:child_process"
 import { readFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -133,9 +133,19 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
     const directory = mkdtempSync(join(tmpdir(), "tiny-redis-rdb-"))
     ends.push(() => rmSync(directory, { recursive: true }))
     const file = join(directory, "dump.rdb")
-    const { execFile } = await import("node:child_process")
     await new Promise((resolve) => execFile("redis-cli", ["-p", String(ours.port), "--rdb", file], resolve))
     expect(spawnSync("redis-check-rdb", [file]).stdout.toString()).toContain("RDB looks OK")
     expect(readFileSync(file).latin1Slice(0, 5)).toBe("REDIS")
+  })
+
+  it("redis-cli --replica shows the stream", async () => {
+    const child = spawn("redis-cli", ["-p", String(ours.port), "--replica"])
+    ends.push(() => child.kill("SIGKILL"))
+    let output = ""
+    child.stdout.on("data", (chunk) => (output += String(chunk)))
+    await until(() => isOnline(master))
+    await master.run("SET", "k", "v")
+    await until(async () => output.includes('"SET","k","v"'))
+    expect(output).toContain('"SET","k","v"')
   })
 })

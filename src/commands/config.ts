@@ -13,6 +13,7 @@ import { Stats, type StatsService } from "../command/Stats.ts"
 import { Config, type ConfigService } from "../config/Config.ts"
 import { SyntaxError } from "../errors/CommandError.ts"
 import { Persistence, type PersistenceService } from "../persistence/Persistence.ts"
+import { Replication, type ReplicationService } from "../replication/Replication.ts"
 
 /** An `Either` stays one, so that the answer needs no fiber. */
 const okAfter = <E>(done: Effect.Effect<void, E>): Effect.Effect<Reply.Reply, E> =>
@@ -55,7 +56,12 @@ const set = (config: ConfigService) =>
     run: (pairs, { client }) => okAfter(config.set(pairs, { local: isLocal(client) })),
   })
 
-const resetstat = (registry: RegistryService, stats: StatsService, persistence: PersistenceService) =>
+const resetstat = (
+  registry: RegistryService,
+  stats: StatsService,
+  persistence: PersistenceService,
+  replication: ReplicationService,
+) =>
   Command.make({
     name: "config|resetstat",
     summary: "Reset the stats returned by INFO",
@@ -67,6 +73,7 @@ const resetstat = (registry: RegistryService, stats: StatsService, persistence: 
     parse: () => undefined,
     run: (_, { store }) => {
       stats.reset()
+      replication.replicas.resetCounts()
       registry.resetStats()
       persistence.resetCounts()
       Object.assign(store.counters, {
@@ -124,6 +131,7 @@ const helpText = Reply.array(
 export const configCommands = Effect.gen(function* () {
   const config = yield* Config
   const registry = yield* Registry
+  const replication = yield* Replication
   const stats = yield* Stats
   const persistence = yield* Persistence
   return [
@@ -135,7 +143,13 @@ export const configCommands = Effect.gen(function* () {
       complexity: "Depends on subcommand.",
       arity: -2,
       flags: "",
-      subcommands: [rewrite(config), get(config), resetstat(registry, stats, persistence), help, set(config)],
+      subcommands: [
+        rewrite(config),
+        get(config),
+        resetstat(registry, stats, persistence, replication),
+        help,
+        set(config),
+      ],
     }),
   ]
 })

@@ -29,8 +29,8 @@ export type Stage = "waiting" | "sending" | "online"
 /** How INFO calls them. */
 const stageNames = { waiting: "wait_bgsave", sending: "send_bulk", online: "online" } as const
 
-/** More text than this that waits for a snapshot to end comes near the longest string there can be. */
-const keptCharsMax = 256 * 1024 * 1024
+/** What is kept is joined up to this: many small strings take more memory, and one of all may become longer than a string can be. */
+const keptPieceChars = 1024 * 1024
 
 export class Replica implements AttachedReplica {
   readonly client: Client
@@ -40,15 +40,20 @@ export class Replica implements AttachedReplica {
   stage: Stage = "waiting"
   /** Since when it waits, Unix ms. */
   readonly sinceMs: number
-  /** How far it has taken the stream, as far as it has said, and when it last said something. */
+  /** How far it has taken the stream, as far as it has said. */
   ackedOffset = 0
+  /** How far it has it on its disk. */
+  syncedOffset = 0
+  /** When it last said so. */
   ackedAtMs: number
   /** When it last took something of the snapshot. */
   progressAtMs: number
   isGone = false
   /** The stream goes out only once it has acknowledged the snapshot. */
   private startsOnAck = false
-  private kept = ""
+  private kept: Array<string> = []
+  /** Bytes kept because its snapshot is on the way. */
+  keptBytes = 0
 
   constructor(client: Client, handshake: Handshake, acknowledges: boolean, now: number) {
     this.client = client
@@ -59,12 +64,7 @@ export class Replica implements AttachedReplica {
 
   /** What waits for it, the snapshot apart, which goes out at its own pace. */
   waitingBytes(): number {
-    return this.stage === "sending" ? this.kept.length : this.kept.length + this.client.outbox.queuedBytes()
-  }
-
-  /** Bytes kept because its snapshot is on the way. */
-  get keptBytes(): number {
-    return this.kept.length
+    return this.stage === "sending" ? this.keptBytes : this.keptBytes + this.client.outbox.queuedBytes()
   }
 
   send(text: string): void {
@@ -75,9 +75,12 @@ export class Replica implements AttachedReplica {
   follow(text: string, message: Reply.Reply): void {
     if (this.stage === "online" && !this.startsOnAck) return this.client.outbox.push(message)
     if (this.stage === "waiting" || this.handshake.snapshotOnly) return
-    this.kept += text
-    if (this.kept.length > keptCharsMax) this.client.outbox.close("now")
-    else this.client.outbox.check()
+    const { kept } = this
+    const last = kept.length - 1
+    if (last >= 0 && kept[last]!.length + text.length <= keptPieceChars) kept[last] += text
+    else kept.push(text)
+    this.keptBytes += text.length
+    this.client.outbox.check()
   }
 
   /** The instant of its snapshot. */
@@ -104,9 +107,10 @@ export class Replica implements AttachedReplica {
     if (text !== "") this.send(text)
   }
 
-  acknowledge(offset: number, now: number): void {
+  acknowledge(offset: number, synced: number, now: number): void {
     this.ackedAtMs = now
     if (offset > this.ackedOffset) this.ackedOffset = offset
+    if (synced > this.syncedOffset) this.syncedOffset = synced
     if (this.stage !== "online" || !this.startsOnAck) return
     this.startsOnAck = false
     this.release()
@@ -114,8 +118,9 @@ export class Replica implements AttachedReplica {
 
   private release(): void {
     const { kept } = this
-    this.kept = ""
-    if (kept !== "") this.send(kept)
+    this.kept = []
+    this.keptBytes = 0
+    for (const piece of kept) this.send(piece)
   }
 
   /** Whole seconds since it last said something. */

@@ -17,8 +17,12 @@ import { Handshake, Replica } from "./Replica.ts"
 const ping = request(["PING"])
 const getAck = request(["REPLCONF", "GETACK", "*"])
 
+/** What a replica has done with the stream: taken it, or brought it to its disk. */
+export type Done = "taken" | "synced"
+
 interface Waiter {
   readonly offset: number
+  readonly done: Done
   readonly replicas: number
   readonly wake: () => void
 }
@@ -123,28 +127,35 @@ export class Replicas {
     for (let i = 0; i < all.length; i++) all[i]!.follow(text, message)
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.counts = { full: 0, partial: 0, refused: 0, bytes: 0 }
+  }
+
   // ----- acknowledgements
 
-  acknowledge(client: Client, offset: number): void {
-    this.of(client)?.acknowledge(offset, this.services.clock.now())
+  acknowledge(client: Client, offset: number, synced: number): void {
+    this.of(client)?.acknowledge(offset, synced, this.services.clock.now())
     if (this.waiters.length === 0) return
     const { waiters } = this
-    this.waiters = waiters.filter((waiter) => this.ackedBy(waiter.offset) < waiter.replicas)
+    this.waiters = waiters.filter(({ offset: end, done, replicas }) => this.ackedBy(end, done) < replicas)
     for (const waiter of waiters) if (!this.waiters.includes(waiter)) waiter.wake()
   }
 
   /** How many replicas are known to have the stream up to `offset`. */
-  ackedBy(offset: number): number {
+  ackedBy(offset: number, done: Done = "taken"): number {
     let count = 0
-    for (const { stage, ackedOffset } of this.all) if (stage === "online" && ackedOffset >= offset) count++
+    for (const { stage, ackedOffset, syncedOffset } of this.all) {
+      if (stage === "online" && (done === "taken" ? ackedOffset : syncedOffset) >= offset) count++
+    }
     return count
   }
 
   /** Ends when so many replicas have said that they have the stream up to `offset`; asks them to. */
-  whenAcked(offset: number, replicas: number): Effect.Effect<void> {
+  whenAcked(offset: number, replicas: number, done: Done = "taken"): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (this.ackedBy(offset) >= replicas) return resume(Effect.void)
-      const waiter: Waiter = { offset, replicas, wake: () => resume(Effect.void) }
+      if (this.ackedBy(offset, done) >= replicas) return resume(Effect.void)
+      const waiter: Waiter = { offset, done, replicas, wake: () => resume(Effect.void) }
       this.waiters.push(waiter)
       if (this.all.length > 0 && this.services.isMaster()) this.services.history.feed(getAck)
       return Effect.sync(() => {

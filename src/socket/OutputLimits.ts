@@ -77,8 +77,16 @@ export class OutputLimits {
 
   private limit(): OutputLimit {
     const limits = this.services.config.current.clientOutputBufferLimit
-    if (this.client.replica !== undefined) return limits.replica
+    if (this.client.replica !== undefined) return this.replicaLimit()
     return this.client.isSubscriber ? limits.pubsub : limits.normal
+  }
+
+  /** As in redis-server, what a replica may ask for after its link broke is never too much. */
+  private replicaLimit(): OutputLimit {
+    const { clientOutputBufferLimit, replBacklogSize } = this.services.config.current
+    const { hardBytes, softBytes, softSeconds } = clientOutputBufferLimit.replica
+    const atLeast = (bytes: number) => (bytes === 0 ? 0 : Math.max(bytes, replBacklogSize))
+    return { hardBytes: atLeast(hardBytes), softBytes: atLeast(softBytes), softSeconds }
   }
 
   /** Ends the clients that hold most, if output that has not left brings all of them beyond maxmemory-clients. */

@@ -75,8 +75,9 @@ export const replicationCommands = Effect.map(Replication, (replication) => {
     const value = parseSafeInteger(text)
     return value === undefined ? Either.left(NotInteger.error) : Either.right(value)
   }
-  /** One option of REPLCONF. Gives whether it is answered. */
-  const configure = (client: Client, option: string, value: string): Either.Either<boolean, CommandError> => {
+  /** One option of REPLCONF, and what is behind it. Gives whether it is answered. */
+  const configure = (client: Client, words: ReadonlyArray<string>): Either.Either<boolean, CommandError> => {
+    const [option, value, next, further] = words as readonly [string, string, string?, string?]
     const handshake = replicas.handshake(client)
     switch (option.toLowerCase()) {
       case "listening-port":
@@ -111,7 +112,12 @@ export const replicationCommands = Effect.map(Replication, (replication) => {
         return Either.right(true)
       }
       case "ack":
-        replicas.acknowledge(client, parseSafeInteger(value) ?? 0)
+        // Since Redis 7.2 also what it has on its disk.
+        replicas.acknowledge(
+          client,
+          parseSafeInteger(value) ?? 0,
+          next?.toLowerCase() === "fack" ? (parseSafeInteger(further!) ?? 0) : 0,
+        )
         return Either.right(false)
       // Only a replica answers it, and its master's stream does not come by here.
       case "getack":
@@ -134,7 +140,7 @@ export const replicationCommands = Effect.map(Replication, (replication) => {
     run: (words, { client }) => {
       if (words.length % 2 === 1) return Either.left(SyntaxError.error)
       for (let i = 0; i < words.length; i += 2) {
-        const answered = configure(client, words[i]!, words[i + 1]!)
+        const answered = configure(client, words.slice(i, i + 4))
         if (Either.isLeft(answered)) return Either.left(answered.left)
         if (!answered.right) return Either.right(Reply.none)
       }

@@ -57,6 +57,7 @@ const wait = Effect.map(Replication, (replication) =>
 const waitaof = Effect.gen(function* () {
   const { current } = yield* Config
   const persistence = yield* Persistence
+  const replication = yield* Replication
   return Command.suspending({
     name: "waitaof",
     summary:
@@ -78,16 +79,19 @@ const waitaof = Effect.gen(function* () {
     },
     run: ({ local, replicas, timeoutMs }, ctx) => {
       if (local > 0 && !current.appendonly) return Either.left(noLog)
-      const { loggedTo } = ctx.client
+      const { loggedTo, replicatedTo } = ctx.client
+      const replicated = () => replication.replicas.ackedBy(replicatedTo, "synced")
       const synced = () => (current.appendonly && persistence.isSynced(loggedTo) ? 1 : 0)
-      const answer = () => Reply.array([Reply.int(synced()), Reply.zero])
-      if (ctx.nested || (synced() >= local && replicas === 0)) return Either.right(answer())
+      const answer = () => Reply.array([Reply.int(synced()), Reply.int(replicated())])
+      if (ctx.nested || (synced() >= local && replicated() >= replicas)) return Either.right(answer())
       const waited = ctx.wait({ keys: [], timeoutMs, attempt: () => Either.right(undefined), onTimeout: Reply.zero })
       const outcome = Effect.suspend(() =>
         local > 0 && !current.appendonly ? Effect.fail(noLog) : Effect.succeed(answer()),
       )
-      // What no replica acknowledges only ends with the time.
-      const enough = replicas > 0 ? Effect.never : persistence.whenSynced(loggedTo)
+      const enough = Effect.zipRight(
+        local > 0 ? persistence.whenSynced(loggedTo) : Effect.void,
+        replication.replicas.whenAcked(replicatedTo, replicas, "synced"),
+      )
       return Effect.zipRight(Effect.raceFirst(waited, enough), outcome)
     },
   })
