@@ -232,13 +232,14 @@ export const make = (
   const answer = (reply: Reply.Reply) => {
     const mode = client.replyMode
     // What tells of a subscription is a message, and CLIENT REPLY is about answers.
-    if (mode === "on" || Reply.isPushed(reply)) {
+    if (mode === "replica") {
+      if (!Reply.isNone(reply)) return cutOffReplica()
+    } else if (mode === "on" || Reply.isPushed(reply)) {
       if (!(reply instanceof Reply.LongBulk) || !sendAsBytes(reply)) {
         append(reply)
         unsent++
       }
     }
-    if (mode === "replica" && !Reply.isNone(reply)) return cutOffReplica()
     if (mode === "skipNext") client.replyMode = "skip"
     else if (mode === "skip") client.replyMode = "on"
     client.answerDue = false

@@ -80,6 +80,8 @@ const reply = Command.make({
           ? ("skip" as const)
           : args.fail(SyntaxError.error),
   run: (mode, { client }) => {
+    // The answer ends it.
+    if (client.replica !== undefined) return Either.right(Reply.ok)
     if (mode === "on") {
       client.replyMode = "on"
       return Either.right(Reply.ok)

@@ -113,6 +113,8 @@ const withServices = Effect.gen(function* () {
     acl: "connection",
     parse: () => undefined,
     run: (_, { client, store }) => {
+      // The answer ends it.
+      if (client.replica !== undefined) return Either.right(resetReply)
       clients.forget(client)
       client.transaction = undefined
       client.monitor = false
