@@ -1,6 +1,7 @@
 /** The command families, in the order in which COMMAND lists them. A new family is a file or folder here and a line in this list. */
 import { aclCommands } from "./acl.ts"
 import { bitmapCommands } from "./bitmaps/index.ts"
+import { clusterCommands } from "./cluster.ts"
 import { configCommands } from "./config.ts"
 import { clientCommands } from "./connection/client.ts"
 import { connectionCommands } from "./connection/connection.ts"
@@ -21,10 +22,10 @@ import { infoCommands } from "./server/info.ts"
 import { latencyCommands } from "./server/latency.ts"
 import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
+import { moduleCommands } from "./server/module.ts"
 import { monitorCommands } from "./server/monitor.ts"
 import { replicationCommands } from "./server/replication.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
-import { standaloneCommands } from "./server/standalone.ts"
 import { waitingCommands } from "./server/waiting.ts"
 import { slowlogCommands } from "./server/slowlog.ts"
 import { setCommands } from "./sets/index.ts"
@@ -56,7 +57,8 @@ export const families = [
   infoCommands,
   shutdownCommands,
   replicationCommands,
-  standaloneCommands,
+  clusterCommands,
+  moduleCommands,
   waitingCommands,
   lolwutCommands,
   latencyCommands,
