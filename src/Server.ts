@@ -26,11 +26,14 @@ import * as Replay from "./dispatch/Replay.ts"
 import * as Files from "./persistence/Files.ts"
 import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
+import { Following } from "./replication/Following.ts"
+import { Connector } from "./replication/link/Connector.ts"
 import { Replication } from "./replication/Replication.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
 import type { ScriptEngine } from "./scripting/ScriptEngine.ts"
 import { Tracking } from "./pubsub/Tracking.ts"
+import * as Connecting from "./socket/Connecting.ts"
 import { Listener } from "./socket/Listener.ts"
 import { layerMemory as layerSocketMemory } from "./socket/MemorySocket.ts"
 import { Socket } from "./socket/Socket.ts"
@@ -79,6 +82,8 @@ export interface Parts<E = never, R = never> {
   readonly persistence?: Layer.Layer<Persistence, E, R | Config | Clock | Chance | Store>
   /** `Replication.layerNoop` leaves replicas out. */
   readonly replication?: Layer.Layer<Replication, E, R | Config | Clock | Chance | Clients | Store>
+  /** How a replica comes to its master. */
+  readonly connector?: Layer.Layer<Connector, E, R | Config>
   /** `Acl.layerAllowAll` leaves users and passwords out. */
   readonly acl?: Layer.Layer<Acl, E, R | Config | Clock | Clients>
   /** `ScriptEngine.layerNoop` leaves scripting out. */
@@ -112,7 +117,8 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp), or(parts.acl, Acl.layer))),
-    Layer.provideMerge(or(parts.replication, Replication.layer)),
+    Layer.provideMerge(Following.layer),
+    Layer.provideMerge(Layer.mergeAll(or(parts.replication, Replication.layer), or(parts.connector, Connecting.layer))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),
     Layer.provideMerge(bookkeeping),
@@ -141,10 +147,10 @@ export const layerTest = <E = never, R = never>(
   options: Partial<Values> = {},
   parts: Omit<Parts<E, R>, "socket"> = {},
 ) =>
-  core(parts, or(parts.persistence, Persistence.layerNoop)).pipe(
-    Layer.provideMerge(layerSocketMemory),
-    Layer.provideMerge(Config.layer(options)),
-  )
+  core(
+    { ...parts, connector: or(parts.connector, Connector.layerNoop) },
+    or(parts.persistence, Persistence.layerNoop),
+  ).pipe(Layer.provideMerge(layerSocketMemory), Layer.provideMerge(Config.layer(options)))
 
 /** Runs a server until SHUTDOWN asks it to stop or it is interrupted, then takes it down in order. */
 export const launch = <E, R>(server: Layer.Layer<Shutdown, E, R>): Effect.Effect<void, E, R> =>

@@ -5,7 +5,7 @@
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { Damaged } from "../src/persistence/rdb/Format.ts"
-import { Payload, type Sink } from "../src/replication/Payload.ts"
+import { Payload, type Sink } from "../src/replication/link/Payload.ts"
 
 const snapshot = "REDIS0011 what a snapshot holds, in which the $EOF: of a header may stand, and its end."
 const mark = "0123456789abcdef0123456789abcdef01234567"

@@ -80,8 +80,11 @@ export interface Parked {
   readonly timed: boolean
   /** How long its command had run before it began to wait. */
   micros: number
-  /** Ends the wait: as if its time had passed, with the UNBLOCKED error, or because nobody is there to be answered. */
-  readonly unblock: (how: "timeout" | "error" | "closed") => void
+  /**
+   * Ends the wait: as if its time had passed, with the UNBLOCKED error, because nobody is there to be answered, or because this server has
+   * become a replica, which ends the connection too.
+   */
+  readonly unblock: (how: "timeout" | "error" | "closed" | "demoted") => void
 }
 
 export interface Tracking {
@@ -167,6 +170,8 @@ export class Client {
   noTouch = false
   monitor = false
   replica: AttachedReplica | undefined
+  /** It is this server's master, whose changes are applied here. */
+  isMaster = false
   transaction: Transaction | undefined
   /** Keys watched, and whether one of them has changed. Kept by `command/Watches.ts`. */
   readonly watched: Array<Watched> = []
@@ -231,6 +236,7 @@ export class Client {
     let flags = ""
     if (this.replica !== undefined) flags += "S"
     if (this.monitor) flags += "O"
+    if (this.isMaster) flags += "M"
     if (this.isSubscriber) flags += "P"
     if (this.transaction !== undefined) flags += "x"
     if (this.blocked) flags += "b"

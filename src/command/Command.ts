@@ -66,6 +66,8 @@ export interface Ctx {
 /** What a script may do. */
 export interface ScriptRules {
   readonly readOnly: boolean
+  /** It says itself what it does (Redis 7's flags): that it does not write, and that it may run where data is out of date. */
+  readonly declared: { readonly noWrites: boolean; readonly allowStale: boolean } | undefined
   /** It may call commands that need memory when there is none. */
   readonly allowOom: boolean
 }
@@ -80,6 +82,8 @@ export interface ScriptCalls {
   readonly setReplication: (flags: number) => void
   /** Whether a command that writes was called. */
   readonly wrote: () => boolean
+  /** Why nothing of it may run: this server is a replica that is out of date, or not to be written to. */
+  readonly refusal: CommandError | undefined
   /** Whether there was too little memory when the script began. */
   readonly outOfMemory: boolean
 }

@@ -122,7 +122,7 @@ const restoreMeta = {
 
 const run =
   (config: ConfigService) =>
-  (request: Restore, { db, now, argv, propagateAs }: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
+  (request: Restore, { db, now, argv, store, propagateAs }: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
     const { key, replace } = request
     const exists = db.write(key) !== undefined
     if (exists && !replace) return Either.left(BusyKey.error)
@@ -134,7 +134,8 @@ const run =
     const value = Payload.read(bytes, config.current)
     if (value === undefined) return Either.left(BadPayload.format)
     const deadline = ttl === 0 ? undefined : request.absolute ? ttl : now + ttl
-    if (deadline !== undefined && deadline <= now) {
+    // A replayed log, and a master, say themselves when a key goes.
+    if (deadline !== undefined && deadline <= now && store.expire) {
       if (exists) {
         db.remove(key)
         db.changed(key, EventClass.generic, "del")

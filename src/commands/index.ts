@@ -24,6 +24,7 @@ import { lolwutCommands } from "./server/lolwut.ts"
 import { memoryCommands } from "./server/memory.ts"
 import { moduleCommands } from "./server/module.ts"
 import { monitorCommands } from "./server/monitor.ts"
+import { replicaofCommands } from "./server/replicaof.ts"
 import { replicationCommands } from "./server/replication.ts"
 import { shutdownCommands } from "./server/shutdown.ts"
 import { waitingCommands } from "./server/waiting.ts"
@@ -57,6 +58,7 @@ export const families = [
   infoCommands,
   shutdownCommands,
   replicationCommands,
+  replicaofCommands,
   clusterCommands,
   moduleCommands,
   waitingCommands,

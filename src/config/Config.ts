@@ -69,6 +69,8 @@ export interface ConfigService {
     pairs: ReadonlyArray<readonly [name: string, value: string]>,
     options?: { readonly local: boolean },
   ) => Effect.Effect<void, UnknownOption | SettingRefused>
+  /** Notes what a command has changed that is a setting too (REPLICAOF), without telling anybody. */
+  readonly note: <Name extends keyof Values>(property: Name, value: Values[Name]) => void
   /** Calls `handler` once for each CONFIG SET that changes one of the settings. Returns what ends that. */
   readonly onChange: (settings: ReadonlyArray<SettingName>, handler: ChangeHandler) => () => void
   /** Writes the values of now into the settings file, keeping its comments and order. */
@@ -197,6 +199,9 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
     warnings: [...loaded.warnings, ...(options.warnings ?? [])],
     get: (patterns) => get(current, patterns),
     set,
+    note: (property, value) => {
+      values[property] = value
+    },
     onChange: (settings, handler) => {
       const subscription = { settings, handler }
       subscriptions.push(subscription)

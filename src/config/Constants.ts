@@ -39,8 +39,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["lazyfree-lazy-user-del", only("no")],
   ["lazyfree-lazy-user-flush", only("no")],
   ["list-compress-depth", only("0")],
-  ["masterauth", only("")],
-  ["masteruser", only("")],
   // Keys go until there is room enough, however long that takes.
   ["maxmemory-eviction-tenacity", only("100")],
   ["oom-score-adj", only("no")],
@@ -49,23 +47,20 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["repl-disable-tcp-nodelay", only("no")],
   // A snapshot for a replica goes straight into its connection.
   ["repl-diskless-sync", only("yes")],
-  ["replicaof", fixed("")],
+  ["replica-announced", only("yes")],
+  ["replica-ignore-disk-write-errors", only("no")],
+  ["replica-ignore-maxmemory", only("yes")],
+  ["replica-lazy-flush", only("no")],
   // What RESTORE is given is read to its end before anything of it is stored.
   ["sanitize-dump-payload", only("yes")],
   ["server_cpulist", fixed("")],
   ["set-proc-title", fixed("no")],
   ["shutdown-on-sigint", only("default")],
   ["shutdown-on-sigterm", only("default")],
-  ["slaveof", fixed("")],
   ["socket-mark-id", fixed("0")],
   ["supervised", fixed("no")],
   ["syslog-enabled", fixed("no")],
-  // There are no outgoing connections.
-  ["tls-client-cert-file", only("")],
-  ["tls-client-key-file", only("")],
-  ["tls-client-key-file-pass", only("")],
   ["tls-cluster", only("no")],
-  ["tls-replication", only("no")],
 ])
 
 /** The constant of that name, in any case. */

@@ -152,3 +152,25 @@ export const percentiles: SettingType<ReadonlyArray<number>> = {
   print: (values) => values.map(formatPercentile).join(" "),
   lines: (values) => [values.length === 0 ? '""' : values.join(" ")],
 }
+
+/** Where a master listens. */
+export interface Master {
+  readonly host: string
+  readonly port: number
+}
+
+/** The master of a replica; absent for none. */
+export const master: SettingType<Master | undefined> = {
+  allowed: "the master's host and port, or no one",
+  variadic: true,
+  parse: (words) => {
+    if (none(words)) return Either.right(undefined)
+    const [host, last] = words
+    if (words.length !== 2) return Either.left("wrong number of arguments")
+    if (host!.toLowerCase() === "no" && last!.toLowerCase() === "one") return Either.right(undefined)
+    const port = count(last!, 0)
+    return port === undefined || port > 65535 ? Either.left("Invalid master port") : Either.right({ host: host!, port })
+  },
+  print: (value) => (value === undefined ? "" : `${value.host} ${value.port}`),
+  lines: (value) => (value === undefined ? [] : [`${value.host} ${value.port}`]),
+}

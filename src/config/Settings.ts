@@ -193,6 +193,21 @@ export const settings = {
     default: true,
     about: "Let clients without tickets take up a former session; those with tickets always can.",
   }),
+  "tls-replication": setting(Kind.boolean, {
+    default: false,
+    about: "Connect to the master by TLS.",
+  }),
+  "tls-client-cert-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "Certificate to show the master, the server's own if empty.",
+  }),
+  "tls-client-key-file": setting(Kind.filePath, {
+    default: "",
+    refers: true,
+    about: "The private key of that certificate.",
+  }),
+  "tls-client-key-file-pass": setting(Kind.bytes, { default: "", about: 'Password of that key\'s file, "" for none.' }),
   "tls-session-cache-size": setting(count, { default: 20480, about: "Sessions kept for that, 0 for no limit." }),
   "tls-session-cache-timeout": setting(count, {
     default: 300,
@@ -373,6 +388,39 @@ export const settings = {
   }),
 
   // ----- Replication
+  replicaof: setting(Kinds.master, {
+    default: undefined,
+    aliases: ["slaveof"],
+    change: "never",
+    about: "Host and port of the master to be a replica of; the command REPLICAOF changes it.",
+  }),
+  masterauth: setting(Kind.bytes, { default: "", about: 'Password to give the master, "" for none.' }),
+  masteruser: setting(Kind.bytes, { default: "", about: 'User to be for the master, "" for the default one.' }),
+  "replica-read-only": setting(Kind.boolean, {
+    default: true,
+    aliases: ["slave-read-only"],
+    about: "Refuse writes of clients while this server is a replica.",
+  }),
+  "replica-serve-stale-data": setting(Kind.boolean, {
+    default: true,
+    aliases: ["slave-serve-stale-data"],
+    about: "Answer from the data that is there while the link to the master is down.",
+  }),
+  "replica-priority": setting(count, {
+    default: 100,
+    aliases: ["slave-priority"],
+    about: "How willingly a replica is made the master by Sentinel: the lower the sooner, 0 for never.",
+  }),
+  "replica-announce-ip": setting(Kind.bytes, {
+    default: "",
+    aliases: ["slave-announce-ip"],
+    about: 'Address the master is to show for this replica, "" for the one it sees.',
+  }),
+  "replica-announce-port": setting(Kind.integer(0, 65535), {
+    default: 0,
+    aliases: ["slave-announce-port"],
+    about: "Port the master is to show for this replica, 0 for the one it listens on.",
+  }),
   "repl-backlog-size": setting(Kind.memory(1), {
     default: mebibyte,
     unit: "bytes",
@@ -569,17 +617,10 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "repl-diskless-load",
   "repl-diskless-sync",
   "replica-lazy-flush",
-  "replica-priority",
-  "replica-read-only",
-  "replica-serve-stale-data",
   "server_cpulist",
   "set-proc-title",
   "shutdown-on-sigint",
   "shutdown-on-sigterm",
   "supervised",
-  "tls-client-cert-file",
-  "tls-client-key-file",
-  "tls-client-key-file-pass",
   "tls-cluster",
-  "tls-replication",
 ])

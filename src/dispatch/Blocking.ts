@@ -163,8 +163,15 @@ export const make = (store: StoreService, clock: ClockService, { onUnblocked, on
       timed: waiter.untilMs < Infinity,
       micros: 0,
       unblock: (how) => {
-        if (how !== "closed") onUnblocked(client, how)
-        waiter.end(how === "error" ? Either.left(Unblocked.error) : Either.right(waiting.onTimeout))
+        if (how === "timeout" || how === "error") onUnblocked(client, how)
+        if (how === "demoted") client.closing = true
+        waiter.end(
+          how === "error"
+            ? Either.left(Unblocked.error)
+            : how === "demoted"
+              ? Either.left(Unblocked.demoted)
+              : Either.right(waiting.onTimeout),
+        )
       },
     }
     return Effect.async<Reply, CommandError>((done) => {

@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { Acl } from "../acl/Acl.ts"
+import { toUtf8 } from "../bytes/Bytes.ts"
 import { Chance } from "../clock/Chance.ts"
 import { Clock } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
@@ -63,6 +64,13 @@ export interface DispatcherService {
   readonly blockedClients: () => number
   /** Runs a request of the log that is loaded: no gate refuses it. */
   readonly replay: (client: Client, argv: ReadonlyArray<string>) => Reply.Reply
+  /**
+   * Runs requests of this server's master as one unit: no gate refuses them, and what is past its deadline stays until the master says that
+   * it goes. To be called between `tick` and `tock`. Gives the reasons of those that failed.
+   */
+  readonly apply: (client: Client, requests: ReadonlyArray<ReadonlyArray<string>>) => ReadonlyArray<string>
+  /** Ends the waits of clients, and their connections: this server has become a replica, where nobody feeds them. */
+  readonly dropBlocked: () => void
 }
 
 export class Dispatcher extends Context.Tag("tiny-redis/Dispatcher")<Dispatcher, DispatcherService>() {
@@ -91,7 +99,7 @@ const make = Effect.gen(function* () {
 
   const args = new Args()
   const timing = new Timing(clock, config, observers, args)
-  const gate = Gates.make({ acl, config, memory, persistence, replication, scripts })
+  const gate = Gates.make({ acl, config, memory, persistence, replication, scripts, store })
   const blocking = Blocking.make(store, clock, {
     onUnblocked: (client, how) => {
       // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not. An error is counted as such.
@@ -385,6 +393,8 @@ const make = Effect.gen(function* () {
       }
     },
     refused: rejected,
+    isReadOnly: () => store.isReplica && config.current.replicaReadOnly,
+    isStale: () => store.isReplica && Gates.isStale(replication, config.current),
     outOfMemory: () => config.current.maxmemory !== 0 && !memory.reclaim(),
     writeError: () => persistence.refusal() ?? replication.refusal(),
   })
@@ -447,11 +457,44 @@ const make = Effect.gen(function* () {
     return reply
   }
 
+  const apply: DispatcherService["apply"] = (client, requests) => {
+    let reasons: Array<string> | undefined
+    const { expire } = store
+    store.expire = false
+    observers.running = client
+    // As within EXEC, so that nothing waits.
+    depth++
+    try {
+      for (const argv of requests) {
+        const entry = resolve(argv)
+        let reply: Reply.Reply | Suspended
+        if (isError(entry)) reply = failed(undefined, entry)
+        else {
+          client.lastCommand = entry.name
+          reply = execute(client, entry, argv)
+        }
+        if (reply._tag !== "Failure" && reply._tag !== "Suspended") continue
+        const reason = reply._tag === "Failure" ? `${reply.code} ${reply.message}` : "it waits"
+        ;(reasons ??= []).push(`${JSON.stringify(toUtf8(argv[0]!))} failed: ${reason}`)
+      }
+    } finally {
+      depth--
+      store.expire = expire
+    }
+    client.lastActiveAtMs = store.now
+    endUnit()
+    return reasons ?? noWords
+  }
+
   return {
     tick,
     tock: () => timing.settle(),
     dispatch,
     replay,
+    apply,
+    dropBlocked: () => {
+      for (const client of clients.byId.values()) client.parked?.unblock("demoted")
+    },
     blockedClients: blocking.count,
   } satisfies DispatcherService
 })

@@ -11,15 +11,18 @@ import type * as Reply from "../codec/Reply.ts"
 import { Client } from "../command/Client.ts"
 import { Shutdown } from "../command/Shutdown.ts"
 import { Stats } from "../command/Stats.ts"
-import { Persistence } from "../persistence/Persistence.ts"
+import { Persistence, type Replay as PersistenceReplay } from "../persistence/Persistence.ts"
+import { Following } from "../replication/Following.ts"
 import { Replication } from "../replication/Replication.ts"
 import { Store } from "../store/Store.ts"
 import { Dispatcher } from "./Dispatcher.ts"
+import { makeApplier, noOutbox } from "./Master.ts"
 
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const clock = yield* Clock
     const dispatcher = yield* Dispatcher
+    const following = yield* Following
     const persistence = yield* Persistence
     const replication = yield* Replication
     const { requested } = yield* Shutdown
@@ -30,7 +33,7 @@ export const layer = Layer.effectDiscard(
       address: "",
       localAddress: "",
       db: store.databases[0]!,
-      outbox: { push: () => {}, queuedBytes: () => 0, close: () => {}, check: () => {}, onDrained: () => {} },
+      outbox: noOutbox,
       now: clock.now(),
       authenticated: true,
     })
@@ -40,20 +43,19 @@ export const layer = Layer.effectDiscard(
 
     const functionLibraries = () => librariesOf(run(["FUNCTION", "LIST", "WITHCODE"]))
     replication.start({ functionLibraries })
-    const loaded = persistence.start({
-      replay: {
-        // Redis loads a log although some of its commands fail, and says so; it only stops at unknown ones.
-        command: (argv) => {
-          const reason = reasonOf(run(argv))
-          if (reason === undefined) return undefined
-          const isFatal = reason.startsWith("ERR unknown command")
-          if (!isFatal) stats.unexpectedErrorReplies++
-          return { reason, isFatal }
-        },
-        functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
+    const replay: PersistenceReplay = {
+      // Redis loads a log although some of its commands fail, and says so; it only stops at unknown ones.
+      command: (argv) => {
+        const reason = reasonOf(run(argv))
+        if (reason === undefined) return undefined
+        const isFatal = reason.startsWith("ERR unknown command")
+        if (!isFatal) stats.unexpectedErrorReplies++
+        return { reason, isFatal }
       },
-      functionLibraries,
-    })
+      functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
+    }
+    const applier = yield* makeApplier(replay)
+    const loaded = Effect.map(persistence.start({ replay, functionLibraries }), () => following.start(applier))
     yield* Effect.raceFirst(loaded, requested)
   }),
 )

@@ -13,6 +13,7 @@ import type { Entry } from "../command/Registry.ts"
 import { ScriptNoPermission } from "../errors/AclErrors.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { OutOfMemory } from "../errors/DispatchErrors.ts"
+import { MasterDown, ReadOnlyReplica, ReplicaRefused } from "../errors/ReplicaErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { everywhere } from "./Propagation.ts"
 
@@ -23,6 +24,9 @@ export interface ScriptCallServices {
   readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, to: number) => Reply.Reply
   /** Counts and answers a call that did not pass its checks. */
   readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
+  /** Whether this server is a replica that is not to be written to, or not to answer from old data. */
+  readonly isReadOnly: () => boolean
+  readonly isStale: () => boolean
   /** Whether more memory is used than may be, and nothing can be evicted. */
   readonly outOfMemory: () => boolean
   /** The error that writes get while the disk is in trouble, or there are too few replicas. */
@@ -39,6 +43,15 @@ export const make =
     let targets = everywhere
     // Asked once: a script must not begin to fail because of what it wrote itself.
     const outOfMemory = services.outOfMemory()
+    const isStale = services.isStale()
+    const isReadOnly = services.isReadOnly()
+    const { declared } = rules
+    const refusal =
+      isStale && declared?.allowStale !== true
+        ? MasterDown.error
+        : isReadOnly && declared?.noWrites === false
+          ? ReadOnlyReplica.error
+          : undefined
 
     const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
       const { arity, mask } = command
@@ -49,6 +62,8 @@ export const make =
         if (denial !== undefined) return ScriptNoPermission.of(denial.obstacle)
       }
       if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
+      if (isReadOnly && mask & Flag.write) return ReadOnlyReplica.error
+      if (isStale && (mask & Flag.stale) === 0) return ReplicaRefused.staleCommand
       if (mask & Flag.write) {
         const error = services.writeError()
         if (error !== undefined) return error
@@ -88,6 +103,7 @@ export const make =
         targets = flags
       },
       wrote: () => wrote,
+      refusal,
       outOfMemory,
     }
   }

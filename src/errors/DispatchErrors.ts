@@ -68,4 +68,7 @@ export class InternalError extends CommandError("InternalError", "ERR") {
 /** CLIENT UNBLOCK ... ERROR, or the awaited key changed its type. */
 export class Unblocked extends CommandError("Unblocked", "UNBLOCKED") {
   static readonly error = new Unblocked("client unblocked via CLIENT UNBLOCK")
+  static readonly demoted = new Unblocked(
+    "force unblock from blocking operation, instance state changed (master -> replica?)",
+  )
 }

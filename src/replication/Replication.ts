@@ -26,7 +26,7 @@ import { Replicas } from "./Replicas.ts"
 export type Lines = ReadonlyArray<readonly [name: string, value: string | number]>
 
 /** The words of ROLE for the state of a replica's link. */
-export type LinkState = "connect" | "connecting" | "sync" | "connected"
+export type LinkState = "connect" | "connecting" | "handshake" | "sync" | "connected"
 
 /** What is known of the master, kept by who holds the link to it. */
 export interface ReplicaRole {

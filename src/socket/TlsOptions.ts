@@ -65,6 +65,40 @@ export const read = (settings: TlsSettings): Either.Either<tls.TlsOptions, Socke
         : new SocketError({ message: `Cannot serve TLS: ${reasonOf(cause)}`, cause }),
   })
 
+/** The options of a connection to a master, from files as they are now. */
+export const readClient = (
+  settings: TlsSettings & ClientSettings,
+): Either.Either<tls.SecureContextOptions, SocketError> =>
+  Either.try({
+    try: () => {
+      const { tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass } = settings
+      const own =
+        tlsClientCertFile === ""
+          ? settings
+          : {
+              ...settings,
+              tlsCertFile: tlsClientCertFile,
+              tlsKeyFile: tlsClientKeyFile,
+              tlsKeyFilePass: tlsClientKeyFilePass,
+            }
+      const made = {
+        // A master that asks for no certificate needs none.
+        ...(own.tlsCertFile === "" ? {} : identity(own)),
+        ...protocols(settings.tlsProtocols),
+        ca: [...authorities({ ...settings, tlsAuthClients: "yes" })],
+        ciphers: ciphers(settings),
+      }
+      tls.createSecureContext(made)
+      return made
+    },
+    catch: (cause) =>
+      cause instanceof SocketError
+        ? cause
+        : new SocketError({ message: `Cannot speak TLS: ${reasonOf(cause)}`, cause }),
+  })
+
+type ClientSettings = Pick<Values, "tlsClientCertFile" | "tlsClientKeyFile" | "tlsClientKeyFilePass">
+
 /** OpenSSL's word for what is wrong, without the numbers and names of files around it. */
 export const reasonOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return String(cause)

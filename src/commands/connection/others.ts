@@ -16,8 +16,11 @@ import { SyntaxError, WrongForm } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
 
 /** The types CLIENT LIST and KILL know. */
-export const typeOf = (client: Client): string =>
-  client.replica !== undefined ? "replica" : client.isSubscriber ? "pubsub" : "normal"
+export const typeOf = (client: Client): string => {
+  if (client.isMaster) return "master"
+  if (client.replica !== undefined) return "replica"
+  return client.isSubscriber ? "pubsub" : "normal"
+}
 
 /** The next word as such a type. */
 export const clientType = (args: Args): string => {

@@ -90,8 +90,13 @@ class Running implements Invocation {
 export const run = (services: RunServices, target: Target, given: Given, ctx: Command.Ctx): Command.Result => {
   const { flags } = target
   const noWrites = flags?.has("no-writes") === true
+  const calls = ctx.scriptCalls({
+    readOnly: given.readOnly || noWrites,
+    declared: flags && { noWrites, allowStale: flags.has("allow-stale") },
+    allowOom: flags?.has("allow-oom") === true,
+  })
+  if (calls.refusal !== undefined) return Either.left(calls.refusal)
   if (flags !== undefined && given.readOnly && !noWrites) return Either.left(ScriptRefused.writeFlag)
-  const calls = ctx.scriptCalls({ readOnly: given.readOnly || noWrites, allowOom: flags?.has("allow-oom") === true })
   if (flags !== undefined && calls.outOfMemory && !noWrites && !flags.has("allow-oom")) {
     return Either.left(ctx.nested ? outOfMemory : OutOfMemory.error)
   }

@@ -5,7 +5,7 @@
  * The idea to hold: the snapshot is handed on as it comes, wherever the pieces are torn; of one that ends in a mark so much is held back
  * as the mark might begin in.
  */
-import { Damaged } from "../persistence/rdb/Format.ts"
+import { Damaged } from "../../persistence/rdb/Format.ts"
 
 /** Who reads the snapshot. */
 export interface Sink {

@@ -6,7 +6,8 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
 /** Why there is no connection, in words for the operator. */
 export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{ readonly reason: string }> {
@@ -42,4 +43,9 @@ export interface ConnectorService {
   readonly connect: (host: string, port: number) => Effect.Effect<Connection, ConnectFailed>
 }
 
-export class Connector extends Context.Tag("tiny-redis/Connector")<Connector, ConnectorService>() {}
+export class Connector extends Context.Tag("tiny-redis/Connector")<Connector, ConnectorService>() {
+  /** A server that connects to nobody. */
+  static readonly layerNoop = Layer.succeed(this, {
+    connect: () => Effect.fail(new ConnectFailed({ reason: "this server has no network" })),
+  })
+}
