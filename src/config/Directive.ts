@@ -8,16 +8,8 @@ import * as Either from "effect/Either"
 import { toUtf8 } from "../bytes/Bytes.ts"
 import { InvalidSetting, UnknownSetting } from "../errors/ConfigErrors.ts"
 import * as Constants from "./Constants.ts"
-import {
-  type Entry,
-  entries,
-  find,
-  type Property,
-  settings,
-  type Value,
-  type Values,
-  withoutEffect,
-} from "./Settings.ts"
+import { type Entry, entries, find, type Property, settings, type Value, type Values } from "./Settings.ts"
+import { withoutEffect } from "./WithoutEffect.ts"
 
 export interface Directive {
   /** As it was written, in any case. */

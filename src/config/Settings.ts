@@ -4,7 +4,7 @@
  * table derive from this table, so a setting is added by adding a row here and reading it where it counts.
  *
  * The invariant: a row stands for something the server does. Settings of redis-server that would change nothing here are not
- * in the table; see `withoutEffect` below for what a settings file may carry nevertheless.
+ * in the table; see WithoutEffect.ts for what a settings file may carry nevertheless.
  */
 import { statSync } from "node:fs"
 import * as Kind from "./SettingType.ts"
@@ -568,59 +568,3 @@ export const names: ReadonlyMap<string, Entry> = byName
 
 /** The setting of that name, in any case. */
 export const find = (name: string): Entry | undefined => byName.get(name.toLowerCase())
-
-/**
- * Settings of redis-server about its inside (threads, memory allocator, the kernel's treatment of the process) that a
- * settings file or a command line made for it may carry. They mean nothing here and are passed over with a warning; what
- * would weaken safety if it were ignored is not among them, and is an unknown setting.
- */
-export const withoutEffect: ReadonlySet<string> = new Set([
-  "activedefrag",
-  "active-defrag-cycle-max",
-  "active-defrag-cycle-min",
-  "active-defrag-ignore-bytes",
-  "active-defrag-max-scan-fields",
-  "active-defrag-threshold-lower",
-  "active-defrag-threshold-upper",
-  "active-expire-effort",
-  "activerehashing",
-  "always-show-logo",
-  "aof-rewrite-incremental-fsync",
-  "aof_rewrite_cpulist",
-  "bgsave_cpulist",
-  "bio_cpulist",
-  "crash-log-enabled",
-  "crash-memcheck-enabled",
-  "daemonize",
-  "disable-thp",
-  "dynamic-hz",
-  "hz",
-  "ignore-warnings",
-  "io-threads",
-  "io-threads-do-reads",
-  "jemalloc-bg-thread",
-  "lazyfree-lazy-eviction",
-  "lazyfree-lazy-expire",
-  "lazyfree-lazy-server-del",
-  "lazyfree-lazy-user-del",
-  "lazyfree-lazy-user-flush",
-  "list-compress-depth",
-  "maxmemory-eviction-tenacity",
-  "oom-score-adj",
-  "shutdown-timeout",
-  "oom-score-adj-values",
-  "pidfile",
-  "proc-title-template",
-  "rdb-del-sync-files",
-  "rdb-save-incremental-fsync",
-  "repl-disable-tcp-nodelay",
-  "repl-diskless-load",
-  "repl-diskless-sync",
-  "replica-lazy-flush",
-  "server_cpulist",
-  "set-proc-title",
-  "shutdown-on-sigint",
-  "shutdown-on-sigterm",
-  "supervised",
-  "tls-cluster",
-])
