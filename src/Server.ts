@@ -28,6 +28,7 @@ import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import { Following } from "./replication/Following.ts"
 import { Connector } from "./replication/link/Connector.ts"
+import * as Farewell from "./replication/Farewell.ts"
 import { Replication } from "./replication/Replication.ts"
 import * as Notifications from "./pubsub/Notifications.ts"
 import { PubSub } from "./pubsub/PubSub.ts"
@@ -126,7 +127,8 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
   )
 
 /** A server on real sockets. Needs `Config`; fails when an address cannot be bound or data cannot be loaded. */
-export const layerFromConfig = core(usual, Files.layer()).pipe(
+export const layerFromConfig = Farewell.layer.pipe(
+  Layer.provideMerge(core(usual, Files.layer())),
   Layer.provideMerge(socket),
   Layer.provide(FileSystem.layerNode),
 )

@@ -8,7 +8,8 @@ import * as TestClock from "effect/TestClock"
 import type { Reply } from "../src/codec/Reply.ts"
 import { request, select } from "../src/persistence/log/LogText.ts"
 import { MemoryConnector } from "../src/socket/MemorySocket.ts"
-import { run, withServer, type TestClient } from "./support/TestServer.ts"
+import { Shutdown } from "../src/command/Shutdown.ts"
+import { connect, run, withServer, type TestClient } from "./support/TestServer.ts"
 
 const settings = { replDisklessSyncDelay: 0 } as const
 
@@ -481,6 +482,86 @@ describe("WAIT", () => {
           yield* run(client, "SET", "k", "v")
           yield* run(client, "WAIT", "1", "0")
           expect(yield* run(client, "EXEC")).toMatchObject({ values: [{ value: "OK" }, { value: 1 }] })
+        }),
+      settings,
+    ),
+  )
+})
+
+describe("SHUTDOWN", () => {
+  const stopping = (client: TestClient, ...words: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const { requested } = yield* Shutdown
+      let stopped = false
+      yield* Effect.fork(Effect.map(requested, () => (stopped = true)))
+      const { id: _, ...replica } = yield* online
+      yield* run(client, "SET", "k", "v")
+      replica.take()
+      client.send("SHUTDOWN", "NOSAVE", ...words)
+      yield* turns
+      return { replica, isStopped: () => stopped }
+    })
+
+  it.effect("waits until replicas have everything, and nothing is written meanwhile", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const { replica, isStopped } = yield* stopping(client)
+          const other = yield* connect
+          other.send("SET", "k", "w")
+          expect(
+            yield* Effect.map(connect, (third) => third.run("GET", "k")).pipe(
+              Effect.flatMap((got) => Effect.promise(() => got)),
+            ),
+          ).toMatchObject({ value: "v" })
+          expect([isStopped(), other.arrived()]).toEqual([false, []])
+          expect(replica.take()).toBe(request(["REPLCONF", "GETACK", "*"]))
+          replica.send("REPLCONF", "ACK", "1000")
+          yield* turns
+          expect([isStopped(), other.arrived()]).toEqual([true, []])
+        }),
+      settings,
+    ),
+  )
+
+  it.effect("waits no longer than shutdown-timeout, and not at all where it is to be NOW", () =>
+    Effect.gen(function* () {
+      yield* withServer(
+        (client) =>
+          Effect.gen(function* () {
+            const { isStopped } = yield* stopping(client)
+            yield* seconds(9)
+            expect(isStopped()).toBe(false)
+            yield* seconds(1)
+            expect(isStopped()).toBe(true)
+          }),
+        settings,
+      )
+      yield* withServer(
+        (client) =>
+          Effect.gen(function* () {
+            const { isStopped } = yield* stopping(client, "NOW")
+            expect(isStopped()).toBe(true)
+          }),
+        settings,
+      )
+    }),
+  )
+
+  it.effect("can be called off while it waits", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const { isStopped } = yield* stopping(client)
+          const other = yield* connect
+          expect(yield* run(other, "SHUTDOWN", "ABORT")).toMatchObject({ value: "OK" })
+          expect(yield* Effect.promise(() => client.receive())).toMatchObject({
+            message: "Errors trying to SHUTDOWN. Check logs.",
+          })
+          expect(yield* run(other, "SET", "k", "w")).toMatchObject({ value: "OK" })
+          expect(yield* run(other, "SHUTDOWN", "ABORT")).toMatchObject({ message: "No shutdown in progress." })
+          yield* seconds(11)
+          expect(isStopped()).toBe(false)
         }),
       settings,
     ),

@@ -451,6 +451,11 @@ export const settings = {
     default: 0,
     about: "So many waiting replicas end that time early, 0 for never.",
   }),
+  "shutdown-timeout": setting(count, {
+    default: 10,
+    unit: "seconds",
+    about: "How long a master that stops waits for replicas to have everything.",
+  }),
   "min-replicas-to-write": setting(count, {
     default: 0,
     aliases: ["min-slaves-to-write"],

@@ -36,7 +36,6 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "list-compress-depth",
   "maxmemory-eviction-tenacity",
   "oom-score-adj",
-  "shutdown-timeout",
   "oom-score-adj-values",
   "pidfile",
   "proc-title-template",

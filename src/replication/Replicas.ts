@@ -21,9 +21,7 @@ const getAck = request(["REPLCONF", "GETACK", "*"])
 export type Done = "taken" | "synced"
 
 interface Waiter {
-  readonly offset: number
-  readonly done: Done
-  readonly replicas: number
+  readonly isMet: () => boolean
   readonly wake: () => void
 }
 
@@ -40,6 +38,8 @@ export class Replicas {
   readonly all: Array<Replica> = []
   /** For INFO: snapshots asked for, links that went on, and links that could not. */
   counts = { full: 0, partial: 0, refused: 0, bytes: 0 }
+  /** Set when the server is to stop and waits for them no longer. */
+  mayBeLeft = false
   /** Opened when a replica begins to wait for a snapshot. */
   readonly wanted = Effect.unsafeMakeLatch(false)
   /** Opened when one has taken what was sent, or left. */
@@ -112,6 +112,7 @@ export class Replicas {
     this.all.splice(index, 1)
     if (this.all.length === 0) this.emptySinceMs = this.services.clock.now()
     this.moved.unsafeOpen()
+    this.wakeWaiters()
   }
 
   /** Ends the connections of all replicas. */
@@ -136,9 +137,13 @@ export class Replicas {
 
   acknowledge(client: Client, offset: number, synced: number): void {
     this.of(client)?.acknowledge(offset, synced, this.services.clock.now())
+    this.wakeWaiters()
+  }
+
+  private wakeWaiters(): void {
     if (this.waiters.length === 0) return
     const { waiters } = this
-    this.waiters = waiters.filter(({ offset: end, done, replicas }) => this.ackedBy(end, done) < replicas)
+    this.waiters = waiters.filter(({ isMet }) => !isMet())
     for (const waiter of waiters) if (!this.waiters.includes(waiter)) waiter.wake()
   }
 
@@ -153,9 +158,23 @@ export class Replicas {
 
   /** Ends when so many replicas have said that they have the stream up to `offset`; asks them to. */
   whenAcked(offset: number, replicas: number, done: Done = "taken"): Effect.Effect<void> {
+    return this.when(() => this.ackedBy(offset, done) >= replicas)
+  }
+
+  /** Ends when no replica lacks anything of the stream as it is now. */
+  get caughtUp(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { offset } = this.services.history
+      return this.when(() =>
+        this.all.every((replica) => replica.handshake.snapshotOnly || replica.ackedOffset >= offset),
+      )
+    })
+  }
+
+  private when(isMet: () => boolean): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (this.ackedBy(offset, done) >= replicas) return resume(Effect.void)
-      const waiter: Waiter = { offset, done, replicas, wake: () => resume(Effect.void) }
+      if (isMet()) return resume(Effect.void)
+      const waiter: Waiter = { isMet, wake: () => resume(Effect.void) }
       this.waiters.push(waiter)
       if (this.all.length > 0 && this.services.isMaster()) this.services.history.feed(getAck)
       return Effect.sync(() => {

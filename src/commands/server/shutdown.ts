@@ -1,12 +1,17 @@
 /** The end of the server. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
+import type { Config } from "../../config/Config.ts"
 import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
+import * as Farewell from "../../replication/Farewell.ts"
+import { Replication } from "../../replication/Replication.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 
 const noShutdown = new InvalidArgument("No shutdown in progress.")
@@ -18,6 +23,18 @@ export const shutdownCommands = Effect.gen(function* () {
   const persistence = yield* Persistence
   const scripts = yield* ScriptEngine
   const stop = yield* Shutdown
+  const services = yield* Effect.context<Clients | Config | Replication>()
+  const { replicas } = yield* Replication
+  /** Ends the waits for replicas because of ABORT. */
+  const aborts = new Set<() => void>()
+  const aborted = Effect.async<void>((resume) => {
+    const abort = () => {
+      aborts.delete(abort)
+      resume(Effect.void)
+    }
+    aborts.add(abort)
+    return Effect.sync(() => aborts.delete(abort))
+  })
 
   const shutdown = Command.suspending({
     name: "shutdown",
@@ -43,25 +60,42 @@ export const shutdownCommands = Effect.gen(function* () {
       return {
         abort: has("ABORT"),
         force: has("FORCE"),
+        now: has("NOW"),
         save: has("SAVE") ? ("always" as const) : has("NOSAVE") ? ("never" as const) : ("as configured" as const),
       }
     },
-    run: ({ abort, force, save }) => {
-      // It has stopped before anybody could ask it not to.
-      if (abort) return Either.left(noShutdown)
+    run: ({ abort, force, now, save }) => {
+      if (abort) {
+        if (aborts.size === 0) return Either.left(noShutdown)
+        clients.unpause()
+        for (const end of [...aborts]) end()
+        return Either.right(Reply.ok)
+      }
       // A script that does not end leaves no whole state to save.
       if (scripts.slow !== undefined && save !== "never") return Either.left(scripts.slow.error)
       scripts.slow?.abandon()
-      // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
-      clients.pauseUntil(Infinity, "all")
-      const saved = Effect.catchAll(persistence.saveBeforeEnd(save), () => {
-        if (force)
-          return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
-        clients.unpause()
-        return Effect.fail(cannotShutdown)
+      const saved = Effect.suspend(() => {
+        replicas.mayBeLeft = true
+        // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
+        clients.pauseUntil(Infinity, "all")
+        return Effect.catchAll(persistence.saveBeforeEnd(save), () => {
+          if (force)
+            return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
+          replicas.mayBeLeft = false
+          clients.unpause()
+          return Effect.fail(cannotShutdown)
+        })
       })
+      const followed = Effect.raceFirst(
+        Effect.provide(Farewell.wait, services),
+        Effect.zipRight(aborted, Effect.fail(cannotShutdown)),
+      )
+      const end = Effect.uninterruptible(Effect.zipRight(saved, stop.request))
+      const waits = !now && replicas.all.length > 0
+      clients.pauseUntil(Infinity, waits ? "write" : "all")
+      const whole = waits ? Effect.zipRight(followed, end) : end
       // Also when the client that asked for it is gone meanwhile.
-      return Effect.uninterruptible(Effect.zipRight(saved, stop.request)).pipe(
+      return Effect.flatMap(Effect.forkDaemon(whole), Fiber.join).pipe(
         // The connection ends with the server; there is no reply.
         Effect.zipRight(Effect.never),
       )

@@ -1,0 +1,35 @@
+/**
+ * The end of a master: replicas get what they lack before it goes, so that one of them can take its place.
+ *
+ * The idea to hold: meanwhile nothing is written, so there is an end to what they lack.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Clients } from "../command/Clients.ts"
+import { Config } from "../config/Config.ts"
+import { Replication } from "./Replication.ts"
+
+/** Holds writes back until no replica lacks anything, or `shutdown-timeout` is over. */
+export const wait: Effect.Effect<void, never, Clients | Config | Replication> = Effect.gen(function* () {
+  const clients = yield* Clients
+  const { current } = yield* Config
+  const { replicas, role } = yield* Replication
+  if (role._tag === "Replica" || replicas.all.length === 0 || current.shutdownTimeout === 0) return
+  clients.pauseUntil(Infinity, "write")
+  const isLate = yield* Effect.raceFirst(
+    Effect.as(replicas.caughtUp, false),
+    Effect.as(Effect.sleep(current.shutdownTimeout * 1000), true),
+  )
+  if (isLate) yield* Effect.logWarning("replicas lack something and are not waited for any longer")
+})
+
+/** Has a server wait that is stopped by a signal. SHUTDOWN has waited already, or was told not to. */
+export const layer = Layer.scopedDiscard(
+  Effect.flatMap(Effect.context<Clients | Config | Replication>(), (context) =>
+    Effect.addFinalizer(() =>
+      Effect.flatMap(Replication, ({ replicas }) => (replicas.mayBeLeft ? Effect.void : wait)).pipe(
+        Effect.provide(context),
+      ),
+    ),
+  ),
+)
