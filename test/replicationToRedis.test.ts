@@ -6,6 +6,7 @@ import { execFile, spawn, spawnSync } from "node:child_process"
 import { readFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Reply } from "../src/codec/Reply.ts"
@@ -133,7 +134,8 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
     const directory = mkdtempSync(join(tmpdir(), "tiny-redis-rdb-"))
     ends.push(() => rmSync(directory, { recursive: true }))
     const file = join(directory, "dump.rdb")
-    await new Promise((resolve) => execFile("redis-cli", ["-p", String(ours.port), "--rdb", file], resolve))
+    const { stderr } = await promisify(execFile)("redis-cli", ["-p", String(ours.port), "--rdb", file])
+    expect(stderr).toContain("Transfer finished with success")
     expect(spawnSync("redis-check-rdb", [file]).stdout.toString()).toContain("RDB looks OK")
     expect(readFileSync(file).latin1Slice(0, 5)).toBe("REDIS")
   })

@@ -150,8 +150,9 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
       ),
       Effect.ensuring(
         Effect.sync(() => {
+          // Who wanted no more than the snapshot has it, and its connection is closing.
           for (const { client, isGone, stage } of group) {
-            if (!isGone && (stage === "sending" || stage === "waiting")) client.outbox.close("now")
+            if (!isGone && !client.closing && stage !== "online") client.outbox.close("now")
           }
         }),
       ),
