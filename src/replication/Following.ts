@@ -65,7 +65,17 @@ const make = Effect.gen(function* () {
 
   const join = (host: string, port: number) => {
     const left = leave()
-    const services = { clock, connector, current, history, persistence, stats, store, applier: applier! }
+    const services = {
+      clock,
+      connector,
+      current,
+      history,
+      persistence,
+      stats,
+      store,
+      applier: applier!,
+      dropReplicas: () => replication.replicas.drop(),
+    }
     const made = new Link(services, host, port, () => link === made)
     made.isPartial = left?.isPartial ?? false
     link = made

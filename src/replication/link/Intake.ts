@@ -15,6 +15,8 @@ import type { StoreService } from "../../store/Store.ts"
 import { Payload, type Sink } from "./Payload.ts"
 
 export interface IntakeServices {
+  /** Our own data is about to go. */
+  readonly began: () => void
   readonly clock: ClockService
   readonly current: Values
   readonly persistence: PersistenceService
@@ -86,7 +88,9 @@ export class Intake {
   }
 
   private begin(): void {
-    const { persistence, store } = this.services
+    const { began, persistence, store } = this.services
+    // Who follows us must not be sent half of it.
+    began()
     this.replaced = persistence.replace(this.progress)
     store.expire = false
     this.clear()

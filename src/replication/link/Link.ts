@@ -31,6 +31,8 @@ export interface LinkServices {
   readonly history: History
   readonly persistence: PersistenceService
   readonly stats: StatsService
+  /** Disconnects this server's own replicas. */
+  readonly dropReplicas: () => void
   readonly store: StoreService
 }
 
@@ -183,12 +185,20 @@ export class Link implements ReplicaRole {
   private receive(connection: Connection, inbox: Inbox, id: string, offset: number): Effect.Effect<never, LinkLost> {
     const { applier, clock, current, history, persistence, store } = this.services
     this.link = "sync"
-    const full = new Intake({ clock, current, persistence, store, replay: applier.replay })
+    const full = new Intake({
+      clock,
+      current,
+      persistence,
+      store,
+      replay: applier.replay,
+      began: this.services.dropReplicas,
+    })
     this.full = full
     const finish = (rest: Buffer) =>
       Effect.suspend(() => {
         if (!applier.select(full.streamDb)) return lost(`its stream begins in database ${full.streamDb}`)
         history.adopt(id, offset)
+        history.selected = full.streamDb
         this.full = undefined
         this.isPartial = this.needsFull = false
         full.finish()

@@ -55,6 +55,7 @@ export class Stream {
       if (whole > 0) {
         history.feed(this.text.slice(0, whole))
         this.text = this.text.slice(whole)
+        history.selected = applier.database()
       }
       applier.tock()
     }
