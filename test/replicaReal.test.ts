@@ -144,6 +144,7 @@ describe.skipIf(!RealServer.isInstalled)("a replica of redis-server", () => {
       await master.run("RESET")
     }
     await expectEqual(replica, master)
+    expect(await replica.run("DBSIZE")).toEqual(await master.run("DBSIZE"))
   })
 
   it("takes over when the master has gone, and its siblings go on with it where they were", async () => {
