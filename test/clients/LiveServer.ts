@@ -1,4 +1,7 @@
 /** A server on a real port, for clients that want one: started and stopped by hand, and again on the same port. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -18,14 +21,19 @@ export interface LiveServer {
 
 export const start = async (options: Partial<Values> = {}): Promise<LiveServer> => {
   const scope = Effect.runSync(Scope.make())
+  // A server that was started by hand may have left its snapshot where the tests run.
+  const dir = mkdtempSync(join(tmpdir(), "tiny-redis-live-"))
   const context = await Effect.runPromise(
-    Layer.buildWithScope(Server.layer({ ...testSettings, port: 0, ...options }), scope).pipe(
+    Layer.buildWithScope(Server.layer({ ...testSettings, port: 0, dir, ...options }), scope).pipe(
       Logger.withMinimumLogLevel(LogLevel.Warning),
     ),
   )
   return {
     port: Context.get(context, Listener).port,
-    stop: () => Effect.runPromise(Scope.close(scope, Exit.void)),
+    stop: async () => {
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      rmSync(dir, { recursive: true, force: true })
+    },
   }
 }
 
