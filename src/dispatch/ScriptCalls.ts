@@ -47,10 +47,10 @@ export const make =
     const isReadOnly = services.isReadOnly()
     const { declared } = rules
     const refusal =
-      isStale && declared?.allowStale !== true
-        ? MasterDown.error
-        : isReadOnly && declared?.noWrites === false
-          ? ReadOnlyReplica.error
+      isReadOnly && declared?.noWrites === false
+        ? ReadOnlyReplica.error
+        : isStale && declared?.allowStale !== true
+          ? MasterDown.error
           : undefined
 
     const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
