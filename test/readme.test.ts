@@ -74,7 +74,9 @@ describe("the README", () => {
 
   it("has only blocks that a test here runs", () => {
     const languages = blocks.map(({ language }) => language)
-    expect(languages).toEqual([...["console", "console", "js", "ts", "ts", "ts", "ts", "console", "console"]])
+    expect(languages).toEqual([
+      ...["console", "console", "js", "ts", "ts", "ts", "ts", "console", "console", "console", "console"],
+    ])
   })
 })
 
@@ -109,7 +111,9 @@ describe("a block of the README", () => {
   describe("about a server", () => {
     let server: ChildProcess
     let port: number
-    const [start, talk, measure, work] = blocks.filter(({ language }) => language === "console").map(({ code }) => code)
+    const [start, talk, come, goBack, measure, work] = blocks
+      .filter(({ language }) => language === "console")
+      .map(({ code }) => code)
     const commands = (code: string) =>
       code.split("\n").flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : []))
 
@@ -149,6 +153,32 @@ describe("a block of the README", () => {
       expect(await printed("client", code.replace("7000", `${port}`))).toEqual([
         expect.stringMatching(/^visit 1, (9|10) seconds left$/),
       ])
+    })
+
+    it.skipIf(!RealServer.isInstalled)("about coming from redis-server moves the data there, and back", async () => {
+      const real = await RealServer.start(["--repl-diskless-sync-delay", "0"])
+      const follow = (code: string) => {
+        for (const [, command, output] of code.matchAll(/^\$ redis-cli (.*)\n((?:[^$].*\n)*)/gm)) {
+          const words = command!.replace("7000", `${port}`).replace("6379", `${real.port}`).split(" ")
+          expect(spawnSync("redis-cli", ["--no-raw", ...words], { encoding: "utf8" }).stdout).toBe(output)
+        }
+      }
+      try {
+        const theirs = await real.connect()
+        const ours = await RealServer.connectTcp(port)
+        await theirs.run("SET", "moved", "there")
+        follow(come!)
+        expect(await ours.run("GET", "moved")).toMatchObject({ value: "there" })
+        await ours.run("SET", "moved", "back")
+        // Days later: what comes from its master waits for the end of a pause, too.
+        await theirs.run("CLIENT", "UNPAUSE")
+        follow(goBack!)
+        expect(await theirs.run("GET", "moved")).toMatchObject({ value: "back" })
+        expect(await theirs.run("SET", "moved", "again")).toMatchObject({ value: "OK" })
+        ours.destroy()
+      } finally {
+        await real.stop()
+      }
     })
 
     it.skipIf(!RealServer.isInstalled)(
