@@ -18,8 +18,15 @@ describe("the log", () => {
 
   it("has a line a message, as redis-server writes them", () => {
     const date = new Date(2026, 10, 2, 3, 4, 5, 6)
-    const line = { date, logLevel: LogLevel.Info, message: ["Ready to accept", "connections"], cause: Cause.empty }
+    const line = {
+      role: "M" as const,
+      date,
+      logLevel: LogLevel.Info,
+      message: ["Ready to accept", "connections"],
+      cause: Cause.empty,
+    }
     expect(Logging.format(line)).toBe(`${process.pid}:M 02 Nov 2026 03:04:05.006 * Ready to accept connections`)
+    expect(Logging.format({ ...line, role: "S" })).toMatch(/^\d+:S 02/)
     expect(Logging.format({ ...line, cause: Cause.die(new Error("a bug")) })).toContain(
       "connections\nError: a bug\n    at ",
     )

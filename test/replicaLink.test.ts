@@ -294,6 +294,24 @@ describe("a master that sends something else than it should", () => {
     ),
   )
 
+  it.effect("a bug in the link: it is told with its cause, and the link is made again", () =>
+    scene((on) =>
+      Effect.gen(function* () {
+        const end = yield* synced(on, { a: "1" })
+        end.connection.write = () => {
+          throw new Error("a bug")
+        }
+        yield* TestClock.adjust("2 seconds")
+        const second = yield* on.master.connection
+        expect(on.told.filter((line) => line.includes("defect"))).toEqual([
+          "master master.example:7000: the link ended by a defect",
+          "master master.example:7000: the link ended by a defect",
+        ])
+        expect(yield* second.greet).toEqual(["?", "-1"])
+      }),
+    ),
+  )
+
   it.effect("a wrong password: the reason is told", () =>
     scene(
       (on) =>
@@ -397,6 +415,27 @@ describe("a replica", () => {
             .sort(),
         ).toEqual(["DEL c", "DEL past"])
       }),
+    ),
+  )
+
+  it.effect("has its master among its clients, whom no timeout ends, but CLIENT KILL", () =>
+    scene(
+      (on) =>
+        Effect.gen(function* () {
+          const { client } = on
+          const end = yield* synced(on, {})
+          expect(yield* text(client, "CLIENT", "LIST", "TYPE", "master")).toMatch(/ addr=127\.0\.0\.1:7000 .* flags=M /)
+          yield* run(client, "CONFIG", "SET", "timeout", "2", "maxmemory-clients", "1mb")
+          for (let i = 0; i < 5; i++) {
+            yield* TestClock.adjust("1 second")
+            expect(yield* text(client, "PING")).toBe("Simple")
+          }
+          expect(end.isClosed).toBe(false)
+          expect(yield* run(client, "CLIENT", "KILL", "TYPE", "master")).toEqual(Reply.one)
+          expect(end.isClosed).toBe(true)
+          expect(yield* text(client, "CLIENT", "LIST", "TYPE", "master")).toBe("")
+        }),
+      { replTimeout: 60 },
     ),
   )
 

@@ -76,9 +76,9 @@ const make = (clock: ClockService): ClientsService => {
     onForget: [],
     outputPeakPeriodMs: outputPeakPeriodDefaultMs,
     reclaim: (limitBytes) => {
-      // redis-server does not count replicas among them.
+      // redis-server counts neither replicas nor its master among them.
       const sizes = [...byId.values()].flatMap((client) =>
-        client.replica === undefined ? [{ client, bytes: bufferBytes(client) }] : [],
+        client.replica === undefined && !client.isMaster ? [{ client, bytes: bufferBytes(client) }] : [],
       )
       let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
       if (total <= limitBytes) return 0

@@ -43,6 +43,8 @@ const formatMessage = (message: unknown): string =>
     .join(" ")
 
 export interface Line {
+  /** M for a master, S for a replica. */
+  readonly role: "M" | "S"
   readonly date: Date
   readonly logLevel: LogLevel.LogLevel
   readonly message: unknown
@@ -50,8 +52,8 @@ export interface Line {
 }
 
 /** A message as it is written, without the end of the line. A cause, with its stack, follows on lines of its own. */
-export const format = ({ date, logLevel, message, cause }: Line): string => {
-  const line = `${process.pid}:M ${formatDate(date)} ${mark(logLevel)} ${formatMessage(message)}`
+export const format = ({ role, date, logLevel, message, cause }: Line): string => {
+  const line = `${process.pid}:${role} ${formatDate(date)} ${mark(logLevel)} ${formatMessage(message)}`
   return Cause.isEmpty(cause) ? line : `${line}\n${Cause.pretty(cause, { renderErrorCause: true })}`
 }
 
@@ -71,7 +73,8 @@ export const layer: Layer.Layer<never, InvalidSetting, Config> = Layer.unwrapEff
       },
     })
     const logger = Logger.make((line) => {
-      if (line.logLevel.ordinal >= shownFrom[current.loglevel].ordinal) write(`${format(line)}\n`)
+      if (line.logLevel.ordinal < shownFrom[current.loglevel].ordinal) return
+      write(`${format({ ...line, role: current.replicaof === undefined ? "M" : "S" })}\n`)
     })
     return Layer.merge(Logger.replace(Logger.defaultLogger, logger), Logger.minimumLogLevel(LogLevel.All))
   }),

@@ -140,7 +140,10 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
       ["loading_rdb_used_mem", loading.rdbUsedMemory],
       ["loading_loaded_bytes", loadedBytes],
       ["loading_loaded_perc", percent.toFixed(2)],
-      ["loading_eta_seconds", loadedBytes === 0 ? 1 : Math.round((passed * (totalBytes - loadedBytes)) / loadedBytes)],
+      [
+        "loading_eta_seconds",
+        loadedBytes === 0 ? 1 : Math.round((passed * Math.max(0, totalBytes - loadedBytes)) / loadedBytes),
+      ],
     )
   }
   return found

@@ -5,6 +5,7 @@
  * one that is no longer the server's role changes nothing any more. A link that ends is made again, each second, for ever; what the data is,
  * the history says, so the master is asked to go on from there.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,6 +18,7 @@ import { Store } from "../store/Store.ts"
 import type { Applier } from "./link/Applier.ts"
 import { Connector } from "./link/Connector.ts"
 import { Link } from "./link/Link.ts"
+import { LinkLost } from "./link/LinkLost.ts"
 import { Replication } from "./Replication.ts"
 
 export interface FollowingService {
@@ -87,8 +89,11 @@ const make = Effect.gen(function* () {
     if (link !== undefined && link.host === host && link.port === port) return false
     const wasMaster = link === undefined
     config.note("replicaof", { host, port })
+    store.isReplica = true
+    // `start` joins.
+    if (applier === undefined) return true
     join(host, port)
-    if (wasMaster) applier!.demoted()
+    if (wasMaster) applier.demoted()
     return true
   }
 
@@ -111,6 +116,12 @@ const make = Effect.gen(function* () {
     const attempt: Effect.Effect<void> = Effect.suspend(() => {
       const beganAtMs = clock.now()
       return held.session.pipe(
+        Effect.catchAllDefect((defect) =>
+          Effect.zipRight(
+            Effect.logError(`master ${held.address}: the link ended by a defect`, Cause.die(defect)),
+            Effect.fail(new LinkLost({ message: "the link ended by a defect" })),
+          ),
+        ),
         Effect.catchAll(({ message }) => {
           // An attempt each second that fails for the same reason is told once.
           const isNews = message !== told || held.wasUp

@@ -95,7 +95,8 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
           if (timeout === 0 || clients.byId.get(client.id) !== client) return
           // Whose script has paused, or whose request is held back, is not idle.
           const waits = client.parked !== undefined || client.postponed || services.store.unfinished
-          const exempt = waits || client.isSubscriber || client.monitor || client.replica !== undefined
+          const exempt =
+            waits || client.isSubscriber || client.monitor || client.replica !== undefined || client.isMaster
           if (!exempt && now - client.lastActiveAtMs >= timeout * 1000) return client.outbox.close("now")
           idle.add((exempt ? now : client.lastActiveAtMs) + timeout * 1000, client)
         },

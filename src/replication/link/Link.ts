@@ -89,6 +89,8 @@ export class Link implements ReplicaRole {
     this.link = "connecting"
     return Effect.scoped(Effect.raceFirst(this.talk, this.watch)).pipe(
       Effect.tapError(({ needsFull }) => Effect.sync(() => (this.needsFull ||= needsFull === true))),
+      // Nobody knows how far a bug has come.
+      Effect.tapDefect(() => Effect.sync(() => (this.needsFull = true))),
       Effect.ensuring(Effect.sync(() => this.settle())),
     )
   })
