@@ -50,6 +50,8 @@ export interface Ctx {
    * number of arguments is the caller's business) and cannot wait.
    */
   readonly call: (argv: ReadonlyArray<string>) => Reply
+  /** As `call`, also for what takes its time (CONFIG REWRITE): that is to be done when everything else has been. */
+  readonly begin: (argv: ReadonlyArray<string>) => Reply | Suspended
   /** How a script that this client runs calls commands. */
   readonly scriptCalls: (rules: ScriptRules) => ScriptCalls
   /** True inside of another command (EXEC), where nothing may wait. */
@@ -61,6 +63,12 @@ export interface Ctx {
   readonly unit: <A>(at: number, run: () => A) => A
   /** Parks the client until one of `keys` can serve it. Inside MULTI and scripts it answers `onTimeout` at once. */
   readonly wait: (waiting: Waiting) => Result
+}
+
+/** The answer of a command that has yet to be done. */
+export interface Suspended {
+  readonly _tag: "Suspended"
+  readonly effect: Effect.Effect<Reply>
 }
 
 /** What a script may do. */

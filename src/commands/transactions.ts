@@ -3,6 +3,8 @@
  *
  * The idea to hold: queueing is the dispatcher's work (it knows what to refuse); EXEC is a plain loop over commands that cannot
  * wait, so nothing comes between them.
+ *
+ * Differs: what has to do with files and ports (CONFIG REWRITE, DEBUG RELOAD) is done after the other commands of its transaction.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -54,7 +56,7 @@ export const transactionCommands = Effect.gen(function* () {
     return Reply.failure(error)
   }
 
-  const exec = Command.make({
+  const exec = Command.suspending({
     name: "exec",
     summary: "Execute all commands issued after MULTI",
     since: "1.2.0",
@@ -77,14 +79,23 @@ export const transactionCommands = Effect.gen(function* () {
       ctx.propagateAs()
       const { queue } = transaction
       const replies: Array<Reply.Reply> = []
+      /** What takes its time comes after all that must not be interrupted. */
+      const later: Array<Effect.Effect<void>> = []
       for (let i = 0; i < queue.length; i++) {
         // One that ended its own connection (CLIENT KILL) has no answer to what follows, which runs all the same.
         const { closing } = client
         const refused = client.user.isUnrestricted ? undefined : refusal(client, queue[i]!)
-        const reply = refused ?? ctx.call(queue[i]!)
-        if (!closing) replies.push(reply)
+        const reply = refused ?? ctx.begin(queue[i]!)
+        if (reply._tag !== "Suspended") {
+          if (!closing) replies.push(reply)
+          continue
+        }
+        const at = replies.length
+        if (!closing) replies.push(Reply.none)
+        later.push(Effect.map(reply.effect, (answer) => void (closing || (replies[at] = answer))))
       }
-      return Either.right(replies.length === queue.length ? Reply.array(replies) : Reply.torn(queue.length, replies))
+      const answer = () => (replies.length === queue.length ? Reply.array(replies) : Reply.torn(queue.length, replies))
+      return later.length === 0 ? Either.right(answer()) : Effect.map(Effect.all(later, { discard: true }), answer)
     },
   })
 

@@ -21,7 +21,14 @@ import * as Reply from "../codec/Reply.ts"
 import { Args } from "../command/Args.ts"
 import { type Client, noWords } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
-import { type Ctx, Flag, type Result, type ScriptRules, type Waiting } from "../command/Command.ts"
+import {
+  type Ctx,
+  Flag,
+  type Result,
+  type Suspended as Unanswered,
+  type ScriptRules,
+  type Waiting,
+} from "../command/Command.ts"
 import { Observers } from "../command/Observers.ts"
 import { Entry, Registry } from "../command/Registry.ts"
 import { Stats } from "../command/Stats.ts"
@@ -42,8 +49,7 @@ import * as ScriptCalls from "./ScriptCalls.ts"
 import { Timing } from "./Timing.ts"
 
 /** The answer of a command that takes time: run by the connection's fiber, interrupted when the connection ends. */
-export interface Suspended {
-  readonly _tag: "Suspended"
+export interface Suspended extends Unanswered {
   /**
    * Whether it waits for what others do (BLPOP, CLIENT PAUSE), and is dropped as soon as its client half-closes, as in Redis. What
    * only takes its time (SAVE, a slow script) is still answered then.
@@ -51,7 +57,6 @@ export interface Suspended {
   readonly waits: boolean
   /** Whether the request is to be dispatched anew when the wait is over, instead of being answered. */
   readonly again?: boolean
-  readonly effect: Effect.Effect<Reply.Reply>
 }
 
 export interface DispatcherService {
@@ -164,6 +169,9 @@ const make = Effect.gen(function* () {
     }
     call(argv: ReadonlyArray<string>) {
       return call(this.client, argv)
+    }
+    begin(argv: ReadonlyArray<string>) {
+      return begin(this.client, argv)
     }
     scriptCalls(rules: ScriptRules) {
       return scriptCalls(this.client, rules)
@@ -366,13 +374,16 @@ const make = Effect.gen(function* () {
     return Reply.none
   }
 
-  /** Runs a command inside of another one. It cannot wait there. */
-  const call = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
+  /** Runs a command inside of another one, where it cannot wait for others. */
+  const begin = (client: Client, argv: ReadonlyArray<string>): Reply.Reply | Suspended => {
     const entry = resolve(argv)
-    if (isError(entry)) return failed(undefined, entry)
-    const reply = execute(client, entry, argv)
+    return isError(entry) ? failed(undefined, entry) : execute(client, entry, argv)
+  }
+
+  const call = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
+    const reply = begin(client, argv)
     if (reply._tag !== "Suspended") return reply
-    throw new Error(`${entry.name} waits inside of another command`)
+    throw new Error(`${argv[0]} takes its time, which it cannot inside of another command`)
   }
 
   const scriptCalls = ScriptCalls.make({
