@@ -414,6 +414,11 @@ describe("a settings file", () => {
       (path: string) =>
         `Invalid value "yes" for cluster-enabled (${path} line 2): this server has no choice here but 'no'`,
     ],
+    [
+      "replicaof 10.0.0.1 port",
+      (path: string) =>
+        `Invalid value "10.0.0.1 port" for replicaof (${path} line 2): replicaof takes the master's host and port, or no one`,
+    ],
     ["nosuch 1", (path: string) => `Unknown setting "nosuch" (${path} line 2)`],
     ['dir "x', (path: string) => `Cannot read the settings file ${path}: unbalanced quotes in line 2`],
     ["include /nonexistent.conf", () => "Cannot read the settings file /nonexistent.conf: No such file or directory"],
@@ -493,6 +498,19 @@ describe("CONFIG REWRITE", () => {
     expect(start(config.file!).current).toEqual(config.current)
     Effect.runSync(config.rewrite)
     expect(readFileSync(config.file!, "utf8").match(/Generated/g)).toHaveLength(1)
+  })
+
+  it("writes the master that REPLICAOF has noted, in place of the one in the file, and none for a master", () => {
+    const config = start(fileOf("replica.conf", "port 1\nslaveof 10.0.0.1 6379\n"))
+    expect(config.current.replicaof).toEqual({ host: "10.0.0.1", port: 6379 })
+    config.note("replicaof", { host: "10.0.0.2", port: 7000 })
+    Effect.runSync(config.rewrite)
+    expect(readFileSync(config.file!, "utf8")).toContain("port 1\nreplicaof 10.0.0.2 7000\n")
+    expect(start(config.file!).current.replicaof).toEqual({ host: "10.0.0.2", port: 7000 })
+    config.note("replicaof", undefined)
+    Effect.runSync(config.rewrite)
+    expect(readFileSync(config.file!, "utf8")).not.toContain("replicaof")
+    expect(start(fileOf("none.conf", "replicaof no one\n")).current.replicaof).toBe(undefined)
   })
 
   it.each(accepted.filter(([name]) => settings[name].change === "always"))(

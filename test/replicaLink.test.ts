@@ -121,6 +121,9 @@ describe("a link", () => {
           expect(yield* run(client, "SELECT", "3")).toEqual(Reply.ok)
           expect(yield* text(client, "GET", "c")).toBe("5")
           expect(yield* role(client)).toEqual([Reply.bulk("connected"), Reply.int(offset)])
+          const stats = yield* text(client, "INFO", "stats")
+          const header = data.indexOf("$")
+          expect(stats).toContain(`total_net_repl_input_bytes:${data.length - header + offset - 100}\r\n`)
           expect(yield* info(client, "master_replid")).toBe(Master.id)
           expect(yield* info(client, "master_link_status")).toBe("up")
         }),

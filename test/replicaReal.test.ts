@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
 import type { Reply } from "../src/codec/Reply.ts"
@@ -14,6 +15,8 @@ import { fuzzFamilies } from "./fuzz/families/index.ts"
 import { dataset, expectSame, fieldDeadlines, fill, readAll } from "./support/Dataset.ts"
 import * as RealServer from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
+import * as Tls from "./support/Tls.ts"
+import * as TlsServer from "./support/TlsServer.ts"
 
 const library =
   "#!lua name=numbers\nredis.register_function('put', function(keys, argv) return redis.call('SET', keys[1], argv[1]) end)"
@@ -129,10 +132,12 @@ describe.skipIf(!RealServer.isInstalled)("a replica of redis-server", () => {
     expect(await again.run("DEBUG", "DIGEST")).toEqual(digest)
   })
 
-  it("holds the same after random commands of all families", async () => {
+  it("holds the same after random commands of all families, and so does a redis-server that follows it", async () => {
     const { client: master, port } = await startReal()
-    const { client: replica } = await start()
+    const { client: replica, port: replicaPort } = await start()
+    const { client: last } = await startReal()
     await follow(replica, port)
+    await follow(last, replicaPort)
     for (const [index, { command }] of fuzzFamilies.entries()) {
       const requests = fc.sample(command, { seed: 20240102 + index, numRuns: 150 })
       await master.run("SELECT", String(index % 4))
@@ -144,7 +149,8 @@ describe.skipIf(!RealServer.isInstalled)("a replica of redis-server", () => {
       await master.run("RESET")
     }
     await expectEqual(replica, master)
-    expect(await replica.run("DBSIZE")).toEqual(await master.run("DBSIZE"))
+    await expectEqual(last, master)
+    expect(await last.run("DBSIZE")).toEqual(await master.run("DBSIZE"))
   })
 
   it("takes over when the master has gone, and its siblings go on with it where they were", async () => {
@@ -198,5 +204,27 @@ describe("replicas of our own kind", () => {
     await expectEqual(third.client, second.client)
     expect(await field(second.client, "sync_full")).toBe("1")
     expect(await field(second.client, "sync_partial_ok")).toBe("1")
+  })
+
+  it("speak TLS with those whose certificates they know, and with nobody else", async () => {
+    await Effect.runPromise(
+      TlsServer.servedLive(
+        async ({ port, connect, log }) => {
+          const master = await connect(Tls.shown("client"))
+          await fill(master, dataset)
+          const tls = { tlsReplication: true, replicaof: { host: "127.0.0.1", port } } as const
+          const shown = { tlsClientCertFile: Tls.certificateFile("client"), tlsClientKeyFile: Tls.keyFile("client") }
+          const { client: replica } = await start({ ...tls, ...shown, tlsCaCertFile: Tls.certificateFile("server") })
+          await until(async () => (await field(replica, "master_link_status")) === "up")
+          await expectEqual(replica, master)
+          const { client: stranger } = await start({ ...tls, ...shown, tlsCaCertFile: Tls.certificateFile("stranger") })
+          await until(async () => log.some((line) => line.includes("TLS handshake failed")))
+          expect(await field(stranger, "master_link_status")).toBe("down")
+          expect(await field(master, "connected_slaves")).toBe("1")
+          master.destroy()
+        },
+        { tlsAuthClients: "yes", tlsCaCertFile: Tls.certificateFile("client"), replDisklessSyncDelay: 0 },
+      ),
+    )
   })
 })

@@ -20,6 +20,8 @@ export interface StatsService {
   connectionsRejected: number
   netInputBytes: number
   netOutputBytes: number
+  /** Received from a master. */
+  replicationInputBytes: number
   /** Chunks received, and writes that sent something. */
   reads: number
   writes: number
@@ -54,6 +56,7 @@ class Counters implements StatsService {
   connectionsRejected = 0
   netInputBytes = 0
   netOutputBytes = 0
+  replicationInputBytes = 0
   tcpPort = 0
   reads = 0
   writes = 0
@@ -75,7 +78,7 @@ class Counters implements StatsService {
 
   reset(): void {
     this.commandsProcessed = this.connectionsReceived = this.connectionsRejected = 0
-    this.netInputBytes = this.netOutputBytes = this.reads = this.writes = 0
+    this.replicationInputBytes = this.netInputBytes = this.netOutputBytes = this.reads = this.writes = 0
     this.queryLimitDisconnections = this.outputLimitDisconnections = this.clientsEvicted = 0
     this.errorReplies = this.unexpectedErrorReplies = 0
     this.errors.clear()

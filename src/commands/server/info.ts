@@ -255,7 +255,7 @@ export const infoCommands = Effect.gen(function* () {
       ["instantaneous_ops_per_sec", rate.commands],
       ["total_net_input_bytes", stats.netInputBytes],
       ["total_net_output_bytes", stats.netOutputBytes],
-      ["total_net_repl_input_bytes", 0],
+      ["total_net_repl_input_bytes", stats.replicationInputBytes],
       ["total_net_repl_output_bytes", replication.replicas.counts.bytes],
       ["instantaneous_input_kbps", rate.input],
       ["instantaneous_output_kbps", rate.output],

@@ -185,7 +185,7 @@ export class Link implements ReplicaRole {
   }
 
   private receive(connection: Connection, inbox: Inbox, id: string, offset: number): Effect.Effect<never, LinkLost> {
-    const { applier, clock, current, history, persistence, store } = this.services
+    const { applier, clock, current, history, persistence, stats, store } = this.services
     this.link = "sync"
     const full = new Intake({
       clock,
@@ -213,6 +213,7 @@ export class Link implements ReplicaRole {
       })
     const next: Effect.Effect<never, LinkLost> = Effect.flatMap(inbox.take, (chunk) => {
       if (!this.isCurrent()) return Effect.never
+      stats.replicationInputBytes += chunk.length
       const rest = this.slice("its snapshot", () => full.feed(chunk))
       return Effect.flatMap(rest, (behind) =>
         Effect.zipRight(this.tell(full.warnings), behind === undefined ? Effect.zipRight(pause, next) : finish(behind)),
@@ -223,7 +224,7 @@ export class Link implements ReplicaRole {
 
   /** Takes the stream, for ever. */
   private follow(connection: Connection, inbox: Inbox, first: Buffer | undefined): Effect.Effect<never, LinkLost> {
-    const { applier, current, history, store } = this.services
+    const { applier, current, history, stats, store } = this.services
     const stream = new Stream(applier, history)
     this.stream = stream
     history.keep(current.replBacklogSize)
@@ -247,9 +248,10 @@ export class Link implements ReplicaRole {
           this.tell(stream.warnings),
         )
       })
-    const next: Effect.Effect<never, LinkLost> = Effect.flatMap(inbox.take, (chunk) =>
-      Effect.zipRight(run(chunk), inbox.hasMore ? Effect.zipRight(pause, next) : next),
-    )
+    const next: Effect.Effect<never, LinkLost> = Effect.flatMap(inbox.take, (chunk) => {
+      stats.replicationInputBytes += chunk.length
+      return Effect.zipRight(run(chunk), inbox.hasMore ? Effect.zipRight(pause, next) : next)
+    })
     const begin = first === undefined || first.length === 0 ? Effect.void : run(first)
     this.acknowledge()
     return Effect.zipRight(begin, next)
