@@ -333,6 +333,43 @@ describe("a master that sends something else than it should", () => {
   )
 })
 
+it.effect("a link survives whatever comes in the place of data, and takes the data after that", () =>
+  scene((on) =>
+    Effect.gen(function* () {
+      const { client, master } = on
+      const keys = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`key:${n}`, `value ${n}`]))
+      const whole = `${Master.fullSync(Master.snapshot(keys), 50)}*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n`
+      yield* run(client, "REPLICAOF", "master.example", "7000")
+      let state = 7
+      const below = (bound: number) => {
+        state = (Math.imul(state, 1103515245) + 12345) >>> 0
+        return Math.floor((state / 2 ** 32) * bound)
+      }
+      for (let round = 0; round < 40; round++) {
+        const end = yield* master.connection
+        yield* end.greet
+        const bytes = [...whole]
+        for (let i = below(3); i >= 0; i--) {
+          // What stands before the snapshot was tried above.
+          const at = 60 + below(bytes.length - 60)
+          bytes.splice(at, below(4), ...Array.from({ length: below(4) }, () => String.fromCharCode(below(256))))
+        }
+        const place = below(bytes.length)
+        end.say(bytes.slice(0, place).join(""), bytes.slice(place).join(""))
+        for (let turn = 0; turn < 5; turn++) yield* pause
+        end.close()
+        yield* TestClock.adjust("1 second")
+      }
+      const end = yield* master.connection
+      yield* end.greet
+      end.say(whole)
+      yield* end.settled
+      expect(yield* run(client, "DBSIZE")).toEqual(Reply.int(21))
+      expect(on.told.filter((line) => line.includes("defect"))).toEqual([])
+    }),
+  ),
+)
+
 describe("a replica", () => {
   it.effect("refuses writes of its clients, in MULTI and in scripts too, unless replica-read-only is no", () =>
     scene((on) =>

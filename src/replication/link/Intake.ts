@@ -26,8 +26,8 @@ export interface IntakeServices {
 
 /** `REDIS` and four digits. */
 const headerBytes = 9
-/** How much room is made for keys on the word of a snapshot whose length nobody knows: that of one so long. */
-const trustedBytes = 64 * 1024 * 1024
+/** Room is made for so many keys as a snapshot of this length can have, whatever it and its master say; further ones come without. */
+const trustedBytes = 256 * 1024 * 1024
 
 export class Intake {
   /** The database that the stream behind the snapshot begins in. */
@@ -105,7 +105,7 @@ export class Intake {
         ...{ store, replay, progress, limits: current, policy: current.maxmemoryPolicy },
         ...{ verify: current.rdbchecksum, now: clock.now(), until: undefined },
       },
-      totalBytes === 0 ? trustedBytes : totalBytes,
+      totalBytes === 0 ? trustedBytes : Math.min(totalBytes, trustedBytes),
       {
         warn: (text) => void this.warnings.push(text),
         aux: (name, value) => {

@@ -64,6 +64,9 @@ export class Link implements ReplicaRole {
   private stream: Stream | undefined
   private needsFull = false
   private downSinceMs = 0
+  /** What a sync of the log has covered, and where log and stream were when the next one was waited for. */
+  private syncedOffset = 0
+  private noted = { position: 0, offset: 0 }
 
   constructor(services: LinkServices, host: string, port: number, isCurrent: () => boolean) {
     this.services = services
@@ -224,10 +227,13 @@ export class Link implements ReplicaRole {
 
   /** Takes the stream, for ever. */
   private follow(connection: Connection, inbox: Inbox, first: Buffer | undefined): Effect.Effect<never, LinkLost> {
-    const { applier, current, history, stats, store } = this.services
+    const { applier, current, history, persistence, stats, store } = this.services
     const stream = new Stream(applier, history)
     this.stream = stream
     history.keep(current.replBacklogSize)
+    this.syncedOffset = 0
+    // After all of the data has come, the log begins anew: with the first change it has, the data is on the disk, too.
+    this.noted = { position: persistence.position() + (first === undefined ? 0 : 1), offset: history.offset }
     this.link = "connected"
     this.wasUp = true
     applier.connected(connection, () => connection.destroy())
@@ -276,8 +282,19 @@ export class Link implements ReplicaRole {
     })
   }
 
+  /** Tells how far this server has come, and how far its log has on the disk, if it has one. */
   private acknowledge(): void {
-    this.connection?.write(request(["REPLCONF", "ACK", String(this.services.history.offset)]))
+    const { history, persistence } = this.services
+    const ack = ["REPLCONF", "ACK", String(history.offset)]
+    if (persistence.active()) {
+      if (persistence.isSynced(this.noted.position)) {
+        this.syncedOffset = this.noted.offset
+        this.noted = { position: persistence.position(), offset: history.offset }
+        if (persistence.isSynced(this.noted.position)) this.syncedOffset = history.offset
+      }
+      if (this.syncedOffset > 0) ack.push("FACK", String(this.syncedOffset))
+    }
+    this.connection?.write(request(ack))
   }
 
   /** Says each second that we are there, and notices when the master is not. */
