@@ -7,15 +7,14 @@
  * promised; a transaction is there as a whole or not at all, also one that changes collections which are large enough to be written in
  * pieces; rewrites and snapshots go on meanwhile.
  */
-import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import * as net from "node:net"
 import type { Reply } from "../../src/codec/Reply.ts"
 import { chances } from "../support/FailingDisk.ts"
 import { connectTcp } from "../support/RealServer.ts"
 import type { TestClient } from "../support/TestServer.ts"
+import { type Child, kill, sleep, startChild } from "./Child.ts"
 
 export interface RoundsOptions {
   readonly rounds: number
@@ -28,56 +27,8 @@ export interface RoundsOptions {
 const clientsCount = 4
 /** Requests a client has under way at most. */
 const pipelineMax = 16
-const startLimitMs = 30_000
 /** What `everysec` may lose. */
 const graceMs = 2000
-
-const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const probe = net.createServer()
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address() as net.AddressInfo
-      probe.close(() => done(address.port))
-    })
-  })
-
-interface Child {
-  readonly process: ChildProcess
-  readonly port: number
-  readonly output: () => string
-}
-
-const startChild = async (main: string, settings: ReadonlyArray<string>): Promise<Child> => {
-  const port = await freePort()
-  const child = spawn(process.execPath, [main, "--port", String(port), ...settings], {
-    stdio: ["ignore", "pipe", "pipe"],
-  })
-  let output = ""
-  child.stdout.on("data", (chunk) => (output += chunk))
-  child.stderr.on("data", (chunk) => (output += chunk))
-  const limit = performance.now() + startLimitMs
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the server did not start:\n${output}`)
-    if (performance.now() > limit) throw new Error(`the server did not answer:\n${output}`)
-    try {
-      const client = await connectTcp(port)
-      const reply = await client.run("PING")
-      client.destroy()
-      if (reply._tag === "Simple") return { process: child, port, output: () => output }
-    } catch {
-      // Not listening yet.
-    }
-    await sleep(5)
-  }
-}
-
-const kill = (child: Child): Promise<void> =>
-  new Promise((done) => {
-    child.process.once("exit", () => done())
-    child.process.kill("SIGKILL")
-  })
 
 /** What one client has sent and was told, by the numbers of its requests. */
 class Ledger {

@@ -1,5 +1,6 @@
 /**
  * `npm run crash -- --rounds N --seed N --main FILE`: kills a server under load N times and checks what it kept.
+ * `npm run crash -- --failovers N`: kills a master under Sentinel N times and checks what the promoted replica has.
  * `npm run crash -- --disk N --seed N`: N crashes on a disk in memory that fails, under the virtual clock, from a seed on.
  */
 import { join } from "node:path"
@@ -7,6 +8,7 @@ import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { round } from "./DiskRounds.ts"
+import { runFailovers } from "./Failover.ts"
 import { runRounds } from "./Rounds.ts"
 
 const { values } = parseArgs({
@@ -14,6 +16,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "20" },
     disk: { type: "string" },
+    failovers: { type: "string" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
     main: { type: "string", default: join(import.meta.dirname, "..", "..", "dist", "bin", "main.js") },
   },
@@ -34,11 +37,19 @@ if (values.disk !== undefined) {
   process.exit(0)
 }
 
+const report = (line: string) => console.log(line)
+
+if (values.failovers !== undefined) {
+  const passed = await runFailovers({ rounds: Number(values.failovers), main: values.main, report })
+  console.log(`${passed} failovers passed`)
+  process.exit(0)
+}
+
 const passed = await runRounds({
   rounds: Number(values.rounds),
   seed: Number(values.seed),
   main: values.main,
-  report: (line) => console.log(line),
+  report,
 })
 console.log(`${passed} rounds passed, seed ${values.seed}`)
 process.exit(0)
