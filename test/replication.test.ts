@@ -191,6 +191,25 @@ describe("a snapshot", () => {
     ),
   )
 
+  it.effect("is sent to its end where it is all that is wanted, however slowly it is taken", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 20; i++) yield* run(client, "SET", `k${i}`, "x".repeat(30_000))
+          const replica = yield* attach(["REPLCONF", "capa", "eof", "rdb-only", "1"])
+          replica.take()
+          replica.send("SYNC")
+          replica.peer.setPaused(true)
+          yield* turns
+          expect(replica.isClosed()).toBe(false)
+          replica.peer.setPaused(false)
+          const [, mark] = /^\$EOF:([0-9a-f]{40})\r\n/.exec(replica.received())!
+          expect([replica.received().endsWith(mark!), replica.isClosed()]).toEqual([true, true])
+        }),
+      { ...settings, rdbcompression: false },
+    ),
+  )
+
   it.effect("is all that some want: of functions alone, too", () =>
     withServer(
       (client) =>

@@ -12,7 +12,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { ChanceService } from "../clock/Chance.ts"
 import type { ClockService } from "../clock/Clock.ts"
-import { pause } from "../clock/EventLoop.ts"
 import * as Reply from "../codec/Reply.ts"
 import type { ConfigService } from "../config/Config.ts"
 import { type Format, give, type Target } from "../persistence/snapshot/Slices.ts"
@@ -35,6 +34,9 @@ export interface FullSyncServices {
 
 /** Bytes that may wait for a replica before the walk does. */
 const queuedBytesMax = 1024 * 1024
+
+/** While it goes on, everything that changes is kept for the replica: under full load it must not take for ever. */
+const sliceMicrosMax = 5000
 
 /** None of those for whom the snapshot was made is there any more. */
 class Abandoned {
@@ -64,7 +66,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
   const send = (group: ReadonlyArray<Replica>, text: string): Effect.Effect<void, Abandoned> =>
     Effect.suspend(() => {
       push(group, text)
-      return Effect.zipRight(pause, settled(group))
+      return settled(group)
     })
 
   const finish = (group: ReadonlyArray<Replica>) =>
@@ -126,6 +128,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
     return give<Abandoned>({
       store,
       micros: clock.nowMicros,
+      sliceMicrosMax,
       format: () => format(parts),
       open: takesMark ? marked(group) : measured(group),
       begin: () => {

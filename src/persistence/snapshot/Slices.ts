@@ -3,7 +3,7 @@
  * (`Format`), what the instant is the capture's, and where they go the target's: a file, or replicas.
  *
  * The idea to hold: a slice ends when half a millisecond has passed, whatever it was spent on, and between two slices the event loop
- * turns. A target that cannot take more waits in its `write`, and the walk with it.
+ * turns. Where there is hurry, a slice takes as long as the turn before it did, so that half of the time is its own. A target that cannot take more waits in its `write`, and the walk with it.
  */
 import * as Effect from "effect/Effect"
 import { pause } from "../../clock/EventLoop.ts"
@@ -45,10 +45,12 @@ export interface Giving<E> {
   readonly open: Effect.Effect<Target<E>, E>
   /** Reads the clock that ends slices, in microseconds. */
   readonly micros: () => number
+  /** How long a slice may take at most where turns of the event loop are long; 500 unless given. */
+  readonly sliceMicrosMax?: number
 }
 
 const sliceMicros = 500
-/** Keys, or pieces of a large one, after which a slice ends also if the clock stands still. */
+/** Keys, or pieces of a large one, after which a slice of the usual length ends also if the clock stands still. */
 const stepsASlice = 500
 /** Steps with small keys, and bytes, between two looks at the clock. */
 const stepsALook = 8
@@ -57,12 +59,13 @@ const bytesALook = 4096
 const pieceBytes = 256 * 1024
 
 /** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
-const slice = (capture: Capture, format: Format, micros: () => number): boolean => {
-  const end = micros() + sliceMicros
+const slice = (capture: Capture, format: Format, micros: () => number, length: number): boolean => {
+  const end = micros() + length
+  const stepsMax = stepsASlice * (length / sliceMicros)
   let looked = format.size
   for (let steps = 1; capture.next(); steps++) {
     const { size } = format
-    if (steps === stepsASlice || size >= pieceBytes) return true
+    if (steps >= stepsMax || size >= pieceBytes) return true
     if (steps % stepsALook !== 0 && size - looked < bytesALook && !capture.isInPieces) continue
     looked = size
     if (micros() >= end) return true
@@ -77,7 +80,14 @@ const slice = (capture: Capture, format: Format, micros: () => number): boolean 
 export const give = <E>(giving: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
   Effect.suspend(() => (giving.store.unfinished ? Effect.delay(give(giving), "10 millis") : giveNow(giving)))
 
-const giveNow = <E>({ store, begin, format: make, open, micros }: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
+const giveNow = <E>({
+  store,
+  begin,
+  format: make,
+  open,
+  micros,
+  sliceMicrosMax = sliceMicros,
+}: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
       const format = make()
@@ -91,15 +101,18 @@ const giveNow = <E>({ store, begin, format: make, open, micros }: Giving<E>): Ef
         (target) =>
           Effect.gen(function* () {
             let size = 0
+            let length = sliceMicros
             for (;;) {
               if (capture.isLost) return yield* Effect.fail(new CaptureLost())
-              if (!slice(capture, format, micros)) break
+              if (!slice(capture, format, micros, length)) break
               if (format.size >= pieceBytes) {
                 const piece = format.take()
                 size += piece.length
                 yield* target.write(piece)
               }
+              const endedAt = micros()
               yield* pause
+              length = Math.min(Math.max(sliceMicros, micros() - endedAt), sliceMicrosMax)
             }
             capture.end()
             const piece = format.end()
