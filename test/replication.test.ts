@@ -5,7 +5,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import type { Reply } from "../src/codec/Reply.ts"
+import * as Reply from "../src/codec/Reply.ts"
+import { Clients } from "../src/command/Clients.ts"
 import { request, select } from "../src/persistence/log/LogText.ts"
 import { MemoryConnector } from "../src/socket/MemorySocket.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
@@ -65,7 +66,7 @@ const fullResync = (replica: Peer) => {
   return { id: id!, offset: Number(offset) }
 }
 
-const text = (reply: Reply): string => (reply._tag === "Bulk" || reply._tag === "Verbatim" ? reply.value : "")
+const text = (reply: Reply.Reply): string => (reply._tag === "Bulk" || reply._tag === "Verbatim" ? reply.value : "")
 const info = (client: TestClient, section: string) => Effect.map(run(client, "INFO", section), text)
 const field = (client: TestClient, section: string, name: string) =>
   Effect.map(info(client, section), (found) => new RegExp(`^${name}:(.*)\r$`, "m").exec(found)?.[1])
@@ -426,6 +427,24 @@ describe("a replica", () => {
           const other = yield* online
           expect(yield* run(client, "CLIENT", "KILL", "TYPE", "SLAVE")).toMatchObject({ value: 2 })
           expect(other.isClosed()).toBe(true)
+        }),
+      settings,
+    ),
+  )
+
+  it.effect("is known to have taken what the system took at once", () =>
+    withServer(
+      () =>
+        Effect.gen(function* () {
+          yield* online
+          const clients = yield* Clients
+          const { outbox } = [...clients.byId.values()].find(({ replica }) => replica !== undefined)!
+          let drained = 0
+          outbox.onDrained(() => drained++)
+          outbox.push(Reply.raw("x".repeat(2 * 1024 * 1024)))
+          expect([outbox.queuedBytes(), drained]).toEqual([2 * 1024 * 1024, 0])
+          yield* turns
+          expect([outbox.queuedBytes(), drained]).toEqual([0, 1])
         }),
       settings,
     ),

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Reply } from "../src/codec/Reply.ts"
 import * as LiveServer from "./clients/LiveServer.ts"
 import { fuzzFamilies } from "./fuzz/families/index.ts"
-import { dataset, expectSame, fill, largeDataset, readAll } from "./support/Dataset.ts"
+import { dataset, fill, largeDataset } from "./support/Dataset.ts"
 import * as RealServer from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
 
@@ -76,6 +76,7 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
           client.run("RPUSH", "list:during", "x".repeat(counter % 100)),
           client.run("INCR", "counter"),
         ])
+        await new Promise((resolve) => setTimeout(resolve, 1))
       }
       client.destroy()
     })
@@ -83,7 +84,6 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
     stopped = true
     await busy
     expectEqual(await digests(replica))
-    expectSame(await readAll(replica), await readAll(master))
     expect(JSON.stringify(await replica.run("FUNCTION", "LIST"))).toContain("seven")
 
     // The replica asks for the rest.
@@ -101,7 +101,7 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
     const replica = await startReplica()
     await master.run("FUNCTION", "LOAD", library)
     for (const [index, { command }] of fuzzFamilies.entries()) {
-      const requests = fc.sample(command, { seed: seed + index, numRuns: 250 })
+      const requests = fc.sample(command, { seed: seed + index, numRuns: 150 })
       await master.run("SELECT", String(index % 4))
       for (let i = 0; i < requests.length; i += 10) {
         const piece = requests.slice(i, i + 10)

@@ -90,9 +90,10 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
       events.end()
     }
   }
-  const deliverOutbound = () => {
+  /** `waited`: it could not be taken when it was sent. What is taken at once is not told as drained, as of a system's socket. */
+  const deliverOutbound = (waited = true) => {
     if (peerPaused || onData === undefined) return
-    const had = outbound.length > 0
+    const had = waited && outbound.length > 0
     while (outbound.length > 0) {
       const piece = outbound.shift()!
       onData(typeof piece === "string" ? piece : piece.latin1Slice())
@@ -103,7 +104,7 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
   const send = (bytes: string | Buffer) => {
     if (closed) return
     outbound.push(bytes)
-    deliverOutbound()
+    deliverOutbound(false)
   }
   const transport: Transport = {
     remoteAddress: `127.0.0.1:${10000 + number}`,
@@ -122,7 +123,7 @@ const makePair = (number: number, turn: Turn.Turn): { readonly transport: Transp
       if (closed) return
       // Kept as they are, as a system's socket does.
       outbound.push(head, body, tail)
-      deliverOutbound()
+      deliverOutbound(false)
     },
     queuedBytes: () => outbound.reduce((sum, bytes) => sum + bytes.length, 0),
     pause: () => {

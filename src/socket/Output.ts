@@ -124,9 +124,16 @@ export const make = (
     // Bytes that have to wait keep all of the arena from being used again.
     if (transport.queuedBytes() > 0) out.settle()
     const bytes = out.take()
-    if (typeof bytes === "string") return transport.write(bytes)
-    transport.writeBytes(bytes)
-    if (transport.queuedBytes() > 0) ReplyArena.keep()
+    if (typeof bytes !== "string") {
+      transport.writeBytes(bytes)
+      if (transport.queuedBytes() > 0) ReplyArena.keep()
+    } else transport.write(bytes)
+    // What the system has taken at once is not told as drained.
+    if (client.replica !== undefined && transport.queuedBytes() === 0) tellDrained()
+  }
+
+  const tellDrained = () => {
+    for (let i = 0; i < onDrained.length; i++) onDrained[i]!()
   }
 
   /** So many bytes, with all of `out` among them, leave now. */
@@ -304,7 +311,7 @@ export const make = (
 
   const drained = () => {
     giveBack()
-    for (let i = 0; i < onDrained.length; i++) onDrained[i]!()
+    tellDrained()
   }
 
   const buffers = () => ({
