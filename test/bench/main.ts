@@ -11,7 +11,7 @@
  *   npm run bench -- scripts               EVALSHA and FCALL of one GET and one SET, likewise
  *   npm run bench -- memory --keyspace map
  *   npm run bench -- complexity | memory | shrinking | snapshot | load | stall | latency | deletion | connections | blocked | start
- *   npm run bench -- eviction | fanout | profile TEST | plots
+ *   npm run bench -- eviction | fanout | replication | profile TEST | plots
  *
  * `--keys`, `--requests` and `--rounds` say how much of it; in the modes that have a size, `--keys` is that (elements, connections,
  * clients). `--only NAME` takes the cases of that name (complexity, memory, load, deletion, eviction), `--rate N` and `--node FLAG` set
@@ -33,6 +33,7 @@ import { quickTests, scriptTests, standardTests, testsNamed } from "./Load.ts"
 import { measureLoading } from "./Loading.ts"
 import { measureMemory } from "./Memory.ts"
 import { profile } from "./Profile.ts"
+import { measureReplication } from "./Replicating.ts"
 import { comparison, cpuRatioAt, pipelinesOf, read, speedReport, write } from "./Report.ts"
 import { measureShrinking } from "./Shrinking.ts"
 import { measureSnapshot } from "./Snapshot.ts"
@@ -172,6 +173,13 @@ const run = async (): Promise<number> => {
       return measureEviction({ main: values.ours, only: values.only })
     case "fanout":
       return measureFanout({ main: values.ours, subscribers: 1000, messages: whole(values.requests, 10_000) })
+    case "replication":
+      return measureReplication({
+        main: values.ours,
+        keys: whole(values.keys, 1_000_000),
+        requests: whole(values.requests, 200_000),
+        rounds: whole(values.rounds, 3),
+      })
     case "start":
       return measureStart({ main: values.ours, rounds: whole(values.rounds, 7) })
     case "plots":
