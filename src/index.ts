@@ -18,10 +18,17 @@ export { Shutdown } from "./command/Shutdown.ts"
 export { Config, type Values } from "./config/Config.ts"
 export * as CommandError from "./errors/CommandError.ts"
 export { type Change, Persistence } from "./persistence/Persistence.ts"
+export { Connector } from "./replication/link/Connector.ts"
+export { Replication } from "./replication/Replication.ts"
 export { ScriptEngine } from "./scripting/ScriptEngine.ts"
 export * as Server from "./Server.ts"
 export { Listener } from "./socket/Listener.ts"
-export { layerMemory as layerSocketMemory, MemoryConnector, type MemoryPeer } from "./socket/MemorySocket.ts"
+export {
+  layerConnectorTo,
+  layerMemory as layerSocketMemory,
+  MemoryConnector,
+  type MemoryPeer,
+} from "./socket/MemorySocket.ts"
 export { Socket } from "./socket/Socket.ts"
 export type { Transport } from "./socket/Transport.ts"
 export { Store } from "./store/Store.ts"

@@ -3,6 +3,7 @@
  * silent, or the master sends something else than it should. Time is virtual.
  */
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -13,9 +14,17 @@ import type { Values } from "../src/config/Config.ts"
 import { Unblocked } from "../src/errors/DispatchErrors.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
-import type { MemoryConnector } from "../src/socket/MemorySocket.ts"
+import { layerConnectorTo, MemoryConnector } from "../src/socket/MemorySocket.ts"
 import * as Master from "./support/ScriptedMaster.ts"
-import { atStartTime, connect, run, startTimeMs, type TestClient, testSettings } from "./support/TestServer.ts"
+import {
+  atStartTime,
+  connect,
+  makeClient,
+  run,
+  startTimeMs,
+  type TestClient,
+  testSettings,
+} from "./support/TestServer.ts"
 
 type Play = ReturnType<typeof Master.make>
 
@@ -368,6 +377,26 @@ it.effect("a link survives whatever comes in the place of data, and takes the da
       expect(on.told.filter((line) => line.includes("defect"))).toEqual([])
     }),
   ),
+)
+
+it.scoped("a link needs no network: its master may be a server of the same program, under the same clock", () =>
+  Effect.gen(function* () {
+    const options = { ...testSettings, replDisklessSyncDelay: 0 }
+    const master = Context.get(yield* Layer.build(Server.layerTest(options)), MemoryConnector)
+    const built = yield* Layer.build(Server.layerTest(options, { connector: layerConnectorTo(master) }))
+    const [first, second] = [master, Context.get(built, MemoryConnector)].map((to) => makeClient(to.connect()))
+    yield* run(first!, "SET", "a", "1", "PX", "1500")
+    yield* run(second!, "REPLICAOF", "master", "6379")
+    while ((yield* info(second!, "master_link_status")) !== "up") yield* pause
+    yield* run(first!, "SET", "b", "2")
+    first!.send("WAIT", "1", "0")
+    yield* TestClock.adjust("1 second")
+    expect(yield* Effect.promise(() => first!.receive())).toEqual(Reply.one)
+    expect(yield* text(second!, "GET", "b")).toBe("2")
+    expect(yield* run(second!, "PTTL", "a")).toEqual(Reply.int(500))
+    yield* TestClock.adjust("500 millis")
+    expect(yield* text(second!, "GET", "a")).toBe("Nil")
+  }).pipe(atStartTime),
 )
 
 describe("a replica", () => {

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Connector } from "../replication/link/Connector.ts"
 import { Socket, type SocketService } from "./Socket.ts"
 import type { Transport, TransportEvents } from "./Transport.ts"
 import * as Turn from "./Turn.ts"
@@ -29,6 +30,28 @@ export class MemoryConnector extends Context.Tag("tiny-redis/MemoryConnector")<
   MemoryConnector,
   { readonly connect: () => MemoryPeer }
 >() {}
+
+/** Has a replica find its master in the same program, wherever it is told to look: `master` is that server's `MemoryConnector`. */
+export const layerConnectorTo = (master: MemoryConnector["Type"]): Layer.Layer<Connector> =>
+  Layer.succeed(Connector, {
+    connect: () =>
+      Effect.sync(() => {
+        const peer = master.connect()
+        return {
+          remoteAddress: "127.0.0.1:6379",
+          localAddress: "127.0.0.1:0",
+          fd: -1,
+          start: ({ data, closed }) => {
+            peer.onClosed(closed)
+            peer.onData((bytes) => data(Buffer.from(bytes, "latin1")))
+          },
+          write: peer.write,
+          pause: () => peer.setPaused(true),
+          resume: () => peer.setPaused(false),
+          destroy: peer.destroy,
+        }
+      }),
+  })
 
 /** `Socket` and the `MemoryConnector` to reach it. */
 export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectContext(
