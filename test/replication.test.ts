@@ -4,13 +4,18 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Reply from "../src/codec/Reply.ts"
 import { Clients } from "../src/command/Clients.ts"
 import { request, select } from "../src/persistence/log/LogText.ts"
 import { MemoryConnector } from "../src/socket/MemorySocket.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
-import { connect, run, withServer, type TestClient } from "./support/TestServer.ts"
+import * as Farewell from "../src/replication/Farewell.ts"
+import { connect, layer, run, withServer, type TestClient } from "./support/TestServer.ts"
 
 const settings = { replDisklessSyncDelay: 0 } as const
 
@@ -583,6 +588,25 @@ describe("SHUTDOWN", () => {
           }),
         settings,
       )
+    }),
+  )
+
+  it.effect("by a signal, waits likewise, and not a moment longer", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const server = Farewell.layer.pipe(Layer.provideMerge(layer(settings)))
+      const context = yield* Layer.buildWithScope(server, scope)
+      const { replica } = yield* Effect.gen(function* () {
+        const { id: _, ...attached } = yield* online
+        yield* run(yield* connect, "SET", "k", "v")
+        return { replica: attached }
+      }).pipe(Effect.provide(context))
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* turns
+      expect(replica.isClosed()).toBe(false)
+      replica.send("REPLCONF", "ACK", "1000")
+      yield* Fiber.join(closing)
+      expect(replica.isClosed()).toBe(true)
     }),
   )
 

@@ -4,6 +4,7 @@
  * The idea to hold: meanwhile nothing is written, so there is an end to what they lack.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Clients } from "../command/Clients.ts"
 import { Config } from "../config/Config.ts"
@@ -16,10 +17,12 @@ export const wait: Effect.Effect<void, never, Clients | Config | Replication> = 
   const { replicas, role } = yield* Replication
   if (role._tag === "Replica" || replicas.all.length === 0 || current.shutdownTimeout === 0) return
   clients.pauseUntil(Infinity, "write")
-  const isLate = yield* Effect.raceFirst(
+  const caughtUp = Effect.raceFirst(
     Effect.as(replicas.caughtUp, false),
     Effect.as(Effect.sleep(current.shutdownTimeout * 1000), true),
   )
+  // In a fiber of its own: a finalizer is uninterruptible, and the sleep would be waited for.
+  const isLate = yield* Effect.flatMap(Effect.forkDaemon(Effect.interruptible(caughtUp)), Fiber.join)
   if (isLate) yield* Effect.logWarning("replicas lack something and are not waited for any longer")
 })
 
