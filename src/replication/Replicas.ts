@@ -120,6 +120,10 @@ export class Replicas {
     for (const { client } of [...this.all]) client.outbox.close("now")
   }
 
+  /**
+   * Differs: under `appendfsync always` redis-server has its changes on disk before replicas see them. Here they may see what a crash
+   * takes back from this server, and no client has been told of; the server begins a new history then, so they ask for all of it.
+   */
   private follow(text: string): void {
     const { all } = this
     if (all.length === 0) return
