@@ -14,6 +14,7 @@ import type { Values } from "../src/config/Config.ts"
 import { Unblocked } from "../src/errors/DispatchErrors.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
+import { Store } from "../src/store/Store.ts"
 import { layerConnectorTo, MemoryConnector } from "../src/socket/MemorySocket.ts"
 import * as Master from "./support/ScriptedMaster.ts"
 import {
@@ -39,7 +40,7 @@ interface Scene {
 
 /** A server whose master the test is, once it has been told to follow. */
 const scene = (
-  body: (scene: Scene) => Effect.Effect<void, never, MemoryConnector>,
+  body: (scene: Scene) => Effect.Effect<void, never, MemoryConnector | Store>,
   options: Partial<Values> = {},
 ): Effect.Effect<void, unknown> => {
   const master = Master.make()
@@ -137,6 +138,34 @@ describe("a link", () => {
           expect(yield* info(client, "master_link_status")).toBe("up")
         }),
       ),
+  )
+
+  it.effect("changes nothing while a script has paused", () =>
+    scene((on) =>
+      Effect.gen(function* () {
+        const { client } = on
+        const store = yield* Store
+        yield* run(client, "SET", "own", "1")
+        const end = yield* follow(on)
+        yield* end.greet
+        store.unfinished = true
+        end.say(Master.fullSync(Master.snapshot({ a: "1", b: "2" }), 100))
+        for (let i = 0; i < 20; i++) yield* pause
+        expect(store.databases[0]!.size).toBe(1)
+        store.unfinished = false
+        yield* TestClock.adjust("5 millis")
+        expect(yield* end.request).toEqual(["REPLCONF", "ACK", "100"])
+        expect(store.databases[0]!.size).toBe(2)
+        store.unfinished = true
+        end.stream(["SET", "c", "1"])
+        for (let i = 0; i < 20; i++) yield* pause
+        expect(store.databases[0]!.size).toBe(2)
+        store.unfinished = false
+        yield* TestClock.adjust("5 millis")
+        yield* end.settled
+        expect(store.databases[0]!.size).toBe(3)
+      }),
+    ),
   )
 
   it.effect("is acknowledged each second", () =>

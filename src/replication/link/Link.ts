@@ -214,7 +214,7 @@ export class Link implements ReplicaRole {
           this.follow(connection, inbox, rest),
         )
       })
-    const next: Effect.Effect<never, LinkLost> = Effect.flatMap(inbox.take, (chunk) => {
+    const next: Effect.Effect<never, LinkLost> = Effect.flatMap(Effect.zipLeft(inbox.take, this.whole), (chunk) => {
       if (!this.isCurrent()) return Effect.never
       stats.replicationInputBytes += chunk.length
       const rest = this.slice("its snapshot", () => full.feed(chunk))
@@ -227,7 +227,7 @@ export class Link implements ReplicaRole {
 
   /** Takes the stream, for ever. */
   private follow(connection: Connection, inbox: Inbox, first: Buffer | undefined): Effect.Effect<never, LinkLost> {
-    const { applier, current, history, persistence, stats, store } = this.services
+    const { applier, current, history, persistence, stats } = this.services
     const stream = new Stream(applier, history)
     this.stream = stream
     history.keep(current.replBacklogSize)
@@ -238,10 +238,8 @@ export class Link implements ReplicaRole {
     this.wasUp = true
     applier.connected(connection, () => connection.destroy())
     const run = (chunk: Buffer): Effect.Effect<void, LinkLost> =>
-      Effect.suspend(() => {
+      Effect.flatMap(this.whole, () => {
         if (!this.isCurrent()) return Effect.never
-        // A script that has paused sees one instant.
-        if (store.unfinished) return Effect.zipRight(Effect.sleep(unfinishedDelayMs), run(chunk))
         return Effect.zipRight(
           Effect.ensuring(
             this.slice("its stream", () => stream.feed(chunk)),
@@ -262,6 +260,11 @@ export class Link implements ReplicaRole {
     this.acknowledge()
     return Effect.zipRight(begin, next)
   }
+
+  /** Ends when no script has paused: one sees the data of one instant. */
+  private readonly whole: Effect.Effect<void> = Effect.suspend(() =>
+    this.services.store.unfinished ? Effect.zipRight(Effect.sleep(unfinishedDelayMs), this.whole) : Effect.void,
+  )
 
   /** Runs a slice of reading; damage is a reason to want everything anew. */
   private slice<A>(what: string, read: () => A): Effect.Effect<A, LinkLost> {
