@@ -44,6 +44,13 @@ describe("the backlog", () => {
     expect(backlog.from(backlog.firstOffset)).toBe(text.slice(sizeMin))
   })
 
+  it("holds no more than fits into a string", () => {
+    const backlog = new Backlog(100 * 1024 ** 3, 0)
+    expect(backlog.size).toBe(511 * 1024 * 1024)
+    backlog.write("abc")
+    expect(backlog.from(1)).toBe("abc")
+  })
+
   it("keeps the latest bytes when its size changes", () => {
     const backlog = new Backlog(4 * sizeMin, 0)
     const text = Array.from({ length: 8000 }, (_, i) => i).join("")
@@ -76,6 +83,16 @@ describe("a history", () => {
       select(3) + del,
     ])
     expect(history.offset).toBe(fed.join("").length)
+  })
+
+  it("takes changes that belong together and are longer than a string can be", () => {
+    const history = make()
+    const lengths: Array<number> = []
+    history.followers.push((text) => lengths.push(text.length))
+    const value = "v".repeat(200_000_000)
+    history.append(Array.from({ length: 3 }, () => ({ db: 0, argv: ["SET", "k", value] })))
+    expect(lengths).toEqual([200_000_057, 200_000_034, 200_000_034])
+    expect(history.offset).toBe(600_000_125)
   })
 
   it("keeps its old name as far as it went when it branches off", () => {

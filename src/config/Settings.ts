@@ -424,7 +424,7 @@ export const settings = {
   "repl-backlog-size": setting(Kind.memory(1), {
     default: mebibyte,
     unit: "bytes",
-    about: "Latest changes kept for replicas whose link breaks; at least 16kb are.",
+    about: "Latest changes kept for replicas whose link breaks; from 16kb to 511mb are.",
   }),
   "repl-backlog-ttl": setting(largeCount, {
     default: 3600,

@@ -7,6 +7,10 @@
 
 /** redis-server keeps at least so much, whatever is asked for. */
 const bytesMin = 16 * 1024
+/** What is held has to fit into one string; and 4 GiB is all that a buffer can be. */
+const bytesMax = 511 * 1024 * 1024
+
+const ringOf = (bytes: number): Buffer => Buffer.alloc(Math.min(Math.max(bytes, bytesMin), bytesMax))
 
 export class Backlog {
   /** Offset of the oldest byte that is held; of the next one, if none is. */
@@ -19,7 +23,7 @@ export class Backlog {
 
   /** `offset`: that of the last byte of the history so far. */
   constructor(bytes: number, offset: number) {
-    this.ring = Buffer.alloc(Math.max(bytes, bytesMin))
+    this.ring = ringOf(bytes)
     this.firstOffset = offset + 1
   }
 
@@ -60,7 +64,7 @@ export class Backlog {
   resize(bytes: number): void {
     const kept = this.from(this.firstOffset)
     const offset = this.firstOffset - 1
-    this.ring = Buffer.alloc(Math.max(bytes, bytesMin))
+    this.ring = ringOf(bytes)
     this.end = this.length = 0
     this.firstOffset = offset + 1
     this.write(kept)

@@ -12,6 +12,9 @@ import { Backlog } from "./Backlog.ts"
 /** The second id of a history that has none. */
 export const noId = "0".repeat(40)
 
+/** What is appended goes on as soon as it is longer. */
+const pieceChars = 1024 * 1024
+
 /** 40 hex digits. */
 export const randomId = ({ below }: ChanceService): string => {
   let id = ""
@@ -101,6 +104,11 @@ export class History {
       if (db !== this.selected) {
         this.selected = db
         text += select(db)
+      }
+      // A unit may be longer than a string can be.
+      if (text.length > pieceChars) {
+        this.feed(text)
+        text = ""
       }
       text += request(argv)
     }
