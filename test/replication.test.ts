@@ -307,6 +307,28 @@ describe("a link that broke", () => {
       { ...settings, replBacklogTtl: 100 },
     ),
   )
+
+  it.effect("the backlog's time begins when a replica becomes a master", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const replica = yield* online
+          replica.peer.destroy()
+          yield* turns
+          yield* run(client, "REPLICAOF", "127.0.0.1", "1")
+          yield* seconds(200)
+          yield* run(client, "REPLICAOF", "NO", "ONE")
+          yield* seconds(99)
+          expect(yield* field(client, "replication", "repl_backlog_active")).toBe("1")
+          const again = yield* attach(["REPLCONF", "capa", "psync2"])
+          again.take()
+          again.send("PSYNC", replica.id, String(replica.offset + 1))
+          yield* turns
+          expect(again.received()).toMatch(/^\+CONTINUE /)
+        }),
+      { ...settings, replBacklogTtl: 100 },
+    ),
+  )
 })
 
 describe("the stream", () => {
@@ -631,6 +653,23 @@ describe("SHUTDOWN", () => {
 })
 
 describe("settings and counters", () => {
+  it.effect("repl-diskless-sync-delay counts for who waits already", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const replica = yield* attach(["REPLCONF", "capa", "eof"])
+          replica.take()
+          replica.send("PSYNC", "?", "-1")
+          yield* seconds(5)
+          expect(replica.received()).not.toContain("FULLRESYNC")
+          yield* run(client, "CONFIG", "SET", "repl-diskless-sync-delay", "5")
+          yield* turns
+          expect(replica.received()).toContain("FULLRESYNC")
+        }),
+      { replDisklessSyncDelay: 1000 },
+    ),
+  )
+
   it.effect("the backlog changes its size, and CONFIG RESETSTAT begins to count anew", () =>
     withServer(
       (client) =>

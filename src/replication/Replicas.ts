@@ -60,6 +60,8 @@ export class Replicas {
     // Those who follow have to ask again, under the name it has now.
     history.renamed.push(() => this.drop())
     clients.onForget.push((client) => this.detach(client))
+    const syncSettings = ["repl-diskless-sync-delay", "repl-diskless-sync-max-replicas"] as const
+    config.onChange(syncSettings, () => void this.wanted.unsafeOpen())
     config.onChange(["repl-backlog-size"], ({ replBacklogSize }) => history.backlog?.resize(replBacklogSize))
   }
 
@@ -113,6 +115,12 @@ export class Replicas {
     if (this.all.length === 0) this.emptySinceMs = this.services.clock.now()
     this.moved.unsafeOpen()
     this.wakeWaiters()
+  }
+
+  /** This server has become a master: its old master's other replicas get all of `repl-backlog-ttl` to come to it. */
+  promoted(): void {
+    this.emptySinceMs = this.services.clock.now()
+    this.awake.unsafeOpen()
   }
 
   /** Ends the connections of all replicas. */

@@ -141,6 +141,7 @@ const make = (isOffered: boolean) =>
       replicas,
       become: (next) => {
         role = next ?? master
+        if (next === undefined) replicas.promoted()
       },
       start,
       active: () => history.backlog !== undefined && role === master,
