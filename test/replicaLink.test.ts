@@ -320,6 +320,21 @@ describe("a master that sends something else than it should", () => {
     ),
   )
 
+  it.effect("a stream that is none: all is asked for also of another master", () =>
+    scene((on) =>
+      Effect.gen(function* () {
+        const { client, master } = on
+        const end = yield* synced(on, {})
+        end.stream(["SELECT", "99"], ["SET", "a", "1"])
+        for (let i = 0; i < 20; i++) yield* pause
+        expect(end.isClosed).toBe(true)
+        yield* run(client, "REPLICAOF", "other.example", "7000")
+        const second = yield* master.connection
+        expect(yield* second.greet).toEqual(["?", "-1"])
+      }),
+    ),
+  )
+
   it.effect("commands that fail here: the operator is told, and the stream goes on", () =>
     scene((on) =>
       Effect.gen(function* () {

@@ -80,6 +80,7 @@ const make = Effect.gen(function* () {
     }
     const made = new Link(services, host, port, () => link === made)
     made.isPartial = left?.isPartial ?? false
+    made.needsFull = left?.needsFull ?? false
     link = made
     store.isReplica = true
     replication.become(made)

@@ -55,6 +55,8 @@ export class Link implements ReplicaRole {
   wasUp = false
   /** What is in memory is not a master's data: it did not come to its end. */
   isPartial = false
+  /** Only all of a master's data makes it right again: what the stream changed cannot be trusted. */
+  needsFull = false
   private readonly services: LinkServices
   /** Whether this is the server's link. */
   private readonly isCurrent: () => boolean
@@ -62,7 +64,6 @@ export class Link implements ReplicaRole {
   private inbox: Inbox | undefined
   private full: Intake | undefined
   private stream: Stream | undefined
-  private needsFull = false
   private downSinceMs = 0
   /** What a sync of the log has covered, and where log and stream were when the next one was waited for. */
   private syncedOffset = 0
