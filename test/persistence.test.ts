@@ -6,6 +6,8 @@ import * as TestClock from "effect/TestClock"
 import { readdirSync, readFileSync, writeFileSync, appendFileSync, existsSync } from "node:fs"
 import type { Values } from "../src/config/Config.ts"
 import * as Files from "../src/persistence/Files.ts"
+import { noProgress } from "../src/persistence/Loading.ts"
+import { Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
 import { FailingDisk, noFaults } from "./support/FailingDisk.ts"
 import * as Reply from "../src/codec/Reply.ts"
@@ -88,7 +90,11 @@ describe("append-only log", () => {
 })
 
 /** A server on a disk that can be made to fail. */
-const onDisk = <A, E>(disk: FailingDisk, options: Partial<Values>, body: (client: TestClient) => Effect.Effect<A, E>) =>
+const onDisk = <A, E>(
+  disk: FailingDisk,
+  options: Partial<Values>,
+  body: (client: TestClient) => Effect.Effect<A, E, Persistence>,
+) =>
   Effect.flatMap(connect, body).pipe(
     Effect.provide(
       Server.layerTest({ ...testSettings, dir: "/tmp", ...options }, { persistence: Files.layer() }).pipe(
@@ -107,6 +113,30 @@ const until = (client: TestClient, line: string) =>
     }
     throw new Error(`INFO never said ${line}`)
   })
+
+it.effect("nothing is added to the log of data that another server's has replaced", () =>
+  Effect.gen(function* () {
+    const disk = new FailingDisk(1)
+    yield* onDisk(disk, logged, (client) =>
+      Effect.gen(function* () {
+        const persistence = yield* Persistence
+        yield* run(client, "SET", "own", "1")
+        persistence.replace(noProgress(0))(true)
+        expect(persistence.active()).toBe(false)
+        expect(persistence.isSynced(persistence.position())).toBe(false)
+        yield* until(client, "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0")
+        expect(persistence.active()).toBe(true)
+        yield* run(client, "SET", "new", "1")
+        expect(persistence.isSynced(persistence.position())).toBe(true)
+      }),
+    )
+    yield* onDisk(disk.afterKill(), logged, (client) =>
+      Effect.gen(function* () {
+        expect(yield* run(client, "EXISTS", "own", "new")).toMatchObject({ value: 2 })
+      }),
+    )
+  }),
+)
 
 const fullDisk = "Errors writing to the AOF file: No space left on device"
 

@@ -264,7 +264,7 @@ const make = (options: FilesOptions) =>
 
     const replace: PersistenceService["replace"] = (progress) => {
       loading = progress
-      isReplaced = true
+      isReplaced = state.isLogOld = true
       whole.unsafeClose()
       return (isWhole) => {
         loading = undefined
@@ -298,13 +298,14 @@ const make = (options: FilesOptions) =>
 
     return {
       start,
-      active: () => log.isOpen && loading === undefined && !isPartial,
+      active: () => log.isOpen && loading === undefined && !isPartial && !state.isLogOld,
       append: (changes) => log.append(changes),
       mustCommit: () => log.mustCommit,
       commit: log.commit,
       position: () => log.position,
-      isSynced: (position) => log.isSynced(position),
+      isSynced: (position) => !state.isLogOld && log.isSynced(position),
       whenSynced: (position) => log.whenSynced(position),
+      hasBase: () => !state.needsBase,
       refusal: () => {
         if (log.refusal !== undefined) return log.refusal
         return !state.lastSaveOk && current.stopWritesOnBgsaveError && current.save.length > 0

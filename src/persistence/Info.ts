@@ -40,6 +40,8 @@ export interface State {
   sizeAtRewrite: number
   /** The log on the disk lacks what memory has: it was switched on, or a sync failed. */
   needsBase: boolean
+  /** The log on the disk is that of other data, which a master's has replaced: until there is another one nothing is added. */
+  isLogOld: boolean
   nextRepairAtMs: number
   /** What a rewrite replaces stays where it is: the log was restored to a past second. */
   keepsOld: boolean
@@ -65,6 +67,7 @@ export const make = (now: number): State => ({
   incrementalBytes: 0,
   sizeAtRewrite: 0,
   needsBase: false,
+  isLogOld: false,
   nextRepairAtMs: 0,
   keepsOld: false,
 })

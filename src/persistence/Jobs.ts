@@ -234,6 +234,7 @@ export const make = (services: JobServices): Jobs => {
     const switchLog = () => {
       if (file === undefined) return
       switched = true
+      state.isLogOld = false
       state.incrementalBytes += log.size
       log.switchTo(file, 0, deferred)
     }

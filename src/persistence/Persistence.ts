@@ -61,6 +61,8 @@ export interface PersistenceService {
   readonly position: () => number
   /** Whether what was appended up to a position has been synced; false while nothing is kept. */
   readonly isSynced: (position: number) => boolean
+  /** Whether what the log goes on from is on the disk: not while it is being written, after the log was switched on or a master's data came. */
+  readonly hasBase: () => boolean
   /** Ends when what was appended up to a position has been synced, whatever the policy, or nothing is kept any more. */
   readonly whenSynced: (position: number) => Effect.Effect<void>
   /** The error that commands which write get at the moment, if any (MISCONF). */
@@ -120,6 +122,7 @@ const nothing = {
   position: () => 0,
   isSynced: () => false,
   whenSynced: () => Effect.void,
+  hasBase: () => true,
   refusal: () => undefined,
   info: () => [],
   resetCounts: () => {},

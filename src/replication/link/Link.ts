@@ -200,8 +200,9 @@ export class Link implements ReplicaRole {
       began: this.services.dropReplicas,
     })
     this.full = full
-    const finish = (rest: Buffer) =>
+    const finish = (rest: Buffer): Effect.Effect<never, LinkLost> =>
       Effect.suspend(() => {
+        if (!this.isCurrent()) return Effect.never
         if (!applier.select(full.streamDb)) return lost(`its stream begins in database ${full.streamDb}`)
         history.adopt(id, offset)
         history.selected = full.streamDb
@@ -233,8 +234,7 @@ export class Link implements ReplicaRole {
     this.stream = stream
     history.keep(current.replBacklogSize)
     this.syncedOffset = 0
-    // After all of the data has come, the log begins anew: with the first change it has, the data is on the disk, too.
-    this.noted = { position: persistence.position() + (first === undefined ? 0 : 1), offset: history.offset }
+    this.noted = { position: persistence.position(), offset: history.offset }
     this.link = "connected"
     this.wasUp = true
     applier.connected(connection, () => connection.destroy())
@@ -290,7 +290,8 @@ export class Link implements ReplicaRole {
   private acknowledge(): void {
     const { history, persistence } = this.services
     const ack = ["REPLCONF", "ACK", String(history.offset)]
-    if (persistence.active()) {
+    // After all of the data has come, the log begins anew.
+    if (persistence.active() && persistence.hasBase()) {
       if (persistence.isSynced(this.noted.position)) {
         this.syncedOffset = this.noted.offset
         this.noted = { position: persistence.position(), offset: history.offset }
