@@ -13,7 +13,7 @@ import type { Entry } from "../command/Registry.ts"
 import { ScriptNoPermission } from "../errors/AclErrors.ts"
 import type { CommandError } from "../errors/CommandError.ts"
 import { OutOfMemory } from "../errors/DispatchErrors.ts"
-import { MasterDown, ReadOnlyReplica, ReplicaRefused } from "../errors/ReplicaErrors.ts"
+import { MasterDown, ReadOnlyReplica, ReplicaRefused } from "../errors/ReplicationErrors.ts"
 import { ScriptRefused } from "../errors/ScriptErrors.ts"
 import { everywhere } from "./Propagation.ts"
 

@@ -1,4 +1,4 @@
-/** The errors of replication. */
+/** The errors of replication: what a master refuses its replicas, and what a server refuses because it is one. */
 import { CommandError } from "./CommandError.ts"
 
 /** A replica that has lost its master cannot have replicas of its own. */
@@ -26,4 +26,20 @@ export class WaitOnReplica extends CommandError("WaitOnReplica", "ERR") {
   static readonly error = new WaitOnReplica(
     "WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.",
   )
+}
+
+/** Only the master changes a replica's data (`replica-read-only`). */
+export class ReadOnlyReplica extends CommandError("ReadOnlyReplica", "READONLY") {
+  static readonly error = new ReadOnlyReplica("You can't write against a read only replica.")
+}
+
+/** The link to the master is down, and what the data was then is not to be told (`replica-serve-stale-data`). */
+export class MasterDown extends CommandError("MasterDown", "MASTERDOWN") {
+  static readonly error = new MasterDown("Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+}
+
+/** What cannot be asked of a replica, or to become one. */
+export class ReplicaRefused extends CommandError("ReplicaRefused", "ERR") {
+  static readonly invalidPort = new ReplicaRefused("Invalid master port")
+  static readonly staleCommand = new ReplicaRefused("Can not execute the command on a stale replica")
 }

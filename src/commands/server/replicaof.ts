@@ -4,7 +4,7 @@ import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
-import { ReplicaRefused } from "../../errors/ReplicaErrors.ts"
+import { ReplicaRefused } from "../../errors/ReplicationErrors.ts"
 import { Following } from "../../replication/Following.ts"
 
 const alreadyConnected = Reply.simple("OK Already connected to specified master")
