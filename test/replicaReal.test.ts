@@ -6,13 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
-import * as fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
 import type { Reply } from "../src/codec/Reply.ts"
 import type { Values } from "../src/config/Config.ts"
 import * as LiveServer from "./clients/LiveServer.ts"
-import { fuzzFamilies } from "./fuzz/families/index.ts"
 import { dataset, fieldDeadlines, fill } from "./support/Dataset.ts"
+import { playFamilies } from "./support/RandomLoad.ts"
 import * as RealServer from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
 import * as Tls from "./support/Tls.ts"
@@ -138,16 +137,7 @@ describe.skipIf(!RealServer.isInstalled)("a replica of redis-server", () => {
     const { client: last } = await startReal()
     await follow(replica, port)
     await follow(last, replicaPort)
-    for (const [index, { command }] of fuzzFamilies.entries()) {
-      const requests = fc.sample(command, { seed: 20240102 + index, numRuns: 150 })
-      await master.run("SELECT", String(index % 4))
-      for (let i = 0; i < requests.length; i += 10) {
-        const piece = requests.slice(i, i + 10)
-        const whole = i % 40 === 0 ? [["MULTI"], ...piece, ["EXEC"]] : piece
-        await Promise.all(whole.map((request) => master.run(...request)))
-      }
-      await master.run("RESET")
-    }
+    await playFamilies(master, 20240102)
     await expectEqual(replica, master)
     await expectEqual(last, master)
     expect(await last.run("DBSIZE")).toEqual(await master.run("DBSIZE"))

@@ -7,12 +7,11 @@ import { readFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Reply } from "../src/codec/Reply.ts"
 import * as LiveServer from "./clients/LiveServer.ts"
-import { fuzzFamilies } from "./fuzz/families/index.ts"
 import { dataset, fill, largeDataset } from "./support/Dataset.ts"
+import { playFamilies } from "./support/RandomLoad.ts"
 import * as RealServer from "./support/RealServer.ts"
 import type { TestClient } from "./support/TestServer.ts"
 
@@ -97,19 +96,9 @@ describe.skipIf(!RealServer.isInstalled)("redis-server as a replica", () => {
   })
 
   it("holds the same after random commands of all families", async () => {
-    const seed = 20240101
     const replica = await startReplica()
     await master.run("FUNCTION", "LOAD", library)
-    for (const [index, { command }] of fuzzFamilies.entries()) {
-      const requests = fc.sample(command, { seed: seed + index, numRuns: 150 })
-      await master.run("SELECT", String(index % 4))
-      for (let i = 0; i < requests.length; i += 10) {
-        const piece = requests.slice(i, i + 10)
-        const whole = i % 40 === 0 ? [["MULTI"], ...piece, ["EXEC"]] : piece
-        await Promise.all(whole.map((request) => master.run(...request)))
-      }
-      await master.run("RESET")
-    }
+    await playFamilies(master, 20240101)
     const { theirs, ours: own } = await digests(replica)
     expect(theirs).toEqual(own)
   })
