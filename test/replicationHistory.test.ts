@@ -85,16 +85,6 @@ describe("a history", () => {
     expect(history.offset).toBe(fed.join("").length)
   })
 
-  it("takes changes that belong together and are longer than a string can be", () => {
-    const history = make()
-    const lengths: Array<number> = []
-    history.followers.push((text) => lengths.push(text.length))
-    const value = "v".repeat(200_000_000)
-    history.append(Array.from({ length: 3 }, () => ({ db: 0, argv: ["SET", "k", value] })))
-    expect(lengths).toEqual([200_000_057, 200_000_034, 200_000_034])
-    expect(history.offset).toBe(600_000_125)
-  })
-
   it("keeps its old name as far as it went when it branches off", () => {
     const history = make()
     const { id } = history

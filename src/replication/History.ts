@@ -5,15 +5,12 @@
  * goes on as a master takes a new id, and keeps the old one as far as it is the same history: `secondId` up to `secondOffset`.
  */
 import type { ChanceService } from "../clock/Chance.ts"
-import { request, select } from "../persistence/log/LogText.ts"
+import * as LogText from "../persistence/log/LogText.ts"
 import type { Change } from "../persistence/Persistence.ts"
 import { Backlog } from "./Backlog.ts"
 
 /** The second id of a history that has none. */
 export const noId = "0".repeat(40)
-
-/** What is appended goes on as soon as it is longer. */
-const pieceChars = 1024 * 1024
 
 /** 40 hex digits. */
 export const randomId = ({ below }: ChanceService): string => {
@@ -39,6 +36,7 @@ export class History {
    * stream selects.
    */
   selected = -1
+  private readonly feeder: LogText.Sink = { add: (text) => this.feed(text) }
   private readonly chance: ChanceService
   private ownId: string | undefined
   constructor(chance: ChanceService) {
@@ -99,20 +97,7 @@ export class History {
 
   /** Adds changes that belong together. */
   append(changes: ReadonlyArray<Change>): void {
-    let text = ""
-    for (const { db, argv } of changes) {
-      if (db !== this.selected) {
-        this.selected = db
-        text += select(db)
-      }
-      // A unit may be longer than a string can be.
-      if (text.length > pieceChars) {
-        this.feed(text)
-        text = ""
-      }
-      text += request(argv)
-    }
-    this.feed(text)
+    this.selected = LogText.write(changes, this.selected, this.feeder)
   }
 
   /** Adds bytes as they are, as a replica passes on what its master says. */

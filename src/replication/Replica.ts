@@ -5,6 +5,7 @@
  * they are kept for it, and follow then. Who takes a snapshot that ends with a mark reads on to the mark in pieces that may be longer
  * than that, so the stream waits until it has acknowledged the snapshot.
  */
+import { Pieces } from "../bytes/Pieces.ts"
 import * as Reply from "../codec/Reply.ts"
 import type { AttachedReplica, Client } from "../command/Client.ts"
 
@@ -29,9 +30,6 @@ export type Stage = "waiting" | "sending" | "online"
 /** How INFO calls them. */
 const stageNames = { waiting: "wait_bgsave", sending: "send_bulk", online: "online" } as const
 
-/** What is kept is joined up to this: many small strings take more memory, and one of all may become longer than a string can be. */
-const keptPieceChars = 1024 * 1024
-
 export class Replica implements AttachedReplica {
   readonly client: Client
   readonly handshake: Handshake
@@ -51,15 +49,19 @@ export class Replica implements AttachedReplica {
   isGone = false
   /** The stream goes out only once it has acknowledged the snapshot. */
   private startsOnAck = false
-  private kept: Array<string> = []
-  /** Bytes kept because its snapshot is on the way. */
-  keptBytes = 0
+  /** What follows its snapshot, which is on the way. */
+  private readonly kept = new Pieces()
 
   constructor(client: Client, handshake: Handshake, acknowledges: boolean, now: number) {
     this.client = client
     this.handshake = handshake
     this.acknowledges = acknowledges
     this.sinceMs = this.ackedAtMs = this.progressAtMs = now
+  }
+
+  /** Bytes kept because its snapshot is on the way. */
+  get keptBytes(): number {
+    return this.kept.length
   }
 
   /** What waits for it, the snapshot apart, which goes out at its own pace. */
@@ -75,11 +77,7 @@ export class Replica implements AttachedReplica {
   follow(text: string, message: Reply.Reply): void {
     if (this.stage === "online" && !this.startsOnAck) return this.client.outbox.push(message)
     if (this.stage === "waiting" || this.handshake.snapshotOnly) return
-    const { kept } = this
-    const last = kept.length - 1
-    if (last >= 0 && kept[last]!.length + text.length <= keptPieceChars) kept[last] += text
-    else kept.push(text)
-    this.keptBytes += text.length
+    this.kept.add(text)
     this.client.outbox.check()
   }
 
@@ -117,10 +115,7 @@ export class Replica implements AttachedReplica {
   }
 
   private release(): void {
-    const { kept } = this
-    this.kept = []
-    this.keptBytes = 0
-    for (const piece of kept) this.send(piece)
+    for (let piece = this.kept.take(Infinity); piece !== ""; piece = this.kept.take(Infinity)) this.send(piece)
   }
 
   /** Whole seconds since it last said something. */

@@ -13,6 +13,7 @@
  * again.
  */
 import * as Effect from "effect/Effect"
+import { Pieces } from "../../bytes/Pieces.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
 import { type DiskFailure, Misconfigured } from "../../errors/PersistenceErrors.ts"
 import type { OpenFile } from "../disk/Disk.ts"
@@ -35,7 +36,7 @@ interface Segment {
   /** Bytes in the file that are whole, and how many of them a sync has covered. */
   size: number
   safe: number
-  text: string
+  readonly text: Pieces
 }
 
 interface Waiter {
@@ -47,8 +48,8 @@ interface Waiter {
 const waitingCharsMax = 32 * 1024 * 1024
 /** Between attempts to write to a disk that failed. */
 const retryMs = 1000
-/** Text is turned into bytes in pieces of this size. */
-const pieceChars = 4 * 1024 * 1024
+/** Text is turned into bytes in pieces of at most this size. */
+const writtenChars = 4 * 1024 * 1024
 
 /** Who waits for a sync rather than for what the policy promises. */
 interface SyncWaiter {
@@ -127,21 +128,15 @@ export class AppendLog {
   append(changes: ReadonlyArray<Change>): void {
     const segment = this.segments[this.segments.length - 1]
     if (segment === undefined) return
-    let text = ""
+    const { text } = segment
+    const before = text.length
     const second = this.options.second()
     if (second !== undefined && second > this.second) {
       this.second = second
-      text += LogText.timestamp(second)
+      text.add(LogText.timestamp(second))
     }
-    for (const { db, argv } of changes) {
-      if (db !== this.selected) {
-        this.selected = db
-        text += LogText.select(db)
-      }
-      text += LogText.request(argv)
-    }
-    segment.text += text
-    this.noted += text.length
+    this.selected = LogText.write(changes, this.selected, text)
+    this.noted += text.length - before
     this.work.unsafeOpen()
   }
 
@@ -211,7 +206,7 @@ export class AppendLog {
       this.covered = this.noted
       this.isReplacing = true
     }
-    this.segments.push({ file, size, safe: size, text: "" })
+    this.segments.push({ file, size, safe: size, text: new Pieces() })
     this.selected = -1
     this.second = 0
     this.work.unsafeOpen()
@@ -282,7 +277,7 @@ export class AppendLog {
 
   /** Whether there is something left to write, once a write that has begun is over. */
   private hasText(segment: Segment): Effect.Effect<boolean> {
-    return this.writing.withPermits(1)(Effect.sync(() => segment.text !== ""))
+    return this.writing.withPermits(1)(Effect.sync(() => segment.text.length > 0))
   }
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() =>
@@ -290,7 +285,7 @@ export class AppendLog {
       while (this.brokenBy === undefined && this.isOpen) {
         const first = this.segments[0]
         const always = this.options.policy() === "always" && this.options.mayWait()
-        if (first.text !== "") {
+        if (first.text.length > 0) {
           if (!(yield* this.step)) yield* this.rest
           else if (this.failed !== undefined) yield* this.recover
         } else if (this.synced < this.written && (always || this.waiters.length > 0 || this.segments.length > 1)) {
@@ -329,7 +324,7 @@ export class AppendLog {
   /** After writes work again: what waited is older than what the policy may lose, so writes stay refused until it is synced. */
   private readonly recover: Effect.Effect<void> = Effect.suspend(() => {
     const segment = this.segments[0]
-    if (segment === undefined || segment.text !== "") return Effect.void
+    if (segment === undefined || segment.text.length > 0) return Effect.void
     return Effect.map(this.options.policy() === "no" ? Effect.void : this.sync, () => {
       if (this.brokenBy === undefined) this.failed = undefined
     })
@@ -340,9 +335,7 @@ export class AppendLog {
     Effect.suspend(() => {
       const segment = this.segments[0]
       if (segment === undefined) return Effect.succeed(true)
-      const whole = segment.text
-      const piece = whole.length > pieceChars ? whole.slice(0, pieceChars) : whole
-      segment.text = whole.length > pieceChars ? whole.slice(pieceChars) : ""
+      const piece = segment.text.take(writtenChars)
       return segment.file.write(Buffer.from(piece, "latin1")).pipe(
         Effect.map(() => {
           segment.size += piece.length
@@ -355,7 +348,7 @@ export class AppendLog {
         }),
         Effect.catchAll((failure) =>
           Effect.gen(this, function* () {
-            segment.text = piece + segment.text
+            segment.text.putBack(piece)
             this.fail(failure)
             yield* Effect.logError(failure.message)
             // Half a command may be in the file. If it cannot be cut off, nothing may be written behind it.

@@ -6,6 +6,8 @@
  * offset it then names is that of the first byte to cut off.
  */
 import { flat, ownLengthMin } from "../../bytes/Bytes.ts"
+import { pieceChars } from "../../bytes/Pieces.ts"
+import type { Change } from "../Persistence.ts"
 import { Damaged } from "../rdb/Format.ts"
 
 /** One request, as clients send it too. Strings grow as ropes, which costs a third of writing each part into a buffer. */
@@ -20,6 +22,41 @@ export const timestamp = (seconds: number): string => `#TS:${seconds}\r\n`
 export const select = (index: number): string => {
   const digits = String(index)
   return `*2\r\n$6\r\nSELECT\r\n$${digits.length}\r\n${digits}\r\n`
+}
+
+/** Where text goes. */
+export interface Sink {
+  readonly add: (text: string) => void
+}
+
+/**
+ * Writes changes behind what has `selected` a database (-1: none); gives the one that is selected then. What belongs together may be longer
+ * than a string can be, so long text comes in parts.
+ */
+export const write = (changes: ReadonlyArray<Change>, selected: number, sink: Sink): number => {
+  let at = selected
+  let text = ""
+  for (const { db, argv } of changes) {
+    if (db !== at) {
+      at = db
+      text += select(db)
+    }
+    text += `*${argv.length}\r\n`
+    for (const arg of argv) {
+      text += `$${arg.length}\r\n`
+      if (arg.length > pieceChars) {
+        sink.add(text)
+        sink.add(arg)
+        text = "\r\n"
+      } else text += arg + "\r\n"
+      if (text.length > pieceChars) {
+        sink.add(text)
+        text = ""
+      }
+    }
+  }
+  sink.add(text)
+  return at
 }
 
 export interface LogVisitor {
@@ -58,6 +95,9 @@ export class LogReader {
   private waiting: Array<string> = []
   private waitingSize = 0
   private transaction: Array<Array<string>> | undefined
+  /** The command that has come in part, and how many arguments it has. */
+  private argv: Array<string> | undefined
+  private count = 0
 
   constructor(visitor: LogVisitor, offset = 0) {
     this.visitor = visitor
@@ -98,7 +138,7 @@ export class LogReader {
   /** Reads one command or annotation. False if the text ends before it does. */
   private next(): boolean {
     const first = this.text.charCodeAt(this.position)
-    if (first === starCode) return this.command()
+    if (first === starCode || this.argv !== undefined) return this.command()
     if (first === hashCode) return this.annotation()
     this.fail(this.position, `expected a command or an annotation`)
   }
@@ -121,19 +161,27 @@ export class LogReader {
   }
 
   private command(): boolean {
-    let at = this.number(this.position + 1)
-    if (at < 0) return false
-    const count = this.value
-    if (count < 1) this.fail(this.position, "command without arguments")
-    const argv: Array<string> = []
-    for (let i = 0; i < count; i++) {
-      if (at >= this.text.length) return false
-      if (this.text.charCodeAt(at) !== dollarCode) this.fail(at, "expected the length of an argument")
+    let at = this.position
+    let { argv } = this
+    if (argv === undefined) {
       at = this.number(at + 1)
       if (at < 0) return false
+      this.count = this.value
+      if (this.count < 1) this.fail(this.position, "command without arguments")
+      argv = []
+    }
+    while (argv.length < this.count) {
+      const start = at
+      if (at < this.text.length && this.text.charCodeAt(at) !== dollarCode) {
+        this.fail(at, "expected the length of an argument")
+      }
+      at = at < this.text.length ? this.number(at + 1) : -1
       const end = at + this.value
-      if (end + 2 > this.text.length) {
-        this.wanted = end + 2 - this.position
+      if (at < 0 || end + 2 > this.text.length) {
+        // What has come is not read again: all of it may be longer than a string can be.
+        this.argv = argv
+        this.position = start
+        if (at >= 0) this.wanted = end + 2 - start
         return false
       }
       if (this.text.charCodeAt(end) !== crCode || this.text.charCodeAt(end + 1) !== lfCode) {
@@ -144,6 +192,7 @@ export class LogReader {
       argv.push(this.value > ownLengthMin ? flat(arg) : arg)
       at = end + 2
     }
+    this.argv = undefined
     this.deliver(argv, at)
     return true
   }

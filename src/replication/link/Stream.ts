@@ -4,6 +4,7 @@
  * The idea to hold: the offset counts whole units only. A transaction that is torn has not begun, so who takes over, or asks the master
  * to go on, stands between two units.
  */
+import { Pieces } from "../../bytes/Pieces.ts"
 import { LogReader } from "../../persistence/log/LogText.ts"
 import { Damaged } from "../../persistence/rdb/Format.ts"
 import type { Applier } from "./Applier.ts"
@@ -21,7 +22,7 @@ export class Stream {
   private readonly history: History
   private readonly reader: LogReader
   /** What has come and is not part of a whole unit yet. */
-  private text = ""
+  private readonly text = new Pieces()
   private failures = 0
 
   constructor(applier: Applier, history: History) {
@@ -45,16 +46,15 @@ export class Stream {
   /** Takes what comes next. Throws `Damaged`; what came before the damage has been run and counted. */
   feed(chunk: Buffer): void {
     const { applier, history, reader } = this
-    this.text += chunk.latin1Slice()
+    this.text.add(chunk.latin1Slice())
     applier.tick()
     try {
       reader.feed(chunk)
       if (reader.stopped) throw new Damaged(reader.offset, "an annotation, which only logs have")
     } finally {
-      const whole = reader.offset - history.offset
-      if (whole > 0) {
-        history.feed(this.text.slice(0, whole))
-        this.text = this.text.slice(whole)
+      const { offset } = reader
+      if (offset > history.offset) {
+        while (history.offset < offset) history.feed(this.text.take(offset - history.offset))
         history.selected = applier.database()
       }
       applier.tock()
