@@ -324,6 +324,20 @@ describe("CONFIG GET", () => {
     })
   })
 
+  it("shows a hidden setting to who knows its name", () => {
+    const config = build(Config.layer())
+    const asked = ["*", "rdb-key-save-dela?", "KEY-LOAD-DELAY", "rdb-key-save-delay"]
+    const found = config.get(asked).filter(([name]) => /key-save-delay|key-load-delay/i.test(name))
+    expect(found).toEqual([
+      ["KEY-LOAD-DELAY", "0"],
+      ["rdb-key-save-delay", "0"],
+    ])
+    expect(set(config, "key-load-delay", "2147483648")).toContain(
+      "must be between -2147483648 and 2147483647 inclusive",
+    )
+    expect(Markdown.table()).not.toContain("key-load-delay")
+  })
+
   it("shows the working directory as dir unless another is given", () => {
     expect(get(build(Config.layer()), "dir")).toEqual({ dir: process.cwd() })
     expect(get(build(Config.layer({ dir: folder })), "dir")).toEqual({ dir: folder })
@@ -568,9 +582,9 @@ describe("the environment", () => {
 })
 
 describe("the README's table", () => {
-  it("has a row for each setting", () => {
+  it("has a row for each setting that is not hidden", () => {
     const rows = Markdown.table().split("\n")
-    expect(rows).toHaveLength(entries.length + 2)
+    expect(rows).toHaveLength(entries.filter(({ setting }) => !setting.hidden).length + 2)
     expect(rows).toContain(
       "| `maxmemory-samples` | `5` | yes | Keys looked at to find one to evict: more is closer to true LRU and slower. |",
     )

@@ -37,7 +37,7 @@ export const text = (): string =>
     "A flag counts more than a variable, and a variable more than the file.",
     "",
     `  file: ${fileAbout}`,
-    ...entries.flatMap(lines),
+    ...entries.filter(({ setting }) => !setting.hidden).flatMap(lines),
     "",
     "Instead of starting a server:",
     "  -h, --help: Shows this.",

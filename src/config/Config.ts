@@ -58,7 +58,7 @@ export interface ConfigService {
   readonly warnings: ReadonlyArray<string>
   /**
    * The settings whose names, older ones included, match one of the glob patterns: name and printed value, byte strings. A
-   * name without wildcards is returned as it was spelled.
+   * name without wildcards is returned as it was spelled, and finds hidden ones too.
    */
   readonly get: (patterns: ReadonlyArray<string>) => ReadonlyArray<readonly [name: string, value: string]>
   /**
@@ -267,7 +267,8 @@ const get = (current: Values, patterns: ReadonlyArray<string>): ReadonlyArray<re
   const print = ({ setting, property }: Entry): string => setting.type.print(current[property])
   for (const pattern of patterns) {
     if (/[*?[]/.test(pattern)) {
-      for (const [name, entry] of names) if (globMatch(pattern, name, true)) add(name, print(entry))
+      for (const [name, entry] of names)
+        if (!entry.setting.hidden && globMatch(pattern, name, true)) add(name, print(entry))
       for (const [name, { value }] of Constants.constants) if (globMatch(pattern, name, true)) add(name, value)
       continue
     }

@@ -22,4 +22,8 @@ const row = ({ name, setting }: Entry): string => {
 
 /** A table in Markdown: name, default with its unit, whether CONFIG SET may change it, what it is for. */
 export const table = (): string =>
-  ["| setting | default | CONFIG SET | |", "|---|---|---|---|", ...entries.map(row)].join("\n")
+  [
+    "| setting | default | CONFIG SET | |",
+    "|---|---|---|---|",
+    ...entries.filter(({ setting }) => !setting.hidden).map(row),
+  ].join("\n")

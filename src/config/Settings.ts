@@ -7,42 +7,12 @@
  * in the table; see WithoutEffect.ts for what a settings file may carry nevertheless.
  */
 import { statSync } from "node:fs"
+import { hidden } from "./HiddenSettings.ts"
+import { type Setting, setting } from "./Setting.ts"
 import * as Kind from "./SettingType.ts"
 import * as Kinds from "./SettingTypes.ts"
 
-export interface Setting<A> {
-  readonly type: Kind.SettingType<A>
-  readonly default: A
-  /** Older names that mean the same setting, in files, flags, CONFIG GET and CONFIG SET. */
-  readonly aliases: ReadonlyArray<string>
-  /** What the number counts. */
-  readonly unit: string | undefined
-  /** Whether CONFIG SET may change it: always, never, or as `enable-protected-configs` says. */
-  readonly change: "always" | "never" | "protected"
-  /** Whether the value names something outside that may have changed, so that the same value again is a change too. */
-  readonly refers: boolean
-  /** One sentence. */
-  readonly about: string
-}
-
-interface Row<A> {
-  readonly default: A
-  readonly about: string
-  readonly unit?: string
-  readonly aliases?: ReadonlyArray<string>
-  readonly change?: "never" | "protected"
-  readonly refers?: true
-}
-
-const setting = <A>(type: Kind.SettingType<A>, row: Row<NoInfer<A>>): Setting<A> => ({
-  type,
-  default: row.default,
-  aliases: row.aliases ?? [],
-  unit: row.unit,
-  change: row.change ?? "always",
-  refers: row.refers ?? false,
-  about: row.about,
-})
+export type { Setting } from "./Setting.ts"
 
 const count = Kind.integer(0, Kind.int32Max)
 const largeCount = Kind.integer(0, Kind.int64Max)
@@ -524,6 +494,8 @@ export const settings = {
     change: "never",
     about: "Who may change dir and dbfilename by CONFIG SET: nobody, everybody, or clients of this machine.",
   }),
+
+  ...hidden,
 } as const
 
 type Table = typeof settings

@@ -30,6 +30,7 @@ import * as Disk from "./disk/Disk.ts"
 import { FileSystem } from "./disk/FileSystem.ts"
 import * as Lock from "./disk/Lock.ts"
 import * as Info from "./Info.ts"
+import { Pace } from "./Pace.ts"
 import * as Jobs from "./Jobs.ts"
 import { loadLogFile, loadSnapshot, noProgress, type Loading, type Progress } from "./Loading.ts"
 import { AppendLog } from "./log/AppendLog.ts"
@@ -108,7 +109,8 @@ const make = (options: FilesOptions) =>
     // ----- start
 
     const contextOf = (given: Attachment, progress: Progress): Loading => ({
-      ...{ disk, store, limits: current, replay: given.replay, progress },
+      ...{ disk, store, limits: current, replay: given.replay, progress, pace: new Pace(() => current.keyLoadDelay) },
+      chunkBytesMax: current.loadingProcessEventsIntervalBytes,
       ...{ verify: current.rdbchecksum, until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
     })
 

@@ -28,6 +28,7 @@ import type { AppendLog } from "./log/AppendLog.ts"
 import { CommandWriter } from "./log/CommandWriter.ts"
 import type { LogDirectory } from "./log/LogDirectory.ts"
 import * as Manifest from "./log/Manifest.ts"
+import { Pace } from "./Pace.ts"
 import type { Accepted } from "./Persistence.ts"
 import type { Capture } from "./snapshot/Capture.ts"
 import { CaptureLost, type Format } from "./snapshot/Slices.ts"
@@ -96,6 +97,7 @@ export const make = (services: JobServices): Jobs => {
     whenWhole,
   } = services
   const seconds = () => Math.floor(clock.now() / 1000)
+  const saveDelay = () => current.rdbKeySaveDelay
   /** Held while a snapshot is written. */
   const snapshots = Effect.unsafeMakeSemaphore(1)
 
@@ -168,6 +170,7 @@ export const make = (services: JobServices): Jobs => {
         path: temporary,
         format: snapshotFormat(false),
         prepare: lock,
+        pace: new Pace(saveDelay),
         micros: clock.nowMicros,
         begin: (capture) => {
           dirty = store.dirty
@@ -256,6 +259,7 @@ export const make = (services: JobServices): Jobs => {
         path: temporary,
         format: format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries()),
         prepare: Effect.void,
+        pace: new Pace(saveDelay),
         micros: clock.nowMicros,
         begin: (capture) => {
           switchLog()

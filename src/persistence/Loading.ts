@@ -15,6 +15,7 @@ import type { Keyspace, Loader, Source } from "../store/Keyspace.ts"
 import { PackedCollection } from "../store/PackedCollection.ts"
 import { type Collection, type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
+import type { Pace } from "./Pace.ts"
 import type { Replay } from "./Persistence.ts"
 import { LogReader, type LogVisitor } from "./log/LogText.ts"
 import { Damaged } from "./rdb/Format.ts"
@@ -47,7 +48,10 @@ export interface Loading {
   readonly store: StoreService
   readonly limits: Limits
   readonly replay: Replay
+  readonly pace: Pace
   readonly progress: Progress
+  /** The setting `loading-process-events-interval-bytes`. */
+  readonly chunkBytesMax: number
   /** The setting `rdbchecksum`. */
   readonly verify: boolean
   /** The setting `maxmemory-policy`. */
@@ -71,7 +75,7 @@ const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
 const textOf = ({ bytes, keyStart, keyLength }: Source): string => bytes.latin1Slice(keyStart, keyStart + keyLength)
 
 /** What a snapshot needs that comes from somewhere else than the disk. */
-export type Receiving = Omit<Loading, "disk">
+export type Receiving = Omit<Loading, "disk" | "chunkBytesMax">
 
 interface Target {
   readonly loading: Receiving
@@ -91,7 +95,7 @@ type Read = Value | PackedCollection | undefined
 
 /** Puts the keys of a snapshot into the store. */
 const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): SnapshotVisitor<Read> => {
-  const { store, limits, progress, replay } = loading
+  const { store, limits, pace, progress, replay } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
   let loader: Loader | undefined
@@ -126,6 +130,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
       const { expiresAtMs } = attributes
       const access = accessOf(attributes, loading.policy, loading.now)
       if (!loader.add(source, value, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
+      pace.count(1)
       if (hasElementDeadlines(value)) {
         flush()
         db.scheduleElements(textOf(source), value)
@@ -143,6 +148,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
       if (isPast(attributes)) return
       flush()
       if (!db.keyspace.put(key, value, true)) throw new Damaged(offset(), `key ${JSON.stringify(key)} twice`)
+      pace.count(1)
       const { expiresAtMs } = attributes
       if (expiresAtMs !== -1) db.keyspace.setDeadline(key, expiresAtMs)
       const access = accessOf(attributes, loading.policy, loading.now)
@@ -242,16 +248,13 @@ export const loadSnapshot = (
       visitor({ loading, fileSize: size, dropBefore: now, warn: warnings.add, offset }),
       loading.verify,
     )
-    yield* loading.disk.read(path, (chunk, last) =>
-      Effect.zipRight(
-        slice(path, () => {
-          loading.progress.loadedBytes += chunk.length
-          if (reader.done) return
-          reader.feed(chunk, last)
-        }),
-        warnings.log,
-      ),
-    )
+    const take = (chunk: Buffer, last: boolean) =>
+      slice(path, () => {
+        loading.progress.loadedBytes += chunk.length
+        if (reader.done) return
+        reader.feed(chunk, last)
+      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(loading.pace.rest))
+    yield* loading.disk.read(path, take, loading.chunkBytesMax)
     return true
   })
 
@@ -275,7 +278,7 @@ export const loadLogFile = (
   path: string,
 ): Effect.Effect<LogEnd, DiskFailure | DamagedFile | CannotRecover> =>
   Effect.gen(function* () {
-    const { replay, progress, until } = loading
+    const { pace, progress, replay, until } = loading
     const warnings = collector(path)
     const fileSize = (yield* loading.disk.size(path)) ?? 0
     const offset = () => snapshot?.offset ?? 0
@@ -287,6 +290,7 @@ export const loadLogFile = (
     let failures = 0
     const commands: LogVisitor = {
       command: (argv) => {
+        pace.count(1)
         const failure = replay.command(argv)
         if (failure === undefined) return
         if (failure.isFatal) throw new Damaged(log!.offset, failure.reason)
@@ -299,27 +303,24 @@ export const loadLogFile = (
         return until === undefined || second <= until
       },
     }
-    yield* loading.disk.read(path, (chunk, last) =>
-      Effect.zipRight(
-        slice(path, () => {
-          progress.loadedBytes += chunk.length
-          if (size === 0 && chunk.length > 0) {
-            if (chunk.toString("latin1", 0, 5) === "REDIS") snapshot = new SnapshotReader(keys, loading.verify)
-            else log = new LogReader(commands)
-          }
-          size += chunk.length
-          if (snapshot !== undefined) {
-            snapshot.feed(chunk, last)
-            if (!snapshot.done) return
-            log = new LogReader(commands, snapshot.offset)
-            const { rest } = snapshot
-            snapshot = undefined
-            log.feed(rest)
-          } else log?.feed(chunk)
-        }),
-        warnings.log,
-      ),
-    )
+    const take = (chunk: Buffer, last: boolean) =>
+      slice(path, () => {
+        progress.loadedBytes += chunk.length
+        if (size === 0 && chunk.length > 0) {
+          if (chunk.toString("latin1", 0, 5) === "REDIS") snapshot = new SnapshotReader(keys, loading.verify)
+          else log = new LogReader(commands)
+        }
+        size += chunk.length
+        if (snapshot !== undefined) {
+          snapshot.feed(chunk, last)
+          if (!snapshot.done) return
+          log = new LogReader(commands, snapshot.offset)
+          const { rest } = snapshot
+          snapshot = undefined
+          log.feed(rest)
+        } else log?.feed(chunk)
+      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(pace.rest))
+    yield* loading.disk.read(path, take, loading.chunkBytesMax)
     if (failures > failuresTold) warnings.add(`${failures} commands failed; what it makes may not be what was there`)
     yield* warnings.log
     return { offset: log?.offset ?? 0, size, stopped: log?.stopped ?? false, hasTimestamps }

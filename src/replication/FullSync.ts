@@ -14,6 +14,7 @@ import type { ChanceService } from "../clock/Chance.ts"
 import type { ClockService } from "../clock/Clock.ts"
 import * as Reply from "../codec/Reply.ts"
 import type { ConfigService } from "../config/Config.ts"
+import { Pace } from "../persistence/Pace.ts"
 import { type Format, give, type Target } from "../persistence/snapshot/Slices.ts"
 import * as SnapshotFormat from "../persistence/snapshot/SnapshotFormat.ts"
 import type { StoreService } from "../store/Store.ts"
@@ -127,6 +128,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
     const names = group.map(({ client }) => client.address).join(", ")
     return give<Abandoned>({
       store,
+      pace: new Pace(() => config.current.rdbKeySaveDelay),
       micros: clock.nowMicros,
       sliceMicrosMax,
       format: () => format(parts),

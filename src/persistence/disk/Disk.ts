@@ -43,10 +43,14 @@ const chunkSize = 256 * 1024
 export interface Disk {
   /** Opens for appending; `fresh` cuts off what was there. */
   readonly append: (path: string, fresh: boolean) => Effect.Effect<OpenFile, DiskFailure>
-  /** Calls `use` with every chunk of the file in order, the bytes of which are valid during the call; `last` is with the final one, which may be empty. */
+  /**
+   * Calls `use` with every chunk of the file in order, the bytes of which are valid during the call; `last` is with the final one, which
+   * may be empty. None is longer than `chunkBytesMax`.
+   */
   readonly read: <E>(
     path: string,
     use: (chunk: Buffer, last: boolean) => Effect.Effect<void, E>,
+    chunkBytesMax?: number,
   ) => Effect.Effect<void, E | DiskFailure>
   /** The whole file, absent if there is none. */
   readonly readAll: (path: string) => Effect.Effect<Buffer | undefined, DiskFailure>
@@ -113,14 +117,14 @@ export const make = (fs: FileSystem): Disk => {
       ({ close }) => close,
     )
 
-  const read: Disk["read"] = (path, use) =>
+  const read: Disk["read"] = (path, use, chunkBytesMax = chunkSize) =>
     Effect.acquireUseRelease(
       open(path, "r", "open"),
       ({ file }) =>
         Effect.gen(function* () {
           // One byte more than there is: what comes short of it is the end.
           const size = Number((yield* Effect.mapError(fs.stat(path), failure("read", path))).size)
-          const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSize, size + 1))
+          const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSize, chunkBytesMax, size + 1))
           for (;;) {
             const length = Number(yield* Effect.mapError(file.read(buffer), failure("read", path)))
             if (length === 0) break

@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import { pause } from "../../clock/EventLoop.ts"
 import type { StoreService } from "../../store/Store.ts"
+import type { Pace } from "../Pace.ts"
 import { Capture, type Sink } from "./Capture.ts"
 
 /** Turns keys into bytes. */
@@ -43,6 +44,7 @@ export interface Giving<E> {
   readonly format: () => Format
   /** Where the bytes go; the instant does not wait for it. */
   readonly open: Effect.Effect<Target<E>, E>
+  readonly pace: Pace
   /** Reads the clock that ends slices, in microseconds. */
   readonly micros: () => number
   /** How long a slice may take at most where turns of the event loop are long; 500 unless given. */
@@ -58,19 +60,23 @@ const bytesALook = 4096
 /** Bytes that are written at once. */
 const pieceBytes = 256 * 1024
 
-/** Gives out keys for a slice of time, or until there is enough to write. False when all have been. */
-const slice = (capture: Capture, format: Format, micros: () => number, length: number): boolean => {
+/** Gives out keys for a slice of time, or until there is enough to write or to rest for. False when all have been. */
+const slice = (capture: Capture, format: Format, pace: Pace, micros: () => number, length: number): boolean => {
   const end = micros() + length
   const stepsMax = stepsASlice * (length / sliceMicros)
   let looked = format.size
-  for (let steps = 1; capture.next(); steps++) {
+  let { taken } = capture
+  for (let steps = 1; ; steps++) {
+    const more = capture.next()
     const { size } = format
-    if (steps >= stepsMax || size >= pieceBytes) return true
+    pace.count(capture.taken - taken)
+    if (!more) return false
+    ;({ taken } = capture)
+    if (steps >= stepsMax || size >= pieceBytes || pace.isDue) return true
     if (steps % stepsALook !== 0 && size - looked < bytesALook && !capture.isInPieces) continue
     looked = size
     if (micros() >= end) return true
   }
-  return false
 }
 
 /**
@@ -85,6 +91,7 @@ const giveNow = <E>({
   begin,
   format: make,
   open,
+  pace,
   micros,
   sliceMicrosMax = sliceMicros,
 }: Giving<E>): Effect.Effect<number, CaptureLost | E> =>
@@ -104,16 +111,19 @@ const giveNow = <E>({
             let length = sliceMicros
             for (;;) {
               if (capture.isLost) return yield* Effect.fail(new CaptureLost())
-              if (!slice(capture, format, micros, length)) break
-              if (format.size >= pieceBytes) {
+              if (!slice(capture, format, pace, micros, length)) break
+              const isSlow = pace.isDue
+              if (format.size >= pieceBytes || (isSlow && format.size > 0)) {
                 const piece = format.take()
                 size += piece.length
                 yield* target.write(piece)
               }
+              if (isSlow) yield* pace.rest
               const endedAt = micros()
               yield* pause
               length = Math.min(Math.max(sliceMicros, micros() - endedAt), sliceMicrosMax)
             }
+            yield* pace.rest
             capture.end()
             const piece = format.end()
             yield* target.write(piece)

@@ -7,7 +7,7 @@ import type { DiskFailure } from "../../errors/PersistenceErrors.ts"
 import type { Disk } from "../disk/Disk.ts"
 import { type CaptureLost, type Format, give, type Giving, type Target } from "./Slices.ts"
 
-export interface Writing<E> extends Pick<Giving<E>, "store" | "begin" | "micros"> {
+export interface Writing<E> extends Pick<Giving<E>, "store" | "begin" | "micros" | "pace"> {
   readonly disk: Disk
   /** The temporary name; renaming is the caller's. */
   readonly path: string

@@ -8,6 +8,7 @@
  */
 import { Damaged, versionReadMax } from "../../persistence/rdb/Format.ts"
 import { noProgress, type Progress, receiveSnapshot } from "../../persistence/Loading.ts"
+import { Pace } from "../../persistence/Pace.ts"
 import type { PersistenceService, Replay } from "../../persistence/Persistence.ts"
 import type { Values } from "../../config/Config.ts"
 import type { ClockService } from "../../clock/Clock.ts"
@@ -35,12 +36,15 @@ export class Intake {
   /** To be told the operator. */
   readonly warnings: Array<string> = []
   readonly payload: Payload
+  /** To be rested by after each piece. */
+  readonly pace: Pace
   private readonly services: IntakeServices
   private readonly progress: Progress
   private replaced: ((isWhole: boolean) => void) | undefined
 
   constructor(services: IntakeServices) {
     this.services = services
+    this.pace = new Pace(() => services.current.keyLoadDelay)
     this.progress = noProgress(Math.floor(services.clock.now() / 1000))
     this.payload = new Payload((totalBytes) => this.reader(totalBytes))
   }
@@ -102,7 +106,7 @@ export class Intake {
     progress.totalBytes = totalBytes
     const reader = receiveSnapshot(
       {
-        ...{ store, replay, progress, limits: current, policy: current.maxmemoryPolicy },
+        ...{ store, replay, progress, pace: this.pace, limits: current, policy: current.maxmemoryPolicy },
         ...{ verify: current.rdbchecksum, now: clock.now(), until: undefined },
       },
       totalBytes === 0 ? trustedBytes : Math.min(totalBytes, trustedBytes),

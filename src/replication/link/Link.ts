@@ -221,7 +221,10 @@ export class Link implements ReplicaRole {
       stats.replicationInputBytes += chunk.length
       const rest = this.slice("its snapshot", () => full.feed(chunk))
       return Effect.flatMap(rest, (behind) =>
-        Effect.zipRight(this.tell(full.warnings), behind === undefined ? Effect.zipRight(pause, next) : finish(behind)),
+        Effect.zipRight(
+          Effect.zipRight(this.tell(full.warnings), full.pace.rest),
+          behind === undefined ? Effect.zipRight(pause, next) : finish(behind),
+        ),
       )
     })
     return Effect.zipRight(Effect.logInfo(`master ${this.address}: sends all of its data`), next)
