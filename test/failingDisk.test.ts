@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { round } from "./crash/DiskRounds.ts"
 
-const seeds = 600
+const seeds = 300
 
 describe("failing disk", () => {
   it.live(
