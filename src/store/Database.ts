@@ -30,6 +30,8 @@ export interface Shared {
   unfinished: boolean
   /** Off while a client with CLIENT NO-TOUCH runs a command: reads leave access stamps alone. */
   touching: boolean
+  /** What requests that are not complete and output that was not read hold, in bytes: it counts with the data against `maxmemory`. */
+  clientBytes: number
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number
   /** `events.awaited` is told, once, when `dirty` reaches it. */
@@ -354,6 +356,7 @@ export class Database {
     // Taking a million fields out one by one would hold everybody up for a second.
     const goesWhole = value.size >= wholeMin && value.lastDeadline! <= this.#shared.now
     const fields = goesWhole ? undefined : value.expireElements!(this.#shared.now, max)
+    this.#keyspace.touch(key)
     const { fieldsExpired } = this.#shared.events
     for (let i = 0; i < fieldsExpired.length; i++) fieldsExpired[i]!(this, key, fields)
     this.notify(EventClass.hash, "hexpired", key)

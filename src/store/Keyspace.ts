@@ -11,7 +11,7 @@ import { stringBytes } from "./HeapBytes.ts"
 import type { Dropped } from "./Dropped.ts"
 import { LastingMap } from "./LastingMap.ts"
 import type { PackedCollection } from "./PackedCollection.ts"
-import type { Collection, Value } from "./Value.ts"
+import { type Collection, elementSamples, type Value } from "./Value.ts"
 
 export interface Keyspace {
   readonly size: number
@@ -52,9 +52,13 @@ export interface Keyspace {
   readonly setAccess: (key: string, stamp: number) => void
   /** About how many bytes a key takes with its value, without what belongs to a collection itself. */
   readonly entryBytes: (key: string, value: Value) => number
-  /** Bytes that store/Memory.ts remembers of a key, and the sum of all; what it has not set counts as 0. */
-  readonly setWeight: (key: string, bytes: number) => void
-  readonly totalWeight: number
+  /**
+   * About how many bytes all keys take with their values, `entryBytes` and collections added up. Between commands only: collections that
+   * were found since it was asked last are measured for it, which costs 0.1 us each, once, and nothing where there are none.
+   */
+  readonly dataBytes: () => number
+  /** The value of `key` has changed although it was not looked up by `find`. */
+  readonly touch: (key: string) => void
   /** Visits at least `count` keys from `cursor` (0 begins) and returns the next cursor (0: done). `visit` must not change the keyspace. */
   readonly scan: (cursor: number, count: number, visit: (key: string, value: Value) => void) => number
   /** Begins a walk over the keys that are there now: see `Walk`. */
@@ -172,17 +176,33 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
   let values: Array<Value> = []
   let stamps = new Uint32Array(firstCapacity)
   const deadlines = new LastingMap()
-  /** Made when somebody weighs the first key. */
-  let weights: Float64Array | undefined
+  /** Bytes of each key, and the keys that have to be measured anew. Made when somebody asks for their sum. */
+  let weights: Map<string, number> | undefined
+  const touched = new Set<string>()
   let totalWeight = 0
+  const touch = (position: number) => {
+    if (weights !== undefined) touched.add(keys[position]!)
+  }
   const walks: Array<MapWalk> = []
 
   const find = (key: string): Value | undefined => {
     const position = positions.get(key)
     if (position === undefined) return undefined
     stamps[position] = clock.stamp(stamps[position]!)
-    return values[position]
+    const value = values[position]
+    if (typeof value === "object") touch(position)
+    return value
   }
+
+  const bytesOf = (key: string, value: Value): number =>
+    entryBytes +
+    stringBytes(key.length) +
+    (deadlines.size > 0 && deadlines.has(key) ? deadlineBytes : 0) +
+    (typeof value === "string"
+      ? stringBytes(value.length)
+      : typeof value === "object" || (value | 0) === value
+        ? 0
+        : 16)
 
   return {
     get size() {
@@ -213,6 +233,7 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
       if (position !== undefined) {
         dropped?.add(values[position]!)
         values[position] = value
+        touch(position)
         return false
       }
       const last = keys.length
@@ -227,6 +248,7 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
         stamps = grown
       }
       stamps[last] = clock.stamp(0)
+      touch(last)
       return true
     },
     remove: (key) => {
@@ -241,12 +263,8 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
       const lastKey = keys.pop()!
       const lastValue = values.pop()!
       for (let i = 0; i < walks.length; i++) moved(walks[i]!, lastKey, keys.length, position)
-      if (weights !== undefined) {
-        // Keys added since the array last grew have no weight yet.
-        totalWeight -= weights[position] ?? 0
-        weights[position] = weights[keys.length] ?? 0
-        weights[keys.length] = 0
-      }
+      totalWeight -= weights?.get(owned) ?? 0
+      weights?.delete(owned)
       if (position < keys.length) {
         keys[position] = lastKey
         values[position] = lastValue
@@ -258,6 +276,7 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
     deadline: (key) => (deadlines.size === 0 ? undefined : deadlines.get(key)),
     setDeadline: (key, atMs) => {
       const owned = keys[positions.get(key)!]!
+      touch(positions.get(key)!)
       if (atMs === undefined) deadlines.delete(owned)
       else deadlines.set(owned, Math.max(0, atMs))
     },
@@ -269,28 +288,26 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
       const position = positions.get(key)
       if (position !== undefined) stamps[position] = stamp
     },
-    entryBytes: (key, value) =>
-      entryBytes +
-      stringBytes(key.length) +
-      (deadlines.size > 0 && deadlines.has(key) ? deadlineBytes : 0) +
-      (typeof value === "string"
-        ? stringBytes(value.length)
-        : typeof value === "object" || (value | 0) === value
-          ? 0
-          : 16),
-    setWeight: (key, bytes) => {
-      const position = positions.get(key)
-      if (position === undefined) return
-      if (weights === undefined || weights.length < stamps.length) {
-        const grown = new Float64Array(stamps.length)
-        if (weights !== undefined) grown.set(weights)
-        weights = grown
+    entryBytes: bytesOf,
+    dataBytes: () => {
+      if (weights === undefined) {
+        weights = new Map()
+        for (const key of keys) touched.add(key)
       }
-      totalWeight += bytes - weights[position]!
-      weights[position] = bytes
-    },
-    get totalWeight() {
+      for (const key of touched) {
+        const position = positions.get(key)
+        if (position === undefined) continue
+        const value = values[position]!
+        const bytes = bytesOf(key, value) + (typeof value === "object" ? value.memoryUsage(elementSamples) : 0)
+        totalWeight += bytes - (weights.get(key) ?? 0)
+        weights.set(key, bytes)
+      }
+      touched.clear()
       return totalWeight
+    },
+    touch: (key) => {
+      const position = positions.get(key)
+      if (position !== undefined) touch(position)
     },
     scan: (cursor, count, visit) => {
       // The cursor is the position after the next one to visit; 0 begins at the top.
@@ -338,6 +355,7 @@ export const makeMap: Make = (clock, _onUntidy, dropped) => {
       values = []
       stamps = new Uint32Array(firstCapacity)
       weights = undefined
+      touched.clear()
       totalWeight = 0
     },
     footprint: () => undefined,

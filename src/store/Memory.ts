@@ -4,10 +4,11 @@
  * What counts: for each key its own bytes, its value's, its deadline's, and what the keyspace spends on an entry with the spare room of
  * its tables, as estimated by `sizeOf` from what V8 allocates. `npm run bench -- memory` holds the estimate against the growth of the
  * resident set: within a tenth for every type, small and large, once there is so much data that the process itself (its young
- * generation, compiled code, buffers: some 20 to 40 MB) does not show. Garbage not yet collected, connections and code do not count: a
- * limit has to follow the data and not the collector's mood. INFO tells them apart: `used_memory` is what the process has in use,
- * and `mem_not_counted_for_evict` the part of it that `maxmemory` does not count.
- * The idea to hold: a size is remembered per key and measured anew when the key changed, and only while there is a limit.
+ * generation, compiled code, buffers: some 20 to 40 MB) does not show. And what clients have sent and not completed, or not read, as in
+ * redis-server. Garbage not yet collected, idle connections and code do not count: a limit has to follow the data and not the collector's
+ * mood. INFO's `used_memory` is what counts, together with `mem_not_counted_for_evict`: what is kept for replicas and for the log.
+ * The idea to hold: the sum of all is always known. A keyspace counts the bytes of its records as it takes and frees them, and
+ * measures anew only what may have changed and is no bytes.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,41 +18,42 @@ import { Config } from "../config/Config.ts"
 import * as Access from "./Access.ts"
 import { spareBytes } from "./bytes/Outside.ts"
 import type { Database } from "./Database.ts"
-import { listen } from "./Events.ts"
 import { type Footprint, footprintOf, type Keyspace } from "./Keyspace.ts"
 import { Store, type StoreService } from "./Store.ts"
-import type { Value } from "./Value.ts"
+import { elementSamples, type Value } from "./Value.ts"
 
 export interface MemoryService {
   /** Evicts until the data fits `maxmemory`, except during CLIENT PAUSE and on a replica; false when the policy leaves nothing to evict. */
   readonly reclaim: () => boolean
-  /** Bytes of all data, by the estimate above; measured now, unless a limit keeps it up to date. */
-  readonly used: () => number
-  /** What counts against `maxmemory` now; absent while there is no limit. */
-  readonly counted: () => number | undefined
+  /** Bytes by the estimate above, and `notCounted` that others know of. */
+  readonly usage: (notCounted: number) => Usage
   /** What the whole process takes. */
   readonly process: () => ProcessMemory
+}
+
+export interface Usage {
+  /** All keys with their values. */
+  readonly data: number
+  /** What counts against `maxmemory`: data, and what clients hold. */
+  readonly counted: number
+  /** That, and what does not count. */
+  readonly used: number
+  /** The most that `used` was when somebody looked. */
+  readonly peak: number
 }
 
 /** Bytes of the process: data, code, garbage not yet collected, buffers. */
 export interface ProcessMemory {
   /** In use, in V8's heap and outside of it. */
   readonly used: number
-  /** The most that `used` was when somebody looked. */
-  readonly peak: number
-  /** What was in use when the server was put together. */
-  readonly startup: number
   /** Taken from the system for the heap and what is beside it. */
   readonly active: number
   readonly resident: number
   readonly footprint: Footprint | undefined
 }
 
-/** Elements looked at to estimate a large collection. */
-const samples = 5
-
 /** Bytes that `key` with `value` takes in `keyspace`. */
-export const sizeOf = (keyspace: Keyspace, key: string, value: Value, sampled = samples): number =>
+export const sizeOf = (keyspace: Keyspace, key: string, value: Value, sampled = elementSamples): number =>
   keyspace.entryBytes(key, value) + (typeof value === "object" ? value.memoryUsage(sampled) : 0)
 
 export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryService>() {
@@ -62,22 +64,13 @@ export class Memory extends Context.Tag("tiny-redis/Memory")<Memory, MemoryServi
   )
 }
 
-const processMemory = (store: StoreService): (() => ProcessMemory) => {
-  const look = () => {
-    const { heapUsed, heapTotal, rss, ...all } = process.memoryUsage()
-    const external = all.external - spareBytes()
-    const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
-    // Memory taken for keys and values that none lies in is not used.
-    const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)
-    return { used, active: heapTotal + external, resident: rss, footprint }
-  }
-  const startup = look().used
-  let peak = startup
-  return () => {
-    const now = look()
-    peak = Math.max(peak, now.used)
-    return { ...now, peak, startup }
-  }
+const processMemory = (store: StoreService): ProcessMemory => {
+  const { heapUsed, heapTotal, rss, ...all } = process.memoryUsage()
+  const external = all.external - spareBytes()
+  const footprint = footprintOf(store.databases.map(({ keyspace }) => keyspace))
+  // Memory taken for keys and values that none lies in is not used.
+  const used = heapUsed + external - (footprint === undefined ? 0 : footprint.allocated - footprint.used)
+  return { used, active: heapTotal + external, resident: rss, footprint }
 }
 
 /** The best candidates met so far, as Redis keeps them: better ones turn up as more keys are sampled. */
@@ -95,20 +88,15 @@ const make = Effect.gen(function* () {
   const { current, onChange } = yield* Config
   const store = yield* Store
 
-  const measure = (db: Database, key: string) => {
-    const value = db.keyspace.peek(key)
-    if (value !== undefined) db.keyspace.setWeight(key, sizeOf(db.keyspace, key, value))
-  }
-  const measureAll = () => {
-    for (const db of store.databases) {
-      db.keyspace.scan(0, db.size, (key, value) => db.keyspace.setWeight(key, sizeOf(db.keyspace, key, value)))
-    }
-  }
-  const total = () => {
+  const dataBytes = () => {
     let sum = 0
-    for (let i = 0; i < store.databases.length; i++) sum += store.databases[i]!.keyspace.totalWeight
+    for (let i = 0; i < store.databases.length; i++) {
+      const { keyspace } = store.databases[i]!
+      if (keyspace.size > 0) sum += keyspace.dataBytes()
+    }
     return sum
   }
+  let peak = 0
 
   const follow = () => {
     const { maxmemoryPolicy, lfuDecayTime, lfuLogFactor } = current
@@ -124,22 +112,10 @@ const make = Effect.gen(function* () {
   follow()
   const unfollow = onChange(["maxmemory-policy", "lfu-decay-time", "lfu-log-factor"], follow)
 
-  let unlisten: (() => void) | undefined
-  const watch = () => {
-    if (current.maxmemory > 0 && unlisten === undefined) {
-      measureAll()
-      unlisten = listen(store.events.modified, measure)
-    } else if (current.maxmemory === 0) {
-      unlisten?.()
-      unlisten = undefined
-    }
-  }
-  watch()
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       unfollow()
       unwatch()
-      unlisten?.()
     }),
   )
 
@@ -196,7 +172,7 @@ const make = Effect.gen(function* () {
   }
 
   const reclaim = (): boolean => {
-    while (total() > current.maxmemory) {
+    while (dataBytes() + store.clientBytes > current.maxmemory) {
       const victim = choose()
       if (victim === undefined) return false
       victim.db.evict(victim.key)
@@ -204,17 +180,18 @@ const make = Effect.gen(function* () {
     return true
   }
   const unwatch = onChange(["maxmemory"], () => {
-    watch()
     if (current.maxmemory > 0 && !isKept()) reclaim()
   })
 
   return {
     reclaim: () => current.maxmemory === 0 || isKept() || reclaim(),
-    used: () => {
-      if (current.maxmemory === 0) measureAll()
-      return total()
+    usage: (notCounted) => {
+      const data = dataBytes()
+      const counted = data + store.clientBytes
+      const used = counted + notCounted
+      peak = Math.max(peak, used)
+      return { data, counted, used, peak }
     },
-    counted: () => (current.maxmemory === 0 ? undefined : total()),
-    process: processMemory(store),
+    process: () => processMemory(store),
   } satisfies MemoryService
 })

@@ -27,6 +27,9 @@ export interface Limits {
   readonly streamNodeMaxEntries: number
 }
 
+/** Elements looked at to estimate the memory of a large collection. */
+export const elementSamples = 5
+
 /** A value that is not a plain string: list, set, sorted set, hash, stream, or a string that is changed in place. */
 export interface Collection {
   readonly type: TypeName

@@ -151,14 +151,15 @@ export const infoCommands = Effect.gen(function* () {
   }
 
   const memoryFields = (): Fields => {
-    const { used, active: total, resident: rss, peak, startup, footprint } = memory.process()
+    const { used: allocated, active: total, resident: rss, footprint } = memory.process()
     const { libraries, functions, bytes: functionBytes } = scripts.installed
     const [scriptBytes, interpreters] = [scripts.scriptBytes(), scripts.memoryBytes()]
     const interpreterBytes = interpreters.scripts + interpreters.functions
-    const counted = memory.counted()
     const replicationMemory = replication.memory()
+    const replicationBytes = replicationMemory.backlog + replicationMemory.kept
+    const notCounted = replicationBytes + logBufferBytes(persistence)
+    const { data: dataset, used, peak } = memory.usage(notCounted)
     const { maxmemory, maxmemoryPolicy } = config.current
-    const dataset = Math.max(0, used - startup)
     return [
       ["used_memory", used],
       ["used_memory_human", human(used)],
@@ -168,10 +169,11 @@ export const infoCommands = Effect.gen(function* () {
       ["used_memory_peak_human", human(peak)],
       ["used_memory_peak_perc", percent(used, peak)],
       ["used_memory_overhead", used - dataset],
-      ["used_memory_startup", startup],
+      // Differs: neither the program itself nor idle connections are part of it.
+      ["used_memory_startup", 0],
       ["used_memory_dataset", dataset],
-      ["used_memory_dataset_perc", percent(dataset, used - Math.min(startup, used))],
-      ["allocator_allocated", used],
+      ["used_memory_dataset_perc", percent(dataset, used)],
+      ["allocator_allocated", allocated],
       ["allocator_active", total],
       ["allocator_resident", rss],
       ["total_system_memory", totalmem()],
@@ -192,17 +194,18 @@ export const infoCommands = Effect.gen(function* () {
       ["maxmemory", maxmemory],
       ["maxmemory_human", human(maxmemory)],
       ["maxmemory_policy", maxmemoryPolicy],
-      ["allocator_frag_ratio", (total / used).toFixed(2)],
-      ["allocator_frag_bytes", total - used],
+      ["allocator_frag_ratio", (total / allocated).toFixed(2)],
+      ["allocator_frag_bytes", total - allocated],
       ["allocator_rss_ratio", (rss / total).toFixed(2)],
       ["allocator_rss_bytes", rss - total],
       ["rss_overhead_ratio", "1.00"],
       ["rss_overhead_bytes", 0],
-      ["mem_fragmentation_ratio", (rss / used).toFixed(2)],
-      ["mem_fragmentation_bytes", rss - used],
-      ["mem_not_counted_for_evict", counted === undefined ? 0 : Math.max(0, used - counted)],
+      // Differs: of what the whole process has allocated, since a small dataset is nothing beside the program.
+      ["mem_fragmentation_ratio", (rss / allocated).toFixed(2)],
+      ["mem_fragmentation_bytes", rss - allocated],
+      ["mem_not_counted_for_evict", notCounted],
       ["mem_replication_backlog", replicationMemory.backlog],
-      ["mem_total_replication_buffers", replicationMemory.backlog + replicationMemory.kept],
+      ["mem_total_replication_buffers", replicationBytes],
       ["mem_clients_slaves", replicationMemory.clients],
       ["mem_clients_normal", clients.memoryBytes() - replicationMemory.clients],
       ["mem_cluster_links", 0],

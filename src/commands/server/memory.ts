@@ -14,6 +14,7 @@ import { help } from "../../command/Help.ts"
 import * as Key from "../../command/Key.ts"
 import { SyntaxError } from "../../errors/CommandError.ts"
 import { logBufferBytes, Persistence } from "../../persistence/Persistence.ts"
+import { Replication } from "../../replication/Replication.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { collectAll } from "../../store/bytes/Outside.ts"
 import * as Pages from "../../store/bytes/Pages.ts"
@@ -29,11 +30,14 @@ export const memoryCommands = Effect.gen(function* () {
   const memory = yield* Memory
   const store = yield* Store
   const persistence = yield* Persistence
+  const replication = yield* Replication
   const scripts = yield* ScriptEngine
 
   const stats = (): Reply.Reply => {
-    const { used, peak, startup, active, resident } = memory.process()
-    const dataset = memory.used()
+    const { used: allocated, active, resident } = memory.process()
+    const replicationMemory = replication.memory()
+    const replicationBytes = replicationMemory.backlog + replicationMemory.kept
+    const { data: dataset, used, peak } = memory.usage(replicationBytes + logBufferBytes(persistence))
     const keys = store.databases.reduce((sum, db) => sum + db.size, 0)
     const perDatabase = store.databases
       .filter((db) => db.size > 0)
@@ -47,10 +51,10 @@ export const memoryCommands = Effect.gen(function* () {
     return Reply.record({
       "peak.allocated": Reply.int(peak),
       "total.allocated": Reply.int(used),
-      "startup.allocated": Reply.int(startup),
-      "replication.backlog": Reply.zero,
-      "clients.slaves": Reply.zero,
-      "clients.normal": Reply.int(clients.memoryBytes()),
+      "startup.allocated": Reply.zero,
+      "replication.backlog": Reply.int(replicationMemory.backlog),
+      "clients.slaves": Reply.int(replicationMemory.clients),
+      "clients.normal": Reply.int(clients.memoryBytes() - replicationMemory.clients),
       "cluster.links": Reply.zero,
       "aof.buffer": Reply.int(logBufferBytes(persistence)),
       "lua.caches": Reply.int(scripts.scriptBytes()),
@@ -60,19 +64,19 @@ export const memoryCommands = Effect.gen(function* () {
       "keys.count": Reply.int(keys),
       "keys.bytes-per-key": Reply.int(keys === 0 ? 0 : Math.round(dataset / keys)),
       "dataset.bytes": Reply.int(dataset),
-      "dataset.percentage": Reply.double((dataset / Math.max(1, used - startup)) * 100),
-      "peak.percentage": Reply.double((used / peak) * 100),
-      "allocator.allocated": Reply.int(used),
+      "dataset.percentage": Reply.double((dataset / Math.max(1, used)) * 100),
+      "peak.percentage": Reply.double((used / Math.max(1, peak)) * 100),
+      "allocator.allocated": Reply.int(allocated),
       "allocator.active": Reply.int(active),
       "allocator.resident": Reply.int(resident),
-      "allocator-fragmentation.ratio": Reply.double(active / used),
-      "allocator-fragmentation.bytes": Reply.int(active - used),
+      "allocator-fragmentation.ratio": Reply.double(active / allocated),
+      "allocator-fragmentation.bytes": Reply.int(active - allocated),
       "allocator-rss.ratio": Reply.double(resident / active),
       "allocator-rss.bytes": Reply.int(resident - active),
       "rss-overhead.ratio": Reply.double(1),
       "rss-overhead.bytes": Reply.zero,
-      fragmentation: Reply.double(resident / used),
-      "fragmentation.bytes": Reply.int(resident - used),
+      fragmentation: Reply.double(resident / allocated),
+      "fragmentation.bytes": Reply.int(resident - allocated),
     })
   }
 

@@ -50,13 +50,9 @@ import { segmentOf, Segments, wordAt } from "./Segments.ts"
 import { SlotIndex } from "./SlotIndex.ts"
 import { Records } from "./Records.ts"
 import { PositionWalk } from "./PositionWalk.ts"
-import { Weights } from "./Weights.ts"
 
-/**
- * What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it, and 8 for this very
- * size while it is remembered, which is while there is a limit.
- */
-const indexBytes = 24
+/** What the tables take for a key on average: 4 for its position, 11 to 21 for its slot and the free ones around it. */
+const indexBytes = 20
 
 /**
  * What a deadline takes besides its words: 4 in the list of keys that have one, the rest is its entry in the expiry queue. Measured: two
@@ -64,8 +60,11 @@ const indexBytes = 24
  */
 const deadlineBytes = 88
 
-/** The slot of a collection among the references. */
-const referenceBytes = 8
+/** The slot of a collection or a long text among the references, with its size. */
+const referenceBytes = 12
+
+/** Sizes of collections measured in a step: 0.1 us each. */
+const weighedAStep = 32
 
 /** Blocks passed with each change while a segment is emptied: it has to go faster than changes make holes. */
 const blocksAStep = 16
@@ -88,7 +87,6 @@ class ByteKeyspace implements Keyspace {
   /** The address of each key's record, and of each record with a deadline. */
   private readonly positions = new PositionList()
   private readonly volatile = new PositionList()
-  private readonly weights = new Weights()
   private readonly walks: Array<PositionWalk> = []
   private readonly expected = new Expected()
   /** The key looked up last, and what was found: commands look a key up several times. */
@@ -151,7 +149,22 @@ class ByteKeyspace implements Keyspace {
     const value = this.records.valueAt(address)
     // It may be about to change: from the first use on it is an object.
     if ((first & kindMask) === kindPacked) this.replaceValue(address, value)
+    else if ((first & kindMask) === kindReference) this.touchAt(address)
     return value
+  }
+
+  touch(key: string): void {
+    const address = this.lookUp(key)
+    if (address === 0) return
+    const first = this.segments.words[segmentOf(address)][wordAt(address)]
+    if ((first & kindMask) === kindReference) this.touchAt(address)
+  }
+
+  /** The object that is the value of this record may be about to change. */
+  private touchAt(address: number): void {
+    const words = this.segments.words[segmentOf(address)]
+    this.references.touch(words[valueWord(words, wordAt(address))])
+    if (this.references.isUntidy) this.becomeUntidy()
   }
 
   get isLarge(): boolean {
@@ -297,22 +310,24 @@ class ByteKeyspace implements Keyspace {
     const ends = this.deadline(key) !== undefined
     const words = headerWords + (isLong ? 1 : KeyBytes.wordsFor(key.length)) + (ends ? deadlineWords : 0)
     const outside =
-      (isLong ? key.length : 0) +
+      (isLong ? referenceBytes + key.length : 0) +
       (typeof value === "object"
         ? referenceBytes
         : typeof value === "string" && value.length > inlineValueMax
-          ? value.length
+          ? referenceBytes + value.length
           : 0)
     return indexBytes + Segments.blockBytes(words * 4 + valueBytes(value)) + outside + (ends ? deadlineBytes : 0)
   }
 
-  setWeight(key: string, bytes: number): void {
-    const address = this.lookUp(key)
-    if (address !== 0) this.weights.set(this.records.positionOf(address), bytes)
-  }
-
-  get totalWeight(): number {
-    return this.weights.total
+  dataBytes(): number {
+    const { segments, references } = this
+    return (
+      segments.used +
+      this.size * indexBytes +
+      this.volatile.size * deadlineBytes +
+      references.count * referenceBytes +
+      references.bytes()
+    )
   }
 
   scan(cursor: number, count: number, visit: (key: string, value: Value) => void): number {
@@ -359,7 +374,6 @@ class ByteKeyspace implements Keyspace {
     for (const items of this.references.clear()) this.dropped?.addAll(items)
     this.positions.clear()
     this.volatile.clear()
-    this.weights.clear()
   }
 
   footprint(): Footprint {
@@ -372,7 +386,8 @@ class ByteKeyspace implements Keyspace {
     this.index.shrink()
     this.index.step()
     this.segments.empty(blocksAStep, this.move)
-    this.wasUntidy = this.index.isMoving || this.segments.isUntidy
+    this.references.weigh(weighedAStep)
+    this.wasUntidy = this.index.isMoving || this.segments.isUntidy || this.references.isUntidy
     return this.wasUntidy
   }
 
@@ -488,7 +503,6 @@ class ByteKeyspace implements Keyspace {
     const last = this.positions.pop()
     const from = this.positions.size
     for (let i = 0; i < this.walks.length; i++) this.walks[i].filled(position, from)
-    this.weights.fillHole(position, from)
     if (position === from) return
     this.positions.set(position, last)
     this.segments.words[segmentOf(last)][wordAt(last) + 1] = position
@@ -497,6 +511,10 @@ class ByteKeyspace implements Keyspace {
   private tidyStep(): void {
     if (this.segments.isUntidy) this.segments.empty(blocksAStep, this.move)
     else if (!this.index.isMoving) return
+    this.becomeUntidy()
+  }
+
+  private becomeUntidy(): void {
     if (this.wasUntidy) return
     this.wasUntidy = true
     this.onUntidy()

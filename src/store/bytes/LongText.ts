@@ -25,6 +25,11 @@ export class LongText {
     return typeof value === "string" && value.length >= lengthMin && value.length <= lengthMax
   }
 
+  /** Bytes set aside for it. */
+  get size(): number {
+    return this.bytes.length
+  }
+
   read(): string {
     return this.bytes.latin1Slice(0, this.length)
   }
