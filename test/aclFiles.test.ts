@@ -70,6 +70,21 @@ describe("the ACL file", () => {
     }),
   )
 
+  it.effect("answers LOAD of a user who goes with it, and then ends the connection", () =>
+    Effect.gen(function* () {
+      const disk = new FailingDisk(1)
+      yield* put(disk, "user alice on nopass ~* +@all\n")
+      yield* serve(disk, (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "AUTH", "alice", "x")
+          client.sendRaw("ACL LOAD\r\nPING\r\n")
+          yield* Effect.promise(() => client.closed)
+          expect(client.arrived().map(shown)).toEqual(["+OK"])
+        }),
+      )
+    }),
+  )
+
   it.effect("ends the start when it is missing, wrong, or not the only place where users are declared", () =>
     Effect.gen(function* () {
       const refused = (disk: FailingDisk) => Effect.map(Effect.flip(serve(disk, () => Effect.void)), String)

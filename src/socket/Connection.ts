@@ -42,7 +42,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const { acl, clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
   const decoder = codec.makeDecoder()
 
-  const life: Output.Life = { busy: true, closed: false }
+  const life: Output.Life = { busy: true, closed: false, owes: false }
   let inputEnded = false
   let readPaused = false
   let inboxBytes = 0
@@ -158,18 +158,20 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   /** Ends when the connection does; for a command that waits, half-closing is the end: what it waits for has no taker then. */
   const waitForEnd = (waits: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {
-      if (life.closed || client.closing || (waits && inputEnded)) return Effect.void
+      if (life.closed || (waits && (client.closing || inputEnded))) return Effect.void
       life.busy = false
       return Effect.zipRight(awoken, waitForEnd(waits))
     })
 
-  const park = (suspended: Suspended): Effect.Effect<void> =>
-    Effect.raceFirst(
+  const park = (suspended: Suspended): Effect.Effect<void> => {
+    life.owes = !suspended.waits
+    return Effect.raceFirst(
       Effect.map(suspended.effect, (reply): Reply.Reply | undefined => reply),
       Effect.as(waitForEnd(suspended.waits), undefined),
     ).pipe(
       Effect.flatMap((reply) => {
         life.busy = true
+        life.owes = false
         wake = undefined
         const { argv } = client
         client.argv = noWords
@@ -195,6 +197,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
         return Effect.void
       }),
     )
+  }
 
   /** Serves what has come. Gives what the fiber has to do next, if it is more than `settle` and waiting for input. */
   const serve = (): Effect.Effect<void> | undefined => {

@@ -35,6 +35,8 @@ export interface Life {
   /** Set while the fiber runs or will run by itself, and flushes at the end. */
   busy: boolean
   closed: boolean
+  /** Set while an answer is being worked for that the client gets even if its connection is to end (ACL LOAD of a user that goes). */
+  owes: boolean
 }
 
 /** Queued output beyond this pauses reading: no more requests are served until the peer has read some. */
@@ -191,7 +193,7 @@ export const make = (
       limits.checkAll()
       limits.check()
       flush()
-      if (client.closing) transport.end()
+      if (client.closing && !life.owes) transport.end()
     })
   }
 
