@@ -51,14 +51,27 @@ const edit = (path: string, change: (text: string) => string): void =>
 
 const shellQuote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
+/**
+ * What the tests start. They look for the process in the log and take it for a server that listens, as redis-server does some
+ * milliseconds later; here it is said when the port listens, or when there is no process any more.
+ */
+const startScript = (command: ReadonlyArray<string>): string => `#!/bin/bash
+port=$(sed -n 's/^\\(tls-\\)\\?port //p' "$1" 2>/dev/null | grep -v '^0$' | head -n 1)
+entry=$(printf ':%04X 00000000:0000 0A' "\${port:-0}")
+(
+  while kill -0 $$ 2>/dev/null && ! grep -q "$entry" /proc/net/tcp; do sleep 0.02; done
+  echo " PID: $$"
+) &
+exec ${command.map(shellQuote).join(" ")} "$@"
+`
+
 /** A folder to run tests in: a copy of the tests, and `command` in the place of redis-server. */
 export const layOut = (sources: string, command: ReadonlyArray<string>): string => {
   const home = mkdtempSync(join(tmpdir(), "tiny-redis-suite-run-"))
   for (const part of ["tests", "utils"]) cpSync(join(sources, part), join(home, part), { recursive: true })
   mkdirSync(join(home, "src"))
   const program = join(home, "src", "redis-server")
-  // The tests look for the process in the log's first lines, which this server does not say there.
-  writeFileSync(program, `#!/bin/sh\necho " PID: $$"\nexec ${command.map(shellQuote).join(" ")} "$@"\n`)
+  writeFileSync(program, startScript(command))
   chmodSync(program, 0o755)
   for (const tool of ["redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb"]) {
     symlinkSync(join("/usr/bin", tool), join(home, "src", tool))
