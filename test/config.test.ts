@@ -345,6 +345,15 @@ describe("CONFIG GET", () => {
 })
 
 describe("settings without a choice", () => {
+  it("are not those that no client would see: how lists are compressed", () => {
+    const config = start(fileOf("compress.conf", "list-compress-depth 2\n"))
+    expect(config.warnings).toEqual([])
+    expect(config.get(["list-compress-depth"])).toEqual([["list-compress-depth", "2"]])
+    expect(set(config, "list-compress-depth", "1")).toBe("OK")
+    expect(get(config, "list-compress-depth")).toEqual({ "list-compress-depth": "1" })
+    expect(set(config, "list-compress-depth", "-1")).toContain("argument must be between 0 and 2147483647 inclusive")
+  })
+
   it("are shown and may be set to what they are", () => {
     const config = start(fileOf("constants.conf", "io-threads 1\nlazyfree-lazy-user-del NO\ncluster-enabled no\n"))
     expect(config.warnings).toEqual([])

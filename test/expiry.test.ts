@@ -188,6 +188,31 @@ describe("a deadline", () => {
     )
   })
 
+  it.effect("that SCAN or RANDOMKEY comes across takes each key by itself, and EXEC takes them together", () => {
+    const changes: Array<Change> = []
+    const overdue = (client: TestClient, ...requests: ReadonlyArray<ReadonlyArray<string>>) =>
+      Effect.gen(function* () {
+        yield* run(client, "MSET", "a", "1", "b", "2")
+        yield* run(client, "PEXPIRE", "a", "1")
+        yield* run(client, "PEXPIRE", "b", "1")
+        yield* TestClock.adjust("2 millis")
+        changes.length = 0
+        for (const request of requests) yield* run(client, ...request)
+        return changes.map(({ argv }) => argv[0]).join(" ")
+      })
+    return Effect.gen(function* () {
+      const client = yield* connect
+      yield* run(client, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
+      expect(yield* overdue(client, ["SCAN", "0"])).toBe("DEL DEL")
+      expect(yield* overdue(client, ["RANDOMKEY"])).toBe("DEL DEL")
+      expect(yield* overdue(client, ["MGET", "a", "b"])).toBe("MULTI DEL DEL EXEC")
+      expect(yield* overdue(client, ["MULTI"], ["SCAN", "0"], ["EXEC"])).toBe("MULTI DEL DEL EXEC")
+    }).pipe(
+      Effect.provide(Server.layerTest(testSettings, { persistence: Persistence.layerMemory(changes) })),
+      atStartTime,
+    )
+  })
+
   it.effect("that all of very many fields share takes the key as one", () => {
     const changes: Array<Change> = []
     return Effect.gen(function* () {

@@ -131,7 +131,8 @@ describe("INFO counts", () => {
     withServer((client) =>
       Effect.gen(function* () {
         const used = Effect.map(info(client, "used_memory"), Number)
-        expect(yield* used).toBe(0)
+        const empty = yield* used
+        expect(empty).toBeLessThan(2000)
         for (let i = 0; i < 10; i++) yield* run(client, "SET", `k${i}`, "v".repeat(100_000))
         yield* run(client, "RPUSH", "list", ...Array.from({ length: 1000 }, (_, i) => `element ${i}`))
         const before = yield* used
@@ -143,7 +144,7 @@ describe("INFO counts", () => {
         yield* run(client, "LTRIM", "list", "0", "9")
         expect(yield* used).toBeLessThan(before - 10_000)
         yield* run(client, "FLUSHALL")
-        expect(yield* used).toBe(0)
+        expect(yield* used).toBe(empty)
         expect(Number(yield* info(client, "used_memory_peak"))).toBe(before)
         expect(yield* info(client, "mem_not_counted_for_evict")).toBe("0")
       }),

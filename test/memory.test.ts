@@ -92,7 +92,7 @@ describe("maxmemory", () => {
           const other = yield* TestServer.connect
           yield* fill(client, "k", 20)
           yield* TestServer.run(client, "CLIENT", "PAUSE", "1000", "WRITE")
-          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "1000")
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "2000")
           other.send("SET", "more", "x")
           expect(text(yield* TestServer.run(client, "DBSIZE"))).toBe(":20")
           expect(other.arrived()).toEqual([])
@@ -101,6 +101,26 @@ describe("maxmemory", () => {
           expect(Number(text(yield* TestServer.run(client, "DBSIZE")).slice(1))).toBeLessThan(20)
         }),
       { maxmemoryPolicy: "allkeys-lru" },
+    ),
+  )
+
+  it.effect("counts function libraries, and has no room for one below what an empty database takes", () =>
+    TestServer.withServer((client) =>
+      Effect.gen(function* () {
+        const call = (...argv: ReadonlyArray<string>) => Effect.map(TestServer.run(client, ...argv), text)
+        const oom = "-OOM command not allowed when used memory > 'maxmemory'."
+        const library = (name: string, rest = "") =>
+          `#!lua name=${name}\nredis.register_function("${name}", function() return 1 end) ${rest}`
+        yield* call("CONFIG", "SET", "maxmemory", "1")
+        expect(yield* call("FUNCTION", "LOAD", library("f"))).toBe(oom)
+        expect(yield* call("SET", "k", "v")).toBe(oom)
+        yield* call("CONFIG", "SET", "maxmemory", "3000")
+        expect(yield* call("FUNCTION", "LOAD", library("f", `-- ${"x".repeat(3000)}`))).toBe('"f"')
+        expect(yield* call("SET", "k", "v")).toBe(oom)
+        expect(yield* call("FCALL", "f", "0")).toBe(oom)
+        expect(yield* call("FUNCTION", "FLUSH")).toBe("+OK")
+        expect(yield* call("SET", "k", "v")).toBe("+OK")
+      }),
     ),
   )
 

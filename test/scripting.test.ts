@@ -197,7 +197,7 @@ describe("the engine", () => {
 
   it("gives the memory of libraries back when they are replaced, deleted or refused", () => {
     const { engine } = newEngine()
-    const libraries = new Libraries(engine)
+    const libraries = new Libraries(engine, { libraryBytes: 0 })
     const load = (name: string) => {
       const big = `local t = "${"x".repeat(100_000)}"`
       const source = `#!lua name=${name}\n${big}\nredis.register_function("f", function() return #t end)`

@@ -38,7 +38,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["lazyfree-lazy-server-del", only("no")],
   ["lazyfree-lazy-user-del", only("no")],
   ["lazyfree-lazy-user-flush", only("no")],
-  ["list-compress-depth", only("0")],
   // Keys go until there is room enough, however long that takes.
   ["maxmemory-eviction-tenacity", only("100")],
   ["oom-score-adj", only("no")],

@@ -4,7 +4,7 @@
  * table derive from this table, so a setting is added by adding a row here and reading it where it counts.
  *
  * The invariant: a row stands for something the server does. Settings of redis-server that would change nothing here are not
- * in the table; see WithoutEffect.ts for what a settings file may carry nevertheless.
+ * in the table, but for `list-compress-depth`; see WithoutEffect.ts for what a settings file may carry nevertheless.
  */
 import { statSync } from "node:fs"
 import { hidden } from "./HiddenSettings.ts"
@@ -244,6 +244,11 @@ export const settings = {
     default: -2,
     aliases: ["list-max-ziplist-size"],
     about: "Elements in a node of a list, or from -1 to -5 a node's bytes: 4, 8, 16, 32 or 64 KiB.",
+  }),
+  // No client sees what it chooses in redis-server, save by the memory that is used.
+  "list-compress-depth": setting(count, {
+    default: 0,
+    about: "Taken and told, for those who set it: lists are not compressed, whatever it says.",
   }),
   "set-max-intset-entries": setting(largeCount, {
     default: 512,

@@ -33,7 +33,6 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "lazyfree-lazy-server-del",
   "lazyfree-lazy-user-del",
   "lazyfree-lazy-user-flush",
-  "list-compress-depth",
   "maxmemory-eviction-tenacity",
   "oom-score-adj",
   "oom-score-adj-values",

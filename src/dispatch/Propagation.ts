@@ -38,22 +38,28 @@ export const make = (
   /** Whether some of `pending` is for one of the two alone. */
   let uneven = false
 
-  const flush = (client: Client | undefined) => {
-    if (pending.length === 0) return
-    const unit = pending
-    const to = targets
-    const whole = uneven ? undefined : wrapped(unit)
-    pending = []
-    targets = []
-    uneven = false
+  /** `to`: where each of `unit` goes, if not everywhere. */
+  const hand = (unit: Array<Change>, to: ReadonlyArray<number> | undefined) => {
+    const whole = to === undefined ? wrapped(unit) : undefined
     if (persistence.active()) {
-      const changes = whole ?? wrapped(unit.filter((_, i) => (to[i]! & toLog) !== 0))
+      const changes = whole ?? wrapped(unit.filter((_, i) => (to![i]! & toLog) !== 0))
       if (changes.length > 0) persistence.append(changes)
     }
     if (replication.active()) {
-      const changes = whole ?? wrapped(unit.filter((_, i) => (to[i]! & toReplicas) !== 0))
+      const changes = whole ?? wrapped(unit.filter((_, i) => (to![i]! & toReplicas) !== 0))
       if (changes.length > 0) replication.append(changes)
     }
+  }
+  const flush = (client: Client | undefined) => {
+    if (pending.length === 0) return
+    const unit = pending
+    const to = uneven ? targets : undefined
+    pending = []
+    targets = []
+    uneven = false
+    if (unit.length > 1 && client !== undefined && looksAnywhere.has(client.lastCommand)) {
+      for (const change of unit) hand([change], undefined)
+    } else hand(unit, to)
     if (client === undefined) return
     client.loggedTo = persistence.position()
     client.replicatedTo = replication.history.offset
@@ -84,6 +90,9 @@ const wrapped = (unit: ReadonlyArray<Change>): ReadonlyArray<Change> => {
   if (length <= 1) return unit
   return [{ db: unit[0]!.db, argv: multi }, ...unit, { db: unit[length - 1]!.db, argv: exec }]
 }
+
+/** What they reclaim on their way has nothing to do with each other: each key goes by itself, as in redis-server. */
+const looksAnywhere = new Set(["scan", "randomkey"])
 
 const multi = ["MULTI"]
 const exec = ["EXEC"]

@@ -52,7 +52,8 @@ export const layer = Layer.effectDiscard(
         if (!isFatal) stats.unexpectedErrorReplies++
         return { reason, isFatal }
       },
-      functionLibrary: (source) => reasonOf(run(["FUNCTION", "LOAD", "REPLACE", source])),
+      functionLibrary: (source, replace) =>
+        reasonOf(run(["FUNCTION", "LOAD", ...(replace ? ["REPLACE"] : []), source])),
     }
     const applier = yield* makeApplier(replay)
     const loaded = Effect.map(persistence.start({ replay, functionLibraries }), () => following.start(applier))

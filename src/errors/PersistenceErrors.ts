@@ -88,9 +88,7 @@ export class SaveFailed extends CommandError("SaveFailed", "ERR") {
 export class LoadFailed extends CommandError("LoadFailed", "ERR") {
   static readonly of = (from: "snapshot" | "log"): LoadFailed =>
     new LoadFailed(
-      from === "log"
-        ? "Error trying to load the AOF files, check server logs."
-        : "Error trying to load the RDB dump, check server logs.",
+      from === "log" ? "Error trying to load the AOF files, check server logs." : "Error trying to load the RDB dump",
     )
 }
 

@@ -121,6 +121,12 @@ const make = (options: FilesOptions) =>
           yield* loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now())
           return
         }
+        yield* loadLog(context)
+      })
+
+    const loadLog = (context: Loading): Effect.Effect<void, PersistenceError> =>
+      Effect.gen(function* () {
+        const { progress } = context
         if (!(yield* directory.open)) {
           if (recoverTo === undefined) return
           return yield* new CannotRecover({ path: directory.path, reason: "there is no log" })
@@ -219,18 +225,31 @@ const make = (options: FilesOptions) =>
         yield* Effect.forkIn(jobs.run, scope)
       })
 
-    const reload: PersistenceService["reload"] = ({ from, flush }) =>
+    const reload: PersistenceService["reload"] = (from, present) =>
       Effect.suspend(() => {
         if (attachment === undefined || loading !== undefined) return Effect.fail(LoadFailed.of(from))
         const given = attachment
         const progress = noProgress(seconds())
+        const { dirty } = store
         loading = progress
         store.expire = false
-        if (flush) for (const db of store.databases) if (db.size > 0) db.clear()
-        const loaded =
+        if (present === "flush") {
+          for (const db of store.databases) if (db.size > 0) db.clear()
+          given.replay.command(["FUNCTION", "FLUSH"])
+        }
+        const context: Loading = {
+          ...contextOf(given, progress),
+          replaceKeys: present === "replace",
+          keepLibraries: present === "keep",
+        }
+        const loaded: Effect.Effect<void, PersistenceError | LoadFailed> =
           from === "log"
-            ? load(given, progress)
-            : loadSnapshot(contextOf(given, progress), `${home()}/${current.dbfilename}`, clock.now())
+            ? loadLog(context)
+            : Effect.filterOrFail(
+                loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now()),
+                (found) => found,
+                () => LoadFailed.of(from),
+              )
         return loaded.pipe(
           Effect.tap(() => Effect.sync(() => noteLoaded(progress))),
           Effect.tapError((error) => Effect.logError("data could not be loaded again", error)),
@@ -239,6 +258,8 @@ const make = (options: FilesOptions) =>
             Effect.sync(() => {
               loading = undefined
               store.expire = true
+              // What was loaded is no change, and a log that was loaded holds all there is.
+              store.dirty = from === "log" ? 0 : dirty
               store.databases[0].announceReplaced()
             }),
           ),
@@ -329,12 +350,16 @@ const make = (options: FilesOptions) =>
             ? Effect.fail(SaveInProgress.save)
             : Effect.mapError(jobs.snapshot, () => SaveFailed.save),
       ),
-      reload: (what) =>
-        what.from === "log"
-          ? current.appendonly
-            ? Effect.zipRight(log.commit, reload(what))
-            : Effect.fail(LoadFailed.of("log"))
-          : reload(what),
+      // Without a log of this server's, that of the last rewrite is loaded, if there is one.
+      reload: (from, present) =>
+        from === "snapshot"
+          ? reload(from, present)
+          : log.isOpen
+            ? Effect.zipRight(log.commit, reload(from, present))
+            : Effect.flatMap(
+                Effect.orElseSucceed(directory.open, () => false),
+                (found) => (found ? reload(from, present) : Effect.fail(LoadFailed.of(from))),
+              ),
       saveInBackground: jobs.saveInBackground,
       rewriteLog: jobs.rewriteLog,
       saveBeforeEnd: (choice) =>

@@ -60,6 +60,10 @@ export interface Loading {
   readonly now: number
   /** Stop before the first change that was made later than this second. */
   readonly until: number | undefined
+  /** Whether a key that is there already is replaced; otherwise the file is at fault. */
+  readonly replaceKeys?: boolean
+  /** Whether a function library that is there already makes loading fail; otherwise it is replaced. */
+  readonly keepLibraries?: boolean
 }
 
 /** Keys take more than this in a snapshot, but for such small ones that growing with them does no harm. */
@@ -95,7 +99,7 @@ type Read = Value | PackedCollection | undefined
 
 /** Puts the keys of a snapshot into the store. */
 const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): SnapshotVisitor<Read> => {
-  const { store, limits, pace, progress, replay } = loading
+  const { store, limits, pace, progress, replay, replaceKeys } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
   let loader: Loader | undefined
@@ -120,6 +124,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
     resize: (keys) => db.keyspace.reserve?.(Math.min(keys, Math.floor(fileSize / bytesAKeyMin))),
     value: (reader, type) => readPacked(reader, type, limits),
     entry: (source, isInBytes, value, attributes) => {
+      if (replaceKeys === true) return false
       if (db.keyspace !== loaded) {
         flush()
         loaded = db.keyspace
@@ -147,6 +152,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
       }
       if (isPast(attributes)) return
       flush()
+      if (replaceKeys === true) db.remove(key)
       if (!db.keyspace.put(key, value, true)) throw new Damaged(offset(), `key ${JSON.stringify(key)} twice`)
       pace.count(1)
       const { expiresAtMs } = attributes
@@ -157,7 +163,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
       progress.keysLoaded++
     },
     functionLibrary: (source) => {
-      const reason = replay.functionLibrary(source)
+      const reason = replay.functionLibrary(source, loading.keepLibraries !== true)
       if (reason !== undefined) throw new Damaged(offset(), `function library: ${reason}`)
     },
     aux: (name, value) => {

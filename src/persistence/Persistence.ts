@@ -30,7 +30,7 @@ export interface ReplayFailure {
 export interface Replay {
   /** Runs a request of the log; SELECT is one of them, MULTI and EXEC are not. */
   readonly command: (argv: ReadonlyArray<string>) => ReplayFailure | undefined
-  readonly functionLibrary: (source: string) => string | undefined
+  readonly functionLibrary: (source: string, replace: boolean) => string | undefined
 }
 
 /** What persistence needs of the layers above it, once they are there. */
@@ -39,6 +39,12 @@ export interface Attachment {
   /** The sources of the function libraries, which snapshots hold. */
   readonly functionLibraries: () => ReadonlyArray<string>
 }
+
+/**
+ * What becomes of the data in memory when files are loaded again: it goes before, or it stays, and then keys and function libraries that
+ * the files have too are replaced, or loading fails.
+ */
+export type Present = "flush" | "replace" | "keep"
 
 /** What becomes of work in the background that was asked for. */
 export type Accepted = "started" | "scheduled"
@@ -82,11 +88,8 @@ export interface PersistenceService {
   readonly lastSave: () => number
   /** SAVE: ends when a snapshot of the instant at which it began is on disk. */
   readonly save: Effect.Effect<void, CommandError>
-  /** Loads the snapshot, or the log, again, as DEBUG RELOAD and LOADAOF do; `flush`: what is in memory goes before. */
-  readonly reload: (what: {
-    readonly from: "snapshot" | "log"
-    readonly flush: boolean
-  }) => Effect.Effect<void, CommandError>
+  /** Loads the snapshot, or the log, again, as DEBUG RELOAD and LOADAOF do. */
+  readonly reload: (from: "snapshot" | "log", present: Present) => Effect.Effect<void, CommandError>
   /** BGSAVE. `schedule`: wait for a rewrite that is under way instead of failing. */
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
@@ -128,7 +131,7 @@ const nothing = {
   resetCounts: () => {},
   lastSave: () => 0,
   save: Effect.fail(SaveFailed.save),
-  reload: ({ from }: { readonly from: "snapshot" | "log" }) => Effect.fail(LoadFailed.of(from)),
+  reload: (from: "snapshot" | "log") => Effect.fail(LoadFailed.of(from)),
   saveInBackground: () => Either.left(SaveFailed.save),
   rewriteLog: () => Either.left(SaveFailed.rewrite),
   saveBeforeEnd: (choice) => (choice === "always" ? Effect.fail(SaveFailed.save) : Effect.void),

@@ -1,6 +1,6 @@
 /**
- * The function libraries that are installed: by name, and their functions by theirs, which are one name space. What a library
- * contains is found out by the engine; here is only what replaces what.
+ * The function libraries that are installed: by name, and their functions by theirs, which are one name space where capitals do not
+ * count, as in Redis; those of libraries' names do. What a library contains is found out by the engine; here is only what replaces what.
  *
  * The invariant: a change happens as a whole or not at all.
  */
@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import type { CommandError } from "../errors/CommandError.ts"
 import { ScriptInvalid, ScriptRefused } from "../errors/ScriptErrors.ts"
 import type { Library, LibraryFunction, ScriptEngineService } from "./ScriptEngine.ts"
+import type { StoreService } from "../store/Store.ts"
 import * as Shebang from "./Shebang.ts"
 
 /** What happens to installed libraries when others are restored. */
@@ -18,9 +19,11 @@ export class Libraries {
   private functions: ReadonlyMap<string, { readonly library: Library; readonly definition: LibraryFunction }> =
     new Map()
   private readonly engine: ScriptEngineService
+  private readonly store: Pick<StoreService, "libraryBytes">
 
-  constructor(engine: ScriptEngineService) {
+  constructor(engine: ScriptEngineService, store: Pick<StoreService, "libraryBytes">) {
     this.engine = engine
+    this.store = store
   }
 
   get all(): ReadonlyArray<Library> {
@@ -28,23 +31,28 @@ export class Libraries {
   }
 
   get functionCount(): number {
-    return this.functions.size
+    return this.engine.installed.functions
   }
 
   find(functionName: string) {
-    return this.functions.get(functionName)
+    return this.functions.get(functionName.toLowerCase())
   }
 
   private install(libraries: ReadonlyMap<string, Library>): void {
     for (const [name, library] of this.byName) if (libraries.get(name) !== library) this.engine.forget(library)
     this.byName = libraries
+    // Of two names in one library that differ in capitals only, the first is called; in redis-server that is a matter of chance.
     this.functions = new Map(
       [...libraries.values()].flatMap((library) =>
-        library.functions.map((definition) => [definition.name, { library, definition }] as const),
+        library.functions
+          .map((definition) => [definition.name.toLowerCase(), { library, definition }] as const)
+          .reverse(),
       ),
     )
     const bytes = this.all.reduce((sum, { name, source }) => sum + name.length + source.length, 0)
-    this.engine.installed = { libraries: this.byName.size, functions: this.functions.size, bytes }
+    const functions = this.all.reduce((sum, library) => sum + library.functions.length, 0)
+    this.store.libraryBytes = bytes
+    this.engine.installed = { libraries: this.byName.size, functions, bytes }
   }
 
   /** Adds a library to `to`; gives its name. */
@@ -112,6 +120,8 @@ export class Libraries {
 
 /** A function of `library` that one of `libraries` has already. */
 const takenName = (libraries: ReadonlyMap<string, Library>, library: Library): string | undefined => {
-  const names = new Set([...libraries.values()].flatMap((other) => other.functions.map(({ name }) => name)))
-  return library.functions.find(({ name }) => names.has(name))?.name
+  const names = new Set(
+    [...libraries.values()].flatMap((other) => other.functions.map(({ name }) => name.toLowerCase())),
+  )
+  return library.functions.find(({ name }) => names.has(name.toLowerCase()))?.name
 }

@@ -32,6 +32,8 @@ export interface Shared {
   touching: boolean
   /** What requests that are not complete and output that was not read hold, in bytes: it counts with the data against `maxmemory`. */
   clientBytes: number
+  /** What the function libraries take: data that is in no database. */
+  libraryBytes: number
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number
   /** `events.awaited` is told, once, when `dirty` reaches it. */

@@ -4,8 +4,8 @@
  * What counts: for each key its own bytes, its value's, its deadline's, and what the keyspace spends on an entry with the spare room of
  * its tables, as estimated by `sizeOf` from what V8 allocates. `npm run bench -- memory` holds the estimate against the growth of the
  * resident set: within a tenth for every type, small and large, once there is so much data that the process itself (its young
- * generation, compiled code, buffers: some 20 to 40 MB) does not show. And what clients have sent and not completed, or not read, as in
- * redis-server. Garbage not yet collected, idle connections and code do not count: a limit has to follow the data and not the collector's
+ * generation, compiled code, buffers: some 20 to 40 MB) does not show. And function libraries, and what clients have sent and not
+ * completed, or not read, as in redis-server. Garbage not yet collected, idle connections and code do not count: a limit has to follow the data and not the collector's
  * mood. INFO's `used_memory` is what counts, together with `mem_not_counted_for_evict`: what is kept for replicas and for the log.
  * The idea to hold: the sum of all is always known. A keyspace counts the bytes of its records as it takes and frees them, and
  * measures anew only what may have changed and is no bytes.
@@ -34,7 +34,7 @@ export interface MemoryService {
 export interface Usage {
   /** All keys with their values. */
   readonly data: number
-  /** What counts against `maxmemory`: data, and what clients hold. */
+  /** What counts against `maxmemory`: data, function libraries, and what clients hold. */
   readonly counted: number
   /** That, and what does not count. */
   readonly used: number
@@ -51,6 +51,12 @@ export interface ProcessMemory {
   readonly resident: number
   readonly footprint: Footprint | undefined
 }
+
+/**
+ * What an empty database takes, about: a limit below it leaves no room for a first key either, as tests that want to see what happens
+ * without memory expect. All databases are counted as one.
+ */
+const emptyBytes = 1024
 
 /** Bytes that `key` with `value` takes in `keyspace`. */
 export const sizeOf = (keyspace: Keyspace, key: string, value: Value, sampled = elementSamples): number =>
@@ -96,6 +102,7 @@ const make = Effect.gen(function* () {
     }
     return sum
   }
+  const besideBytes = () => emptyBytes + store.libraryBytes + store.clientBytes
   let peak = 0
 
   const follow = () => {
@@ -172,7 +179,7 @@ const make = Effect.gen(function* () {
   }
 
   const reclaim = (): boolean => {
-    while (dataBytes() + store.clientBytes > current.maxmemory) {
+    while (dataBytes() + besideBytes() > current.maxmemory) {
       const victim = choose()
       if (victim === undefined) return false
       victim.db.evict(victim.key)
@@ -187,7 +194,7 @@ const make = Effect.gen(function* () {
     reclaim: () => current.maxmemory === 0 || isKept() || reclaim(),
     usage: (notCounted) => {
       const data = dataBytes()
-      const counted = data + store.clientBytes
+      const counted = data + besideBytes()
       const used = counted + notCounted
       peak = Math.max(peak, used)
       return { data, counted, used, peak }

@@ -56,6 +56,7 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     counters: { hits: 0, misses: 0, expired: 0, evicted: 0, expiryMicros: 0 },
     dropped: new Dropped(onUntidy),
     accessClock,
+    libraryBytes: 0,
     at: (instant) => {
       store.now = instant
     },

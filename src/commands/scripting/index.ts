@@ -5,6 +5,7 @@ import { toUtf8 } from "../../bytes/Bytes.ts"
 import { Config } from "../../config/Config.ts"
 import { Libraries } from "../../scripting/Libraries.ts"
 import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
+import { Store } from "../../store/Store.ts"
 import { evalCommands } from "./eval.ts"
 import { callCommands, functionCommand } from "./functions.ts"
 import type { RunServices } from "./running.ts"
@@ -23,7 +24,7 @@ export const scriptingCommands = Effect.gen(function* () {
     endsAfterMs: () => config.current.scriptTimeLimit || Infinity,
     log: (level, message) => fork(levels[level]!(toUtf8(message))),
   }
-  const libraries = new Libraries(engine)
+  const libraries = new Libraries(engine, yield* Store)
   return [
     ...evalCommands(services),
     ...callCommands(services, libraries),

@@ -1,13 +1,17 @@
 /**
  * The databases as a whole: how large, emptied, exchanged; and the time.
  */
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Reply from "../../codec/Reply.ts"
+import { ok } from "../../command/Answers.ts"
 import * as Arg from "../../command/Arg.ts"
 import type { Args } from "../../command/Args.ts"
 import * as Command from "../../command/Command.ts"
+import { Config, type ConfigService } from "../../config/Config.ts"
 import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
 import { ClientError } from "../../errors/ConnectionErrors.ts"
+import { Persistence, type PersistenceService } from "../../persistence/Persistence.ts"
 
 /** ASYNC and SYNC are both at once here: dropping a map takes no time that grows with it, the collector frees it later. */
 const flushMode = (args: Args): void => {
@@ -56,37 +60,43 @@ const flushdb = Command.make({
   },
 })
 
-const flushall = Command.make({
-  name: "flushall",
-  summary: "Remove all keys from all databases",
-  since: "1.0.0",
-  group: "server",
-  complexity: "O(N) where N is the total number of keys in all databases",
-  history: [
-    ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
-    ["6.2.0", "Added the `SYNC` flushing mode modifier."],
-  ],
-  arity: -1,
-  flags: "write",
-  acl: "keyspace dangerous",
-  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
-  args: [
-    Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
-      optional: true,
-    }),
-  ],
-  parse: flushMode,
-  run: (_, { store, db: selected }) => {
-    const filled = store.databases.filter((db) => db.size > 0)
-    // Clients that track keys are told even when there was nothing.
-    const cleared = filled.length > 0 ? filled : [selected]
-    store.dirty += Math.max(
-      1,
-      cleared.reduce((sum, db) => sum + db.clear(), 0),
-    )
-    return Either.right(Reply.ok)
-  },
-})
+/** FLUSHALL. */
+const flushall = (config: ConfigService, persistence: PersistenceService) =>
+  Command.suspending({
+    name: "flushall",
+    summary: "Remove all keys from all databases",
+    since: "1.0.0",
+    group: "server",
+    complexity: "O(N) where N is the total number of keys in all databases",
+    history: [
+      ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
+      ["6.2.0", "Added the `SYNC` flushing mode modifier."],
+    ],
+    arity: -1,
+    flags: "write",
+    acl: "keyspace dangerous",
+    tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+    args: [
+      Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
+        optional: true,
+      }),
+    ],
+    parse: flushMode,
+    run: (_, { store, db: selected, nested }) => {
+      const filled = store.databases.filter((db) => db.size > 0)
+      // Clients that track keys are told even when there was nothing.
+      const cleared = filled.length > 0 ? filled : [selected]
+      store.dirty += Math.max(
+        1,
+        cleared.reduce((sum, db) => sum + db.clear(), 0),
+      )
+      // The snapshot on the disk must not bring back what is gone: redis-server writes another one at once, whether or not that fails.
+      if (config.current.save.length === 0 || persistence.loading()) return ok
+      if (!nested) return Effect.as(Effect.ignore(Effect.uninterruptible(persistence.save)), Reply.ok)
+      persistence.saveInBackground(true, true)
+      return ok
+    },
+  })
 
 const invalidFirst = new InvalidArgument("invalid first DB index")
 const invalidSecond = new InvalidArgument("invalid second DB index")
@@ -128,4 +138,6 @@ const time = Command.make({
   },
 })
 
-export const databaseCommands = [dbsize, flushdb, flushall, swapdb, time]
+export const databaseCommands = Effect.gen(function* () {
+  return [dbsize, flushdb, flushall(yield* Config, yield* Persistence), swapdb, time]
+})

@@ -140,7 +140,8 @@ export const debugCommands = Effect.gen(function* () {
   const reload: Answer = (words) => {
     const options = new Set(words.map((word) => word.toUpperCase()))
     for (const option of options) if (!["MERGE", "NOFLUSH", "NOSAVE"].includes(option)) return Either.left(badReload)
-    const loaded = persistence.reload({ from: "snapshot", flush: !options.has("NOFLUSH") })
+    const present = !options.has("NOFLUSH") ? "flush" : options.has("MERGE") ? "replace" : "keep"
+    const loaded = persistence.reload("snapshot", present)
     return Effect.as(options.has("NOSAVE") ? loaded : Effect.zipRight(persistence.save, loaded), Reply.ok)
   }
 
@@ -157,7 +158,7 @@ export const debugCommands = Effect.gen(function* () {
       about: "Load the append-only log again.",
       least: 0,
       most: 0,
-      answer: () => Effect.as(persistence.reload({ from: "log", flush: true }), Reply.ok),
+      answer: () => Effect.as(persistence.reload("log", "flush"), Reply.ok),
     },
     SLEEP: {
       usage: "<seconds>",

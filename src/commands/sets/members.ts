@@ -92,7 +92,6 @@ const smove = Command.make({
     const isNew = to.add(member, limits)
     if (found === undefined) db.put(destination, to)
     if (isNew) db.changed(destination, EventClass.set, "sadd")
-    else db.signal(destination, 0)
     return one
   },
 })
