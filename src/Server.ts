@@ -19,6 +19,7 @@ import { Registry } from "./command/Registry.ts"
 import { Shutdown } from "./command/Shutdown.ts"
 import { Stats } from "./command/Stats.ts"
 import { Watches } from "./command/Watches.ts"
+import { Targets } from "./commands/migrate/Targets.ts"
 import { families } from "./commands/index.ts"
 import { Config, type Values } from "./config/Config.ts"
 import { Dispatcher } from "./dispatch/Dispatcher.ts"
@@ -118,7 +119,7 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp), or(parts.acl, Acl.layer))),
-    Layer.provideMerge(Following.layer),
+    Layer.provideMerge(Layer.mergeAll(Following.layer, Targets.layer)),
     Layer.provideMerge(Layer.mergeAll(or(parts.replication, Replication.layer), or(parts.connector, Connecting.layer))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),

@@ -7,6 +7,9 @@ import * as Layer from "effect/Layer"
 import { Clock, type ClockService } from "../clock/Clock.ts"
 import { type Client, memoryOf } from "./Client.ts"
 
+/** Why commands are held back; each reason begins and ends by itself. `command`: CLIENT PAUSE. */
+export type PauseReason = "command" | "failover" | "migration" | "shutdown" | "sleep"
+
 export interface Pause {
   readonly untilMs: number
   /** `write` holds back commands that may write, `all` every command. */
@@ -29,11 +32,13 @@ export interface ClientsService {
   outputPeakPeriodMs: number
   /** Ends the clients whose buffers are largest until those of all take no more than `limitBytes`; returns how many. */
   readonly reclaim: (limitBytes: number) => number
-  /** CLIENT PAUSE as it is in force; absent when its time has passed. */
+  /** The strictest of the pauses in force, until the last of that kind ends; absent when there is none. */
   readonly pause: (now: number) => Pause | undefined
   /** A pause in force is never shortened, and one for all commands not weakened. */
-  readonly pauseUntil: (untilMs: number, mode: Pause["mode"]) => void
-  readonly unpause: () => void
+  readonly pauseUntil: (reason: PauseReason, untilMs: number, mode: Pause["mode"]) => void
+  readonly unpause: (reason: PauseReason) => void
+  /** Until when (Unix ms) no key is to go by itself, since a replica that is about to be promoted would not see it; 0: it may. */
+  readonly keptUntil: (now: number) => number
   /** Ends when the pause of now does; there may be another by then. */
   readonly unpaused: Effect.Effect<void>
 }
@@ -50,10 +55,24 @@ export const outputPeakPeriodDefaultMs = 5000
 /** What a client's requests and replies hold at the moment. */
 const bufferBytes = (client: Client): number => client.queryBufferBytes() + client.outbox.queuedBytes()
 
+const strictest = (pauses: Iterable<Pause>, now: number): Pause | undefined => {
+  let found: Pause | undefined
+  for (const pause of pauses) {
+    if (pause.untilMs <= now || (found?.mode === "all" && pause.mode === "write")) continue
+    const isStricter = found === undefined || found.mode !== pause.mode
+    found = isStricter || pause.untilMs > found!.untilMs ? pause : found
+  }
+  return found
+}
+
 const make = (clock: ClockService): ClientsService => {
-  let pause: Pause | undefined
+  const pauses = new Map<PauseReason, Pause>()
+  /** When the last of them ends. Asked for every request. */
+  let pausedUntilMs = 0
   const waiting = new Set<() => void>()
-  const inForce = (now: number): Pause | undefined => (pause !== undefined && pause.untilMs > now ? pause : undefined)
+  const inForce = (now: number): Pause | undefined =>
+    now < pausedUntilMs ? strictest(pauses.values(), now) : undefined
+  const endsOf = (reason: PauseReason): number => pauses.get(reason)?.untilMs ?? 0
   const byId = new Map<number, Client>()
   let lastId = 0
   const clients: ClientsService = {
@@ -95,15 +114,24 @@ const make = (clock: ClockService): ClientsService => {
       return ended
     },
     pause: inForce,
-    pauseUntil: (untilMs, mode) => {
-      const old = inForce(clock.now())
-      pause = {
+    pauseUntil: (reason, untilMs, mode) => {
+      const now = clock.now()
+      const found = pauses.get(reason)
+      const old = found !== undefined && found.untilMs > now ? found : undefined
+      pauses.set(reason, {
         untilMs: Math.max(untilMs, old?.untilMs ?? 0),
         mode: old?.mode === "all" ? "all" : mode,
-      }
+      })
+      pausedUntilMs = Math.max(pausedUntilMs, untilMs)
     },
-    unpause: () => {
-      pause = undefined
+    keptUntil: (now) => {
+      const untilMs = Math.max(endsOf("command"), endsOf("failover"))
+      return untilMs > now ? untilMs : 0
+    },
+    unpause: (reason) => {
+      if (!pauses.delete(reason)) return
+      pausedUntilMs = 0
+      for (const { untilMs } of pauses.values()) pausedUntilMs = Math.max(pausedUntilMs, untilMs)
       for (const client of byId.values()) client.postponed = false
       for (const wake of waiting) wake()
     },

@@ -16,5 +16,17 @@ export const redact = (name: string, argv: ReadonlyArray<string>): ReadonlyArray
       i > 2 && i % 2 === 1 && argv[i - 1]!.toLowerCase() === "requirepass" ? redacted : word,
     )
   }
-  return argv
+  return name === "migrate" ? withoutCredentials(argv) : argv
+}
+
+/** MIGRATE's options are looked at as far as they are understood; behind KEYS there are none. */
+const withoutCredentials = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const shown = [...argv]
+  for (let i = 6; i < argv.length; i++) {
+    const word = argv[i]!.toUpperCase()
+    const secrets = word === "AUTH" ? 1 : word === "AUTH2" ? 2 : word === "COPY" || word === "REPLACE" ? 0 : undefined
+    if (secrets === undefined || i + secrets >= argv.length) break
+    for (const end = i + secrets; i < end;) shown[++i] = redacted
+  }
+  return shown
 }

@@ -16,20 +16,14 @@ import { Config, type ConfigService } from "../config/Config.ts"
 import { type CommandError, InvalidArgument, NotInteger, SyntaxError } from "../errors/CommandError.ts"
 import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import { BadPayload, BusyKey } from "../errors/PersistenceErrors.ts"
-import { ByteWriter } from "../persistence/rdb/ByteWriter.ts"
 import * as Payload from "../persistence/rdb/Payload.ts"
-import { StoreEncoder } from "../persistence/rdb/StoreEncoder.ts"
-import { bulkLengthMax } from "../store/StringBuffer.ts"
+import { PayloadWriter } from "../persistence/rdb/PayloadWriter.ts"
 import type { Database } from "../store/Database.ts"
 import { EventClass } from "../store/Events.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
 
-/** Payloads up to this size are built in a buffer that is kept. */
-const keptBytesMax = 64 * 1024
-
 const dump = (config: ConfigService) => {
-  let out = new ByteWriter(1024, config.current.rdbcompression)
-  let encoder = new StoreEncoder(out, config.current)
+  const writer = new PayloadWriter(config.current)
   return Command.make({
     name: "dump",
     summary: "Return a serialized version of the value stored at the specified key.",
@@ -47,15 +41,8 @@ const dump = (config: ConfigService) => {
     run: (key, { db }) => {
       const value = db.read(key)
       if (value === undefined) return Either.right(Reply.nil)
-      if (out.bytes.length > keptBytesMax || out.compression !== config.current.rdbcompression) {
-        out = new ByteWriter(1024, config.current.rdbcompression)
-        encoder = new StoreEncoder(out, config.current)
-      }
-      out.clear()
-      encoder.type(value, false)
-      encoder.value(value)
-      if (out.size > bulkLengthMax) return Either.left(ReplyTooLong.error)
-      return Either.right(Reply.bulk(Payload.seal(out)))
+      const payload = writer.of(value)
+      return payload === undefined ? Either.left(ReplyTooLong.error) : Either.right(Reply.bulk(payload))
     },
   })
 }

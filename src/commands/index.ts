@@ -10,6 +10,7 @@ import { geoCommands } from "./geo/index.ts"
 import { hashCommands } from "./hashes/index.ts"
 import { hyperLogLogCommands } from "./hyperLogLog.ts"
 import { keyCommands } from "./keys/index.ts"
+import { migrateCommands } from "./migrate/index.ts"
 import { objectCommands } from "./keys/object.ts"
 import { listCommands } from "./lists/index.ts"
 import { persistenceCommands } from "./persistence.ts"
@@ -70,5 +71,6 @@ export const families = [
   commandCommands,
   configCommands,
   dumpCommands,
+  migrateCommands,
   persistenceCommands,
 ]

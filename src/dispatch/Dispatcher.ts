@@ -181,7 +181,7 @@ const make = Effect.gen(function* () {
     }
     unit<A>(at: number, run: () => A): A {
       observers.running = this.client
-      return continued(at, run)
+      return continued(this.client, at, run)
     }
     wait(waiting: Waiting): Result {
       return depth > 1 ? Either.right(waiting.onTimeout) : blocking.wait(this.client, waiting)
@@ -410,14 +410,17 @@ const make = Effect.gen(function* () {
     writeError: () => persistence.refusal() ?? replication.refusal(),
   })
 
-  /** A later part of a command that waited, as `Ctx.unit` offers it. */
-  const continued = <A>(at: number, run: () => A): A => {
+  /** A later part of a command that waited, as `Ctx.unit` offers it: only what it asks for itself is logged of it. */
+  const continued = <A>({ db }: Client, at: number, run: () => A): A => {
     store.at(at)
+    const { dirty } = store
+    replacement = noRequests
     depth++
     try {
       return run()
     } finally {
       depth--
+      logChanges(dirty, db.index, noWords, undefined)
       endUnit()
     }
   }
@@ -513,6 +516,8 @@ const make = Effect.gen(function* () {
 /** Only a command that says so answers later; asking the answer itself costs 14 ns. */
 const isKnown = (entry: Entry, result: Result): result is Either.Either<Reply.Reply, CommandError> =>
   !entry.suspending || Either.isEither(result)
+
+const noRequests: ReadonlyArray<ReadonlyArray<string>> = []
 
 /** Commands of a log that see one instant. */
 const replayedAtOnce = 64

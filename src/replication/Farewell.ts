@@ -16,7 +16,7 @@ export const wait: Effect.Effect<void, never, Clients | Config | Replication> = 
   const { current } = yield* Config
   const { replicas, role } = yield* Replication
   if (role._tag === "Replica" || replicas.all.length === 0 || current.shutdownTimeout === 0) return
-  clients.pauseUntil(Infinity, "write")
+  clients.pauseUntil("shutdown", Infinity, "write")
   const caughtUp = Effect.raceFirst(
     Effect.as(replicas.caughtUp, false),
     Effect.as(Effect.sleep(current.shutdownTimeout * 1000), true),

@@ -29,6 +29,7 @@ const connectionOf = (socket: net.Socket): Connection => ({
   write: (bytes) => {
     if (!socket.destroyed) socket.write(bytes, "latin1")
   },
+  queuedBytes: () => socket.writableLength,
   pause: () => {
     socket.pause()
   },
@@ -50,10 +51,12 @@ const open = (host: string, port: number, values: Values): Either.Either<net.Soc
   })
 }
 
+const isRefusal = (cause: NodeJS.ErrnoException): boolean => cause.code === "ECONNREFUSED"
+
 /** The system's word for it, without the address that the operator is told anyway. */
-const reasonOf = (cause: Error): string => {
-  const { code, message } = cause as NodeJS.ErrnoException
-  if (code === "ECONNREFUSED") return "the connection is refused"
+const reasonOf = (cause: NodeJS.ErrnoException): string => {
+  const { code, message } = cause
+  if (isRefusal(cause)) return "the connection is refused"
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its name is not known"
   return message === "" ? String(code) : message
 }
@@ -80,7 +83,7 @@ export const layer = Layer.effect(
         })
         // An error of an open connection is an ordinary end; "close" follows.
         socket.on("error", (cause) => {
-          if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: reasonOf(cause) })))
+          if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: reasonOf(cause), isRefused: isRefusal(cause) })))
         })
         socket.once("close", () => {
           if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: "the connection ended before it began" })))

@@ -46,6 +46,8 @@ export const layerConnectorTo = (master: MemoryConnector["Type"]): Layer.Layer<C
             peer.onData((bytes) => data(Buffer.from(bytes, "latin1")))
           },
           write: peer.write,
+          // Delivery is synchronous.
+          queuedBytes: () => 0,
           pause: () => peer.setPaused(true),
           resume: () => peer.setPaused(false),
           destroy: peer.destroy,

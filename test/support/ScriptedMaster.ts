@@ -10,6 +10,8 @@ import { LogReader } from "../../src/persistence/log/LogText.ts"
 /** One link, as its master sees it. */
 export class MasterEnd {
   isClosed = false
+  /** What it has not taken yet of what was sent. */
+  queuedBytes = 0
   private events: ConnectionEvents | undefined
   private readonly requests: Array<ReadonlyArray<string>> = []
   private readonly waiting: Array<(request: ReadonlyArray<string>) => void> = []
@@ -34,6 +36,7 @@ export class MasterEnd {
     },
     // Empty lines are signs of life.
     write: (bytes: string) => (bytes === "\n" ? undefined : this.reader.feed(Buffer.from(bytes, "latin1"))),
+    queuedBytes: () => this.queuedBytes,
     pause: () => {},
     resume: () => {},
     destroy: () => this.close(),

@@ -189,9 +189,9 @@ export const subcommandsForOthers = Effect.gen(function* () {
     },
     run: ({ ms, mode }, { now, store }) => {
       // In 64 bits, as Redis adds them: what is too far ahead lies in the past.
-      clients.pauseUntil(Number(BigInt.asIntN(64, BigInt(now) + BigInt(ms))), mode)
+      clients.pauseUntil("command", Number(BigInt.asIntN(64, BigInt(now) + BigInt(ms))), mode)
       // What a replica that is being promoted would not see does not happen meanwhile.
-      store.keepUntil(clients.pause(now)?.untilMs ?? 0)
+      store.keepUntil(clients.keptUntil(now))
       return Either.right(Reply.ok)
     },
   })
@@ -206,9 +206,9 @@ export const subcommandsForOthers = Effect.gen(function* () {
     flags: "admin noscript loading stale",
     acl: "connection",
     parse: () => undefined,
-    run: (_, { store }) => {
-      clients.unpause()
-      store.keepUntil(0)
+    run: (_, { now, store }) => {
+      clients.unpause("command")
+      store.keepUntil(clients.keptUntil(now))
       return Either.right(Reply.ok)
     },
   })

@@ -73,7 +73,7 @@ export const debugCommands = Effect.gen(function* () {
   const sleep: Answer = ([seconds], { now }) => {
     const ms = Math.max(0, Math.round((parseDouble(seconds!) ?? 0) * 1000))
     if (ms === 0) return ok
-    clients.pauseUntil(now + ms, "all")
+    clients.pauseUntil("sleep", now + ms, "all")
     return Effect.as(clock.sleepUntil(now + ms), Reply.ok)
   }
 

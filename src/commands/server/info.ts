@@ -25,6 +25,7 @@ import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { lruStamp } from "../../store/Access.ts"
 import type { Database } from "../../store/Database.ts"
 import { Memory } from "../../store/Memory.ts"
+import { Targets } from "../migrate/Targets.ts"
 import { Store } from "../../store/Store.ts"
 
 type Fields = ReadonlyArray<readonly [name: string, value: string | number]>
@@ -93,6 +94,7 @@ export const infoCommands = Effect.gen(function* () {
   const replication = yield* Replication
   const stats = yield* Stats
   const store = yield* Store
+  const targets = yield* Targets
   const tracking = yield* Tracking
   const memory = yield* Memory
   const scripts = yield* ScriptEngine
@@ -283,7 +285,7 @@ export const infoCommands = Effect.gen(function* () {
       ["pubsubshard_channels", [...pubsub.active("shard")].length],
       ["latest_fork_usec", 0],
       ["total_forks", 0],
-      ["migrate_cached_sockets", 0],
+      ["migrate_cached_sockets", targets.count()],
       ["slave_expires_tracked_keys", 0],
       ["active_defrag_hits", 0],
       ["active_defrag_misses", 0],

@@ -67,7 +67,7 @@ export const shutdownCommands = Effect.gen(function* () {
     run: ({ abort, force, now, save }) => {
       if (abort) {
         if (aborts.size === 0) return Either.left(noShutdown)
-        clients.unpause()
+        clients.unpause("shutdown")
         for (const end of [...aborts]) end()
         return Either.right(Reply.ok)
       }
@@ -77,12 +77,12 @@ export const shutdownCommands = Effect.gen(function* () {
       const saved = Effect.suspend(() => {
         replicas.mayBeLeft = true
         // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
-        clients.pauseUntil(Infinity, "all")
+        clients.pauseUntil("shutdown", Infinity, "all")
         return Effect.catchAll(persistence.saveBeforeEnd(save), () => {
           if (force)
             return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
           replicas.mayBeLeft = false
-          clients.unpause()
+          clients.unpause("shutdown")
           return Effect.fail(cannotShutdown)
         })
       })
@@ -92,7 +92,7 @@ export const shutdownCommands = Effect.gen(function* () {
       )
       const end = Effect.uninterruptible(Effect.zipRight(saved, stop.request))
       const waits = !now && replicas.all.length > 0
-      clients.pauseUntil(Infinity, waits ? "write" : "all")
+      clients.pauseUntil("shutdown", Infinity, waits ? "write" : "all")
       const whole = waits ? Effect.zipRight(followed, end) : end
       // Also when the client that asked for it is gone meanwhile.
       return Effect.flatMap(Effect.forkDaemon(whole), Fiber.join).pipe(

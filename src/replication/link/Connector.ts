@@ -1,6 +1,6 @@
 /**
- * Connections that this server opens: to its master. Over TCP or TLS the layer is in `socket/Connecting.ts`; here is only what a link
- * needs of one, so that a test can be the master.
+ * Connections that this server opens: to its master, and to where MIGRATE brings keys. Over TCP or TLS the layer is in
+ * `socket/Connecting.ts`; here is only what is needed of one, so that a test can be the other end.
  *
  * The idea to hold: events arrive by callback and are only noted; what has to be done is the link's fiber's business.
  */
@@ -10,7 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /** Why there is no connection, in words for the operator. */
-export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{ readonly reason: string }> {
+export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{
+  readonly reason: string
+  /** There is somebody at this address, and nobody listens. */
+  readonly isRefused?: boolean
+}> {
   override get message(): string {
     return this.reason
   }
@@ -32,6 +36,8 @@ export interface Connection {
   readonly start: (events: ConnectionEvents) => void
   /** Queues bytes, one char each. */
   readonly write: (bytes: string) => void
+  /** Bytes queued and not yet taken over by the system. */
+  readonly queuedBytes: () => number
   /** Stops and goes on delivering data. */
   readonly pause: () => void
   readonly resume: () => void

@@ -1,5 +1,5 @@
 /**
- * What a connection to a master has received, for the fiber that reads it: pieces of bytes, or lines of a conversation.
+ * What a connection to another server has received, for the fiber that reads it: pieces of bytes, or lines of a conversation.
  *
  * The idea to hold: the connection's callback only notes what came. When more waits than the fiber keeps up with, the connection pauses.
  */
@@ -23,7 +23,8 @@ export class Inbox {
   private readonly chunks: Array<Buffer> = []
   private readonly arrived = Effect.unsafeMakeLatch(false)
   private isPaused = false
-  private isClosed = false
+  /** Nothing more will come. */
+  isClosed = false
 
   constructor(connection: Connection, now: () => number) {
     this.connection = connection
