@@ -20,6 +20,5 @@ export class MigrationRefused extends CommandError("MigrationRefused", "ERR") {
   static readonly keyBesideKeys = new MigrationRefused(
     "When using MIGRATE KEYS option, the key argument must be set to the empty string",
   )
-  /** Differs: redis-server holds up everybody until the other server has answered, so that it can do so in the middle of a unit. */
   static readonly nested = new MigrationRefused("MIGRATE cannot wait inside of a transaction or a script")
 }
