@@ -5,9 +5,10 @@
  * The idea to hold: redis-server serves nobody meanwhile. Here writes are held back, all of them, until the keys that have arrived are
  * gone: so what arrived is what was here last, and no key is ever changed in two places. Everybody reads on, and COPY, which leaves the
  * keys here, holds back nobody.
- * Differs: what cannot wait, a transaction or a script, is refused it. The other server is told no key before it has accepted the password and the database. An answer that is none of Redis's is
- * not taken for an acknowledgement. Whether the connection is under TLS says `tls-replication`, in redis-server `tls-cluster`. And on a
- * replica that can be written to, what its master changes meanwhile is not held back.
+ * Differs: what cannot wait, a transaction or a script, is refused it. The other server is told no key before it has accepted the
+ * password and the database. An answer that is none of Redis's is not taken for an acknowledgement. Whether the connection is under TLS
+ * says `tls-replication`, in redis-server `tls-cluster`. And on a replica that can be written to, what its master changes meanwhile is
+ * not held back.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
