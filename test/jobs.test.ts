@@ -339,3 +339,52 @@ describe("time that passes while nothing is to be kept", () => {
       ),
   )
 })
+
+describe("FLUSHALL", () => {
+  /** INFO's number of changes, and whether the snapshot on the disk has the key. */
+  const state = (watch: Watched, client: TestClient) =>
+    Effect.gen(function* () {
+      const names = ["rdb_bgsave_in_progress", "rdb_changes_since_last_save", "rdb_last_bgsave_status", "rdb_saves"]
+      const fields = yield* Effect.forEach(names, (name) => field(client, name))
+      return [...fields, watch.disk.contents().get("/tmp/dump.rdb")?.includes("precious")].join(" ")
+    })
+  const slow = { rdbKeySaveDelay: 1_000_000 }
+
+  it.effect("gives up a snapshot in the background, and leaves the one on the disk", () => {
+    const watch = watched()
+    return withDisk(watch, {}, (client) =>
+      Effect.gen(function* () {
+        yield* run(client, "SET", "precious", "v")
+        yield* run(client, "SAVE")
+        yield* run(client, "CONFIG", "SET", "rdb-key-save-delay", "1000000")
+        yield* run(client, "BGSAVE")
+        expect(yield* state(watch, client)).toBe("1 0 ok 1 true")
+        yield* run(client, "FLUSHALL")
+        yield* until(client, "rdb_bgsave_in_progress", "0")
+        yield* TestClock.adjust("5 seconds")
+        expect(yield* state(watch, client)).toBe("0 1 ok 1 true")
+        expect([...watch.disk.contents().keys()].filter((path) => path.includes("temp"))).toEqual([])
+      }),
+    )
+  })
+
+  it.effect.each([
+    { while: "nothing is written", options: {}, begun: false },
+    { while: "a snapshot is written", options: slow, begun: true },
+  ])("writes an empty one where there are save points, while $while", ({ options, begun }) => {
+    const watch = watched()
+    return withDisk(watch, { save: [{ seconds: 900, changes: 100000 }] }, (client) =>
+      Effect.gen(function* () {
+        yield* run(client, "SET", "precious", "v")
+        yield* run(client, "SAVE")
+        if (options === slow) yield* run(client, "CONFIG", "SET", "rdb-key-save-delay", "1000000")
+        if (begun) yield* run(client, "BGSAVE")
+        yield* run(client, "FLUSHALL")
+        yield* turn
+        yield* TestClock.adjust("1 seconds")
+        yield* until(client, "rdb_saves", "2")
+        expect(yield* state(watch, client)).toBe("0 0 ok 2 false")
+      }),
+    )
+  })
+})

@@ -361,6 +361,7 @@ const make = (options: FilesOptions) =>
                 (found) => (found ? reload(from, present) : Effect.fail(LoadFailed.of(from))),
               ),
       saveInBackground: jobs.saveInBackground,
+      giveUpSnapshot: jobs.giveUp,
       rewriteLog: jobs.rewriteLog,
       saveBeforeEnd: (choice) =>
         Effect.suspend(() => {

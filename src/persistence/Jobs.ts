@@ -10,6 +10,7 @@ import * as Cause from "effect/Cause"
 
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { ClockService } from "../clock/Clock.ts"
 import type { Values } from "../config/Config.ts"
@@ -51,7 +52,7 @@ export interface JobServices {
   readonly current: Values
   readonly directory: LogDirectory
   readonly disk: Disk
-  readonly fork: (effect: Effect.Effect<void>) => void
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   readonly functionLibraries: () => ReadonlyArray<string>
   /** The directory of the files. */
   readonly home: () => string
@@ -70,6 +71,8 @@ export interface Jobs {
   readonly rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse>
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
+  /** Gives up a snapshot in the background, at once; the effect ends when it has gone. */
+  readonly giveUp: () => Effect.Effect<void>
   /** Removes what a server that was killed may have left of a job. */
   readonly clean: Effect.Effect<void>
   /** A number for the next incremental file. */
@@ -290,6 +293,15 @@ export const make = (services: JobServices): Jobs => {
     return { name: Manifest.incrementalName(directory.name, usedSeq), seq: usedSeq }
   }
 
+  /** Writes a snapshot in the background; interrupted, it has not failed. */
+  let saving: Fiber.RuntimeFiber<void> | undefined
+  const giveUp = (): Effect.Effect<void> => {
+    if (saving === undefined || state.job?.kind !== "snapshot") return Effect.void
+    fork(Effect.logInfo("the snapshot is given up, as FLUSHALL has come"))
+    saving.unsafeInterruptAsFork(saving.id())
+    return Effect.asVoid(Fiber.await(saving))
+  }
+
   const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.catchAllCause(job, () => Effect.void))
 
   const saveInBackground = (schedule: boolean, inTransaction = false): Either.Either<Accepted, CommandError> => {
@@ -306,7 +318,11 @@ export const make = (services: JobServices): Jobs => {
         if (!Cause.isInterruptedOnly(cause)) state.lastSaveOk = false
       }),
     )
-    runJob(noted)
+    const fiber = runJob(noted)
+    saving = fiber
+    fiber.addObserver(() => {
+      if (saving === fiber) saving = undefined
+    })
     return Either.right("started")
   }
 
@@ -384,5 +400,5 @@ export const make = (services: JobServices): Jobs => {
     (stop) => Effect.sync(stop),
   )
 
-  return { snapshot, rewrite, saveInBackground, rewriteLog, clean, nextIncremental, run, wake }
+  return { snapshot, rewrite, saveInBackground, rewriteLog, giveUp, clean, nextIncremental, run, wake }
 }

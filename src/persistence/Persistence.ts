@@ -92,6 +92,8 @@ export interface PersistenceService {
   readonly reload: (from: "snapshot" | "log", present: Present) => Effect.Effect<void, CommandError>
   /** BGSAVE. `schedule`: wait for a rewrite that is under way instead of failing. */
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
+  /** FLUSHALL: what BGSAVE is writing is given up, at once and without being a failure; the effect ends when it has gone. */
+  readonly giveUpSnapshot: () => Effect.Effect<void>
   /** BGREWRITEAOF: begins to replace the log by a shorter one with the same meaning. */
   readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   /**
@@ -133,6 +135,7 @@ const nothing = {
   save: Effect.fail(SaveFailed.save),
   reload: (from: "snapshot" | "log") => Effect.fail(LoadFailed.of(from)),
   saveInBackground: () => Either.left(SaveFailed.save),
+  giveUpSnapshot: () => Effect.void,
   rewriteLog: () => Either.left(SaveFailed.rewrite),
   saveBeforeEnd: (choice) => (choice === "always" ? Effect.fail(SaveFailed.save) : Effect.void),
 } satisfies Partial<PersistenceService>

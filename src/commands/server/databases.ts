@@ -90,9 +90,12 @@ const flushall = (config: ConfigService, persistence: PersistenceService) =>
         1,
         cleared.reduce((sum, db) => sum + db.clear(), 0),
       )
+      if (persistence.loading()) return ok
       // The snapshot on the disk must not bring back what is gone: redis-server writes another one at once, whether or not that fails.
-      if (config.current.save.length === 0 || persistence.loading()) return ok
-      if (!nested) return Effect.as(Effect.ignore(Effect.uninterruptible(persistence.save)), Reply.ok)
+      const givenUp = persistence.giveUpSnapshot()
+      if (config.current.save.length === 0) return ok
+      const save = Effect.zipRight(givenUp, Effect.ignore(persistence.save))
+      if (!nested) return Effect.as(Effect.uninterruptible(save), Reply.ok)
       persistence.saveInBackground(true, true)
       return ok
     },
