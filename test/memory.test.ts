@@ -142,6 +142,112 @@ describe("maxmemory", () => {
   )
 })
 
+describe("what clients hold", () => {
+  const dbsize = (client: TestServer.TestClient) =>
+    Effect.map(TestServer.run(client, "DBSIZE"), (reply) => Number(text(reply).slice(1)))
+
+  it.effect("counts against maxmemory: what is not read, and what is not complete", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          yield* fill(client, "k", 100)
+          yield* TestServer.run(client, "SET", "big", "v".repeat(10_000))
+          yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "60000")
+          expect(yield* dbsize(client)).toBe(101)
+          const slow = yield* TestServer.connect
+          slow.peer.setPaused(true)
+          for (let i = 0; i < 4; i++) slow.send("GET", "big")
+          const afterOutput = yield* dbsize(client)
+          expect(afterOutput).toBeLessThan(100)
+          expect(text(yield* TestServer.run(client, "INFO", "memory"))).toMatch(/used_memory:[45]\d{4}\\r/)
+          slow.peer.destroy()
+          yield* Effect.promise(() => slow.closed)
+          yield* fill(client, "k", 100)
+          yield* TestServer.run(client, "SET", "big", "v".repeat(10_000))
+          expect(yield* dbsize(client)).toBe(101)
+          const partial = yield* TestServer.connect
+          partial.peer.write(`*3\r\n$3\r\nSET\r\n$20000\r\n${"k".repeat(20_000)}\r\n$50000\r\n${"v".repeat(20_000)}`)
+          expect(yield* dbsize(client)).toBeLessThan(100)
+          expect(text(yield* TestServer.run(client, "INFO", "stats"))).toContain("evicted_clients:0\\r")
+        }),
+      { maxmemoryPolicy: "allkeys-random" },
+    ),
+  )
+
+  const holding: ReadonlyArray<
+    readonly [what: string, hold: (client: Effect.Effect.Success<typeof TestServer.connect>) => void]
+  > = [
+    ["an argument that is not complete", ({ peer }) => peer.write(`*2\r\n$100000\r\n${"v".repeat(90_000)}`)],
+    [
+      "arguments of a request that is not complete",
+      ({ peer }) => peer.write(`*9\r\n${`$30000\r\n${"v".repeat(30_000)}\r\n`.repeat(3)}`),
+    ],
+    [
+      "a transaction",
+      (client) => {
+        client.send("MULTI")
+        for (let i = 0; i < 3; i++) client.send("SET", "k", "v".repeat(30_000))
+      },
+    ],
+    ["keys under WATCH", (client) => client.send("WATCH", ...Array.from({ length: 500 }, (_, i) => `key ${i}`))],
+    ["subscriptions", (client) => client.send("SUBSCRIBE", ...Array.from({ length: 700 }, (_, i) => `channel ${i}`))],
+    [
+      "prefixes",
+      (client) => {
+        client.send("HELLO", "3")
+        client.send(
+          "CLIENT",
+          "TRACKING",
+          "ON",
+          "BCAST",
+          ...Array.from({ length: 500 }, (_, i) => ["PREFIX", `p${1000 + i}`]).flat(),
+        )
+      },
+    ],
+  ]
+  for (const [what, hold] of holding) {
+    it.effect(`counts against maxmemory-clients: ${what}`, () =>
+      TestServer.withServer(
+        (client) =>
+          Effect.gen(function* () {
+            const greedy = yield* TestServer.connect
+            yield* TestServer.run(client, "PING")
+            expect(greedy.isClosed()).toBe(false)
+            hold(greedy)
+            yield* Effect.promise(() => greedy.closed)
+            expect(text(yield* TestServer.run(client, "INFO", "stats"))).toContain("evicted_clients:1\\r")
+          }),
+        { maxmemoryClients: 120_000 },
+      ),
+    )
+  }
+
+  it.effect("is looked at when the limit, or who is exempt from it, changes", () =>
+    TestServer.withServer((client) =>
+      Effect.gen(function* () {
+        yield* TestServer.run(client, "CLIENT", "NO-EVICT", "ON")
+        const [large, small, exempt] = [yield* TestServer.connect, yield* TestServer.connect, yield* TestServer.connect]
+        yield* TestServer.run(exempt, "CLIENT", "NO-EVICT", "ON")
+        large.peer.write(`*2\r\n$100000\r\n${"v".repeat(60_000)}`)
+        small.peer.write(`*2\r\n$100000\r\n${"v".repeat(50_000)}`)
+        yield* TestServer.run(exempt, "MULTI")
+        yield* TestServer.run(exempt, "CLIENT", "NO-EVICT", "OFF")
+        yield* TestServer.run(exempt, "SET", "k", "v".repeat(80_000))
+        yield* TestServer.run(client, "CONFIG", "SET", "maxmemory-clients", "260000")
+        yield* Effect.promise(() => large.closed)
+        expect([small.isClosed(), exempt.isClosed()]).toEqual([false, false])
+        yield* TestServer.run(client, "CONFIG", "SET", "maxmemory-clients", "150000")
+        yield* Effect.promise(() => small.closed)
+        expect(exempt.isClosed()).toBe(false)
+        exempt.send("EXEC")
+        expect(yield* dbsize(client)).toBe(1)
+        exempt.send("WATCH", ...Array.from({ length: 1000 }, (_, i) => `key ${i}`))
+        yield* Effect.promise(() => exempt.closed)
+      }),
+    ),
+  )
+})
+
 describe("maxmemory-clients", () => {
   it.effect("ends the client that holds the most, unless it is exempt", () =>
     TestServer.withServer(

@@ -108,6 +108,10 @@ export class Decoder {
   /** What `lookAhead` read last, and how many of that `next` has given out. */
   private seen: ReadonlyArray<Array<string>> = nothingSeen
   private given = 0
+  /** The arguments of which `argumentBytes` has measured so many. */
+  private measured = noArguments
+  private measuredCount = 0
+  private measuredBytes = 0
 
   /** Bytes received and not yet given out as arguments. */
   get bufferedBytes(): number {
@@ -128,7 +132,16 @@ export class Decoder {
 
   /** Bytes of the arguments so far of a request that is not complete. */
   get argumentBytes(): number {
-    return this.args.reduce((sum, argument) => sum + argument.length, 0)
+    if (this.missing === 0) return 0
+    if (this.measured !== this.args) {
+      this.measured = this.args
+      this.measuredCount = this.measuredBytes = 0
+    }
+    // It may be asked after each chunk of a million arguments.
+    for (; this.measuredCount < this.count - this.missing; this.measuredCount++) {
+      this.measuredBytes += this.args[this.measuredCount]!.length
+    }
+    return this.measuredBytes
   }
 
   /** Where what comes next should be received: anywhere, if absent. `filled` takes what was received there. */

@@ -53,6 +53,9 @@ export interface Watched {
 /** Commands queued by MULTI. */
 export interface Transaction {
   readonly queue: Array<ReadonlyArray<string>>
+  /** Bytes of the first `measured` commands of the queue; kept by `memoryOf`. */
+  bytes: number
+  measured: number
   /** A command was refused while queueing: EXEC aborts. */
   aborted: boolean
   /** The flags of all queued commands together: what EXEC needs to be allowed. */
@@ -121,19 +124,38 @@ const noBuffers: Buffers = {
 }
 
 /** What an idle connection takes: fiber, buffers, this client's state. Measured with 10,000 idle connections. */
-const connectionBytes = 18 * 1024
+export const connectionBytes = 18 * 1024
+/** What a channel or a pattern takes in the tables of both sides, a key under WATCH, and a prefix: by and large, whatever their length. */
+const subscriptionBytes = 150
+const watchBytes = 200
+const prefixBytes = 200
 
 export const bytesOfWords = (words: ReadonlyArray<string>): number => words.reduce((sum, word) => sum + word.length, 0)
 
-const queuedRequestBytes = ({ transaction }: Client): number =>
-  transaction === undefined ? 0 : transaction.queue.reduce((sum, argv) => sum + bytesOfWords(argv), 0)
-
-/** Bytes that a connection takes: what every one does, requests not yet served or not complete, replies not yet sent. */
-export const memoryOf = (client: Client): { readonly queued: number; readonly total: number } => {
-  const queued = queuedRequestBytes(client)
-  const waiting = client.replica?.waitingBytes() ?? client.outbox.queuedBytes()
-  return { queued, total: connectionBytes + queued + client.queryBufferBytes() + waiting }
+/** Bytes of what MULTI has queued. */
+export const queuedRequestBytes = ({ transaction }: Client): number => {
+  if (transaction === undefined) return 0
+  const { queue } = transaction
+  while (transaction.measured < queue.length) transaction.bytes += bytesOfWords(queue[transaction.measured++]!)
+  return transaction.bytes
 }
+
+/**
+ * Bytes that a client makes the server hold: requests not yet served or not complete, replies not yet sent, and what it asked for
+ * beyond its requests. Asked after each batch of requests while there is a limit, so nothing in here takes longer the more there is.
+ */
+export const heldBytes = (client: Client): number => {
+  const waiting = client.replica?.waitingBytes() ?? client.outbox.queuedBytes()
+  let bytes = waiting + client.queryBufferBytes()
+  if (client.transaction !== undefined) bytes += queuedRequestBytes(client)
+  if (client.watched.length > 0) bytes += client.watched.length * watchBytes
+  if (client.isSubscriber) bytes += (client.subscriptions + client.shardChannels.size) * subscriptionBytes
+  if (client.tracking !== undefined) bytes += client.tracking.prefixes.length * prefixBytes
+  return bytes
+}
+
+/** Bytes that a connection takes in all. */
+export const memoryOf = (client: Client): number => connectionBytes + heldBytes(client)
 
 /** Whether the other end of a connection is on this machine, by its address as `ClientOptions` has it. */
 export const isLocal = (connection: { readonly address: string; readonly unixSocket: boolean }): boolean =>
@@ -166,6 +188,8 @@ export class Client {
   protocol: 2 | 3 = 2
   db: Database
   replyMode: ReplyMode = "on"
+  /** What it holds, as far as that counts against a limit; kept by `socket/ClientMemory.ts`. */
+  weighedBytes = 0
   noEvict = false
   noTouch = false
   monitor = false
@@ -198,7 +222,7 @@ export class Client {
    * one.
    */
   argv: ReadonlyArray<string> = noWords
-  /** Bytes of requests received and not yet decoded. */
+  /** Bytes of requests received and not yet given out. */
   queryBufferBytes: () => number = () => 0
   buffers: (isRunning: boolean) => Buffers = () => noBuffers
 

@@ -1,5 +1,5 @@
 /** A client as CLIENT LIST, CLIENT INFO and ACL LOG show it. */
-import { bytesOfWords, type Client, memoryOf } from "./Client.ts"
+import { bytesOfWords, type Client, memoryOf, queuedRequestBytes } from "./Client.ts"
 
 /** Whose command runs, with what words, and when: a request that runs is kept nowhere else. */
 export interface Running {
@@ -16,7 +16,6 @@ export const describe = (client: Client, { argv, client: running, now }: Running
   const { transaction } = client
   const { input, inputFree, incomplete, unsent, unsentPeak, queued, reading } = client.buffers(client === running)
   const argumentBytes = bytesOfWords(client === running ? argv : client.argv) + incomplete
-  const memory = memoryOf(client)
   const fields: ReadonlyArray<readonly [string, string | number]> = [
     ["id", client.id],
     ["addr", client.address],
@@ -34,13 +33,13 @@ export const describe = (client: Client, { argv, client: running, now }: Running
     ["qbuf", input],
     ["qbuf-free", inputFree],
     ["argv-mem", argumentBytes],
-    ["multi-mem", memory.queued],
+    ["multi-mem", queuedRequestBytes(client)],
     ["rbs", unsent],
     ["rbp", unsentPeak],
     ["obl", unsent],
     ["oll", queued > 0 ? 1 : 0],
     ["omem", queued],
-    ["tot-mem", memory.total],
+    ["tot-mem", memoryOf(client)],
     ["events", `${reading ? "r" : ""}${queued > 0 ? "w" : ""}`],
     ["cmd", client.lastCommand],
     ["user", client.user.name],

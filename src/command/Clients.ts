@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Clock, type ClockService } from "../clock/Clock.ts"
-import { type Client, memoryOf } from "./Client.ts"
+import { type Client, connectionBytes, heldBytes } from "./Client.ts"
 
 /** Why commands are held back; each reason begins and ends by itself. `command`: CLIENT PAUSE. */
 export type PauseReason = "command" | "failover" | "migration" | "shutdown" | "sleep"
@@ -26,12 +26,12 @@ export interface ClientsService {
   readonly forget: (client: Client) => void
   /** What all connections take together, in bytes. */
   readonly memoryBytes: () => number
+  /** What clients hold that are neither replicas nor this server's master: see `heldBytes`. */
+  readonly heldBytes: () => number
   /** Called with a client that has ended or was RESET: whoever keeps something for it lets go of it. */
   readonly onForget: Array<(client: Client) => void>
   /** For how long, in ms, the longest of the answers that were sent together counts in CLIENT LIST; Infinity: for ever. */
   outputPeakPeriodMs: number
-  /** Ends the clients whose buffers are largest until those of all take no more than `limitBytes`; returns how many. */
-  readonly reclaim: (limitBytes: number) => number
   /** The strictest of the pauses in force, until the last of that kind ends; absent when there is none. */
   readonly pause: (now: number) => Pause | undefined
   /** A pause in force is never shortened, and one for all commands not weakened. */
@@ -52,8 +52,8 @@ export class Clients extends Context.Tag("tiny-redis/Clients")<Clients, ClientsS
 
 export const outputPeakPeriodDefaultMs = 5000
 
-/** What a client's requests and replies hold at the moment. */
-const bufferBytes = (client: Client): number => client.queryBufferBytes() + client.outbox.queuedBytes()
+/** Whether what it holds counts against limits. Neither replicas nor a master do. */
+export const counts = ({ isMaster, replica }: Client): boolean => replica === undefined && !isMaster
 
 const strictest = (pauses: Iterable<Pause>, now: number): Pause | undefined => {
   let found: Pause | undefined
@@ -88,31 +88,17 @@ const make = (clock: ClockService): ClientsService => {
       for (const listener of clients.onForget) listener(client)
     },
     memoryBytes: () => {
+      let bytes = byId.size * connectionBytes
+      for (const client of byId.values()) bytes += heldBytes(client)
+      return bytes
+    },
+    heldBytes: () => {
       let bytes = 0
-      for (const client of byId.values()) bytes += memoryOf(client).total
+      for (const client of byId.values()) if (counts(client)) bytes += heldBytes(client)
       return bytes
     },
     onForget: [],
     outputPeakPeriodMs: outputPeakPeriodDefaultMs,
-    reclaim: (limitBytes) => {
-      // redis-server counts neither replicas nor its master among them.
-      const sizes = [...byId.values()].flatMap((client) =>
-        client.replica === undefined && !client.isMaster ? [{ client, bytes: bufferBytes(client) }] : [],
-      )
-      let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
-      if (total <= limitBytes) return 0
-      sizes.sort((a, b) => b.bytes - a.bytes)
-      let ended = 0
-      for (const { client, bytes } of sizes) {
-        if (total <= limitBytes) break
-        // CLIENT NO-EVICT
-        if (client.noEvict) continue
-        client.outbox.close("now")
-        total -= bytes
-        ended++
-      }
-      return ended
-    },
     pause: inForce,
     pauseUntil: (reason, untilMs, mode) => {
       const now = clock.now()

@@ -33,7 +33,7 @@ const multi = Command.make({
   parse: () => undefined,
   run: (_, { client }) => {
     if (client.transaction !== undefined) return Either.left(TransactionError.nested)
-    client.transaction = { queue: [], aborted: false, mask: 0, common: -1 }
+    client.transaction = { queue: [], bytes: 0, measured: 0, aborted: false, mask: 0, common: -1 }
     return Either.right(Reply.ok)
   },
 })

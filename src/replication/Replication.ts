@@ -152,7 +152,7 @@ const make = (isOffered: boolean) =>
       memory: () => ({
         backlog: history.backlog?.size ?? 0,
         kept: replicas.all.reduce((sum, { keptBytes }) => sum + keptBytes, 0),
-        clients: replicas.all.reduce((sum, { client }) => sum + memoryOf(client).total, 0),
+        clients: replicas.all.reduce((sum, { client }) => sum + memoryOf(client), 0),
       }),
     }
     return service

@@ -66,7 +66,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     })
   const output = Output.make(transport, services, life, makeClient)
   const { client } = output
-  client.queryBufferBytes = () => decoder.bufferedBytes
+  client.queryBufferBytes = () => decoder.bufferedBytes + decoder.argumentBytes
   client.buffers = (isRunning) => ({
     ...output.buffers(),
     input: isRunning ? decoder.heldBytes : decoder.bufferedBytes,
@@ -302,6 +302,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     if (wakeWith !== undefined) return
     inboxBytes += length
     if (inboxBytes > inboxHighWater) pauseReading()
+    output.checkAll()
   }
 
   const start = Effect.sync(() => {
@@ -340,6 +341,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     transport.end()
     // Maybe it is parked still, where the connection ended before its fiber came to wait.
     clients.remove(client)
+    services.clientMemory.forget(client)
   })
 
   return { client, run: Effect.ensuring(Effect.zipRight(start, step), finish) }

@@ -17,6 +17,7 @@ import { Config } from "../config/Config.ts"
 import { Dispatcher } from "../dispatch/Dispatcher.ts"
 import { Persistence } from "../persistence/Persistence.ts"
 import { Store } from "../store/Store.ts"
+import { ClientMemory } from "./ClientMemory.ts"
 import * as ChunkScheduler from "./ChunkScheduler.ts"
 import * as Connection from "./Connection.ts"
 import * as Messages from "./Messages.ts"
@@ -66,22 +67,26 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
       const scheduler = ChunkScheduler.make()
       const checks = Deadlines.make<() => void>({ clock: yield* Clock, sliceMax: 1000, onDue: (check) => check() })
       yield* Effect.forkScoped(checks.run)
+      const [clients, config, stats, store] = yield* Effect.all([Clients, Config, Stats, Store])
+      const clientMemory = new ClientMemory({ clients, config, stats, store })
+      config.onChange(["maxmemory", "maxmemory-clients"], () => clientMemory.follow())
       const services: Connection.ConnectionServices = {
         acl: yield* Acl,
-        clients: yield* Clients,
+        clientMemory,
+        clients,
         clock: yield* Clock,
         codec,
         encodePush: Messages.encodeOnce(codec.encode),
         joined: { 2: Messages.makeJoined(), 3: Messages.makeJoined() },
-        config: yield* Config,
+        config,
         dispatcher: yield* Dispatcher,
         persistence: yield* Persistence,
         scheduler,
-        stats: yield* Stats,
-        store: yield* Store,
+        stats,
+        store,
         later: (atMs, check) => checks.add(atMs, check),
       }
-      const { acl, clients, clock, config, stats } = services
+      const { acl, clock } = services
       const notePort = Effect.sync(() => (stats.tcpPort = socket.port === 0 ? socket.tlsPort : socket.port))
       yield* notePort
       const runFork = yield* FiberSet.makeRuntime<never, void, never>()

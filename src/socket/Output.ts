@@ -11,16 +11,20 @@ import type { CodecService } from "../codec/Codec.ts"
 import * as Reply from "../codec/Reply.ts"
 import * as ReplyArena from "../codec/ReplyArena.ts"
 import type { Buffers, Client, Outbox } from "../command/Client.ts"
+import type { ClientsService } from "../command/Clients.ts"
 import { ReplyTooLong } from "../errors/ConnectionErrors.ts"
 import type { ProtocolError } from "../errors/ProtocolError.ts"
 import type { PersistenceService } from "../persistence/Persistence.ts"
 import type { StoreService } from "../store/Store.ts"
 import * as Messages from "./Messages.ts"
+import type { ClientMemory } from "./ClientMemory.ts"
 import { Outgoing } from "./Outgoing.ts"
 import { OutputLimits, type OutputLimitServices } from "./OutputLimits.ts"
 import type { Transport } from "./Transport.ts"
 
 export interface OutputServices extends OutputLimitServices {
+  readonly clientMemory: ClientMemory
+  readonly clients: ClientsService
   readonly codec: CodecService
   /** As `codec.encode`; a message that goes to many is encoded once a protocol version. */
   readonly encodePush: CodecService["encode"]
@@ -60,6 +64,8 @@ export interface Output {
   readonly mustWait: () => boolean
   /** Whether so much is queued that the peer has to read first. */
   readonly isBehind: () => boolean
+  /** Weighs what the client holds, and looks at the limits of what all do. */
+  readonly checkAll: () => void
   /** Sends the answers of a batch that need not wait for the disk. */
   readonly sendNow: () => void
   /** Sends the answers of a batch when they may be known. */
@@ -77,7 +83,7 @@ export const make = (
   life: Life,
   makeClient: (outbox: Outbox) => Client,
 ): Output => {
-  const { clients, codec, encodePush, persistence, stats, store } = services
+  const { clientMemory, clients, codec, encodePush, persistence, stats, store } = services
 
   /** Encoded and not yet given to the transport, and how many replies that is. */
   const out = new Outgoing(codec)
@@ -105,7 +111,7 @@ export const make = (
       if (life.busy) messages += bytes
       else scheduleFlush()
       if (out.length < uncheckedBytesMax) return
-      limits.checkAll()
+      checkAll()
       limits.check()
     },
     check: () => limits.check(),
@@ -190,11 +196,18 @@ export const make = (
     queueMicrotask(() => {
       flushScheduled = false
       if (life.busy) return
-      limits.checkAll()
+      checkAll()
       limits.check()
       flush()
       if (client.closing && !life.owes) transport.end()
     })
+  }
+
+  /** Ends the clients that hold most where all hold too much: it may be this one. */
+  const checkAll = () => {
+    if (!clientMemory.isLimited) return
+    clientMemory.weigh(client)
+    clientMemory.reclaim()
   }
 
   const cutOff = () => {
@@ -275,14 +288,14 @@ export const make = (
       limits.check()
       flush()
     } else if (lent.length === 0) return false
-    limits.checkAll()
+    checkAll()
     return isBehind()
   }
 
   const sendNow = () => {
     limits.check()
     flush()
-    limits.checkAll()
+    checkAll()
     if (limits.isExceeded) limits.check()
   }
 
@@ -294,6 +307,7 @@ export const make = (
     limits.check()
     if (!persistence.mustCommit()) {
       flush()
+      checkAll()
       return Effect.void
     }
     // The arena is used again meanwhile.
@@ -312,6 +326,7 @@ export const make = (
   })
 
   const drained = () => {
+    if (clientMemory.isLimited) clientMemory.weigh(client)
     giveBack()
     tellDrained()
   }
@@ -322,5 +337,5 @@ export const make = (
     queued: transport.queuedBytes(),
   })
 
-  return { client, answer, refuse, mustWait, isBehind, sendNow, send, flush, drained, buffers }
+  return { client, answer, refuse, mustWait, isBehind, checkAll, sendNow, send, flush, drained, buffers }
 }

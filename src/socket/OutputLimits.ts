@@ -1,17 +1,15 @@
 /**
- * How much the peer of a connection may leave unread: `client-output-buffer-limit` of its class, and `maxmemory-clients` of all together.
+ * How much the peer of a connection may leave unread: `client-output-buffer-limit` of its class.
  *
  * The idea to hold: a soft limit counts only after some time beyond it, and it may be that nothing is sent any more and nobody would ask
  * again; so whoever exceeds it is looked at when that time is over.
  */
 import type { ClockService } from "../clock/Clock.ts"
 import type { Client } from "../command/Client.ts"
-import type { ClientsService } from "../command/Clients.ts"
 import type { StatsService } from "../command/Stats.ts"
 import type { ConfigService, OutputLimit } from "../config/Config.ts"
 
 export interface OutputLimitServices {
-  readonly clients: ClientsService
   readonly clock: ClockService
   readonly config: ConfigService
   readonly stats: StatsService
@@ -87,15 +85,5 @@ export class OutputLimits {
     const { hardBytes, softBytes, softSeconds } = clientOutputBufferLimit.replica
     const atLeast = (bytes: number) => (bytes === 0 ? 0 : Math.max(bytes, replBacklogSize))
     return { hardBytes: atLeast(hardBytes), softBytes: atLeast(softBytes), softSeconds }
-  }
-
-  /** Ends the clients that hold most, if output that has not left brings all of them beyond maxmemory-clients. */
-  checkAll(): void {
-    const { clients, config, stats } = this.services
-    const { maxmemory, maxmemoryClients } = config.current
-    const clientsMax =
-      typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
-    if (clientsMax > 0 && this.client.replica === undefined && this.client.outbox.queuedBytes() > 0)
-      stats.clientsEvicted += clients.reclaim(clientsMax)
   }
 }

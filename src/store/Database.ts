@@ -30,7 +30,7 @@ export interface Shared {
   unfinished: boolean
   /** Off while a client with CLIENT NO-TOUCH runs a command: reads leave access stamps alone. */
   touching: boolean
-  /** What requests that are not complete and output that was not read hold, in bytes: it counts with the data against `maxmemory`. */
+  /** What clients hold, in bytes: it counts with the data against `maxmemory`. Kept while there is a limit, by `socket/ClientMemory.ts`. */
   clientBytes: number
   /** What the function libraries take: data that is in no database. */
   libraryBytes: number

@@ -25,8 +25,8 @@ import { elementSamples, type Value } from "./Value.ts"
 export interface MemoryService {
   /** Evicts until the data fits `maxmemory`, except during CLIENT PAUSE and on a replica; false when the policy leaves nothing to evict. */
   readonly reclaim: () => boolean
-  /** Bytes by the estimate above, and `notCounted` that others know of. */
-  readonly usage: (notCounted: number) => Usage
+  /** Bytes by the estimate above, what clients hold now, and what does not count. */
+  readonly usage: (clientBytes: number, notCounted: number) => Usage
   /** What the whole process takes. */
   readonly process: () => ProcessMemory
 }
@@ -34,9 +34,7 @@ export interface MemoryService {
 export interface Usage {
   /** All keys with their values. */
   readonly data: number
-  /** What counts against `maxmemory`: data, function libraries, and what clients hold. */
-  readonly counted: number
-  /** That, and what does not count. */
+  /** That, function libraries, what clients hold, and what does not count against `maxmemory`. */
   readonly used: number
   /** The most that `used` was when somebody looked. */
   readonly peak: number
@@ -102,7 +100,7 @@ const make = Effect.gen(function* () {
     }
     return sum
   }
-  const besideBytes = () => emptyBytes + store.libraryBytes + store.clientBytes
+  const besideBytes = () => emptyBytes + store.libraryBytes
   let peak = 0
 
   const follow = () => {
@@ -179,7 +177,7 @@ const make = Effect.gen(function* () {
   }
 
   const reclaim = (): boolean => {
-    while (dataBytes() + besideBytes() > current.maxmemory) {
+    while (dataBytes() + besideBytes() + store.clientBytes > current.maxmemory) {
       const victim = choose()
       if (victim === undefined) return false
       victim.db.evict(victim.key)
@@ -192,12 +190,11 @@ const make = Effect.gen(function* () {
 
   return {
     reclaim: () => current.maxmemory === 0 || isKept() || reclaim(),
-    usage: (notCounted) => {
+    usage: (clientBytes, notCounted) => {
       const data = dataBytes()
-      const counted = data + besideBytes()
-      const used = counted + notCounted
+      const used = data + besideBytes() + clientBytes + notCounted
       peak = Math.max(peak, used)
-      return { data, counted, used, peak }
+      return { data, used, peak }
     },
     process: () => processMemory(store),
   } satisfies MemoryService

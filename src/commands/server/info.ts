@@ -160,7 +160,7 @@ export const infoCommands = Effect.gen(function* () {
     const replicationMemory = replication.memory()
     const replicationBytes = replicationMemory.backlog + replicationMemory.kept
     const notCounted = replicationBytes + logBufferBytes(persistence)
-    const { data: dataset, used, peak } = memory.usage(notCounted)
+    const { data: dataset, used, peak } = memory.usage(clients.heldBytes(), notCounted)
     const { maxmemory, maxmemoryPolicy } = config.current
     return [
       ["used_memory", used],

@@ -37,7 +37,11 @@ export const memoryCommands = Effect.gen(function* () {
     const { used: allocated, active, resident } = memory.process()
     const replicationMemory = replication.memory()
     const replicationBytes = replicationMemory.backlog + replicationMemory.kept
-    const { data: dataset, used, peak } = memory.usage(replicationBytes + logBufferBytes(persistence))
+    const {
+      data: dataset,
+      used,
+      peak,
+    } = memory.usage(clients.heldBytes(), replicationBytes + logBufferBytes(persistence))
     const keys = store.databases.reduce((sum, db) => sum + db.size, 0)
     const perDatabase = store.databases
       .filter((db) => db.size > 0)
