@@ -127,6 +127,22 @@ describe("INFO counts", () => {
     ),
   )
 
+  it.effect("large collections that were removed, until and since their memory went back", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        yield* run(client, "SADD", "set", ...Array.from({ length: 2000 }, (_, i) => `member ${i}`))
+        yield* run(client, "DEL", "set")
+        expect(yield* info(client, "lazyfree_pending_objects")).toBe("1")
+        expect(yield* info(client, "lazyfreed_objects")).toBe("0")
+        yield* run(client, "MEMORY", "PURGE")
+        expect(yield* info(client, "lazyfree_pending_objects")).toBe("0")
+        expect(yield* info(client, "lazyfreed_objects")).toBe("1")
+        yield* run(client, "CONFIG", "RESETSTAT")
+        expect(yield* info(client, "lazyfreed_objects")).toBe("0")
+      }),
+    ),
+  )
+
   it.effect("the bytes of the data, limit or not, and not what the collector has yet to find", () =>
     withServer((client) =>
       Effect.gen(function* () {

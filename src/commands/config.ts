@@ -76,6 +76,7 @@ const resetstat = (
       replication.replicas.resetCounts()
       registry.resetStats()
       persistence.resetCounts()
+      store.dropped.freed = 0
       Object.assign(store.counters, {
         hits: 0,
         misses: 0,

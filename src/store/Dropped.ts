@@ -22,6 +22,8 @@ export class Dropped {
   /** Tables of values that went all at once, and how many of the last one have been looked at. */
   private readonly tables: Array<ReadonlyArray<Item>> = []
   private looked = 0
+  /** Collections that have been taken apart. */
+  freed = 0
   private readonly onFirst: () => void
 
   constructor(onFirst: () => void) {
@@ -30,6 +32,11 @@ export class Dropped {
 
   get isEmpty(): boolean {
     return this.collections.size === 0 && this.tables.length === 0
+  }
+
+  /** Values that are to be looked at or taken apart. */
+  get pending(): number {
+    return this.tables.reduce((sum, { length }) => sum + length, this.collections.size - this.looked)
   }
 
   /** `item` is the value of no key any more. */
@@ -53,7 +60,10 @@ export class Dropped {
   /** Does a little of what there is to do. False when nothing is left. */
   step(): boolean {
     for (const collection of this.collections) {
-      if (!collection.release!()) this.collections.delete(collection)
+      if (!collection.release!()) {
+        this.collections.delete(collection)
+        this.freed++
+      }
       return !this.isEmpty
     }
     const table = this.tables.at(-1)

@@ -214,8 +214,9 @@ export const infoCommands = Effect.gen(function* () {
       ["mem_aof_buffer", logBufferBytes(persistence)],
       ["mem_allocator", "v8"],
       ["active_defrag_running", 0],
-      ["lazyfree_pending_objects", 0],
-      ["lazyfreed_objects", 0],
+      // Differs: these are the large collections that have memory of their own, whatever command removed them.
+      ["lazyfree_pending_objects", store.dropped.pending],
+      ["lazyfreed_objects", store.dropped.freed],
       ...(footprint === undefined
         ? []
         : ([
