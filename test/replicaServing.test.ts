@@ -97,6 +97,32 @@ describe("a replica", () => {
     ),
   )
 
+  it.effect("removes what its own clients gave a deadline", () =>
+    scene(
+      (on) =>
+        Effect.gen(function* () {
+          const { client } = on
+          const end = yield* synced(on, { a: "1" })
+          yield* run(client, "SELECT", "5")
+          end.stream(["SELECT", "5"], ["SET", "theirs", "1", "PXAT", String(startTimeMs + 3000)])
+          yield* end.settled
+          yield* run(client, "SET", "ours", "1", "PX", "5000")
+          yield* run(client, "SET", "longer", "1", "PX", "5000")
+          yield* run(client, "PEXPIRE", "longer", "7000")
+          yield* TestClock.adjust("4999 millis")
+          expect(yield* run(client, "DBSIZE")).toEqual(Reply.int(3))
+          yield* TestClock.adjust("1 millis")
+          expect(yield* run(client, "DBSIZE")).toEqual(Reply.int(2))
+          yield* TestClock.adjust("2 seconds")
+          expect(yield* run(client, "DBSIZE")).toEqual(Reply.one)
+          // Nobody sees it, but it is there.
+          expect(yield* text(client, "DEBUG", "OBJECT", "theirs")).toBe("Simple")
+          expect(yield* text(client, "OBJECT", "ENCODING", "theirs")).toBe("Nil")
+        }),
+      { replicaReadOnly: false },
+    ),
+  )
+
   it.effect("has its master among its clients, whom no timeout ends, but CLIENT KILL", () =>
     scene(
       (on) =>

@@ -304,6 +304,35 @@ describe("the stream", () => {
     ),
   )
 
+  it.effect("has what SCAN and RANDOMKEY find past its deadline key for key, and what others do as one", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const replica = yield* online
+          yield* run(client, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
+          const del = [request(["DEL", "a"]), request(["DEL", "b"])]
+          for (const [argv, expected] of [
+            [["SCAN", "0"], del],
+            [["RANDOMKEY"], del],
+            [
+              ["EXISTS", "a", "b"],
+              [request(["MULTI"]), ...del, request(["EXEC"])],
+            ],
+          ] as const) {
+            yield* run(client, "MSET", "a", "1", "b", "1")
+            for (const key of ["a", "b"]) yield* run(client, "PEXPIRE", key, "100")
+            yield* seconds(1)
+            replica.take()
+            yield* run(client, ...argv)
+            const gone = replica.take()
+            const inOrder = gone.indexOf(del[0]!) < gone.indexOf(del[1]!) ? expected : expected.toReversed()
+            expect(gone).toBe(inOrder.join(""))
+          }
+        }),
+      settings,
+    ),
+  )
+
   it.effect("has a sign of life every ten seconds; a replica that gives none is given up after sixty", () =>
     withServer(
       (client) =>

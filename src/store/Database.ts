@@ -320,10 +320,14 @@ export class Database {
 
   /**
    * Removes what of `key` is due, at most `max` elements, and returns when to look at it again; absent when never. For the expiry fiber:
-   * who looks at the key meanwhile removes the rest.
+   * who looks at the key meanwhile removes the rest. `isOwn`: a replica may remove it, too.
    */
-  expireDue(key: string, max = Infinity): number | undefined {
-    const value = this.#isExpired(key) ? this.#overdue(key) : this.#settled(key, this.#keyspace.peek(key), max)
+  expireDue(key: string, max = Infinity, isOwn = false): number | undefined {
+    const value = this.#isExpired(key)
+      ? isOwn
+        ? this.#expire(key)
+        : this.#overdue(key)
+      : this.#settled(key, this.#keyspace.peek(key), max)
     if (value === undefined) return undefined
     const next = Math.min(this.#keyspace.deadline(key) ?? Infinity, elementDeadline(value))
     return next === Infinity ? undefined : next

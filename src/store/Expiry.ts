@@ -32,6 +32,8 @@ export const layer = Layer.scopedDiscard(
     const store = yield* Store
     /** What has been due while CLIENT PAUSE keeps it; each of it has an entry for the end of the pause, too. */
     let kept: Array<Due> = []
+    /** On a replica that clients may write to: what they gave a deadline. No master says when that goes. */
+    const own = new Set<Due>()
     const deadlines: Deadlines.Deadlines<Due> = Deadlines.make<Due>({
       clock,
       sliceMax,
@@ -39,8 +41,9 @@ export const layer = Layer.scopedDiscard(
         store.counters.expiryMicros += micros
       },
       onDue: (due, now): number | void => {
+        if (!store.expire || !store.activeExpire) return
         // When a replica becomes a master, all deadlines are gone through.
-        if (!store.expire || !store.activeExpire || store.isReplica) return
+        if (store.isReplica && !own.has(due)) return
         if (store.unfinished) return deadlines.add(now + unfinishedDelayMs, due)
         if (now < store.keepsUntil) {
           deadlines.add(store.keepsUntil, due)
@@ -50,8 +53,9 @@ export const layer = Layer.scopedDiscard(
         if (kept.length > 0) kept = []
         store.at(now)
         const space = due.indexOf(" ")
-        const next = store.databases[Number(due.slice(0, space))]!.expireDue(due.slice(space + 1), sliceMax)
-        if (next === undefined) return
+        const db = store.databases[Number(due.slice(0, space))]!
+        const next = db.expireDue(due.slice(space + 1), sliceMax, store.isReplica)
+        if (next === undefined) return void own.delete(due)
         deadlines.add(next, due)
         // So many fields of one hash were due that some still are.
         if (next <= now) return sliceMax
@@ -69,11 +73,18 @@ export const layer = Layer.scopedDiscard(
     const unlisten = listen(store.events.scheduled, (db, key, atMs) => {
       // While data is loaded nothing expires, and at the end of it all deadlines are gone through.
       if (!store.expire) return
-      deadlines.add(atMs, dueOf(db, key))
+      const due = dueOf(db, key)
+      deadlines.add(atMs, due)
+      if (store.isReplica) own.add(due)
+      else if (own.size > 0) own.clear()
       if (deadlines.size() > rebuildSize) rebuild()
     })
     // After SWAPDB the entries name the wrong database, and while expiry was off entries were dropped.
-    const unlistenReplaced = listen(store.events.replaced, rebuild)
+    const unlistenReplaced = listen(store.events.replaced, () => {
+      // Another master's data.
+      if (!store.expire) own.clear()
+      rebuild()
+    })
     const unlistenKept = listen(store.events.kept, () => {
       const now = clock.now()
       if (now < store.keepsUntil) return

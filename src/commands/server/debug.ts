@@ -78,7 +78,8 @@ export const debugCommands = Effect.gen(function* () {
   }
 
   const describe: Answer = ([key], { db, now }) => {
-    const value = db.peek(key!)
+    // Also of a key past its deadline that is still there.
+    const value = db.keyspace.peek(key!)
     if (value === undefined) return Either.left(NoSuchKey.error)
     const out = new ByteWriter(256, config.current.rdbcompression)
     new StoreEncoder(out, config.current).value(value)
