@@ -13,6 +13,7 @@ import { Shutdown } from "../command/Shutdown.ts"
 import { Stats } from "../command/Stats.ts"
 import { Persistence, type Replay as PersistenceReplay } from "../persistence/Persistence.ts"
 import { Following } from "../replication/Following.ts"
+import * as SnapshotFacts from "../replication/SnapshotFacts.ts"
 import { Replication } from "../replication/Replication.ts"
 import { Store } from "../store/Store.ts"
 import { Dispatcher } from "./Dispatcher.ts"
@@ -56,7 +57,18 @@ export const layer = Layer.effectDiscard(
         reasonOf(run(["FUNCTION", "LOAD", ...(replace ? ["REPLACE"] : []), source])),
     }
     const applier = yield* makeApplier(replay)
-    const loaded = Effect.map(persistence.start({ replay, functionLibraries }), () => following.start(applier))
+    let streamDb: number | undefined
+    const stream = SnapshotFacts.make({
+      history: replication.history,
+      isMaster: () => !store.isReplica,
+      restored: (found) => {
+        streamDb = found
+        if (!store.isReplica) replication.replicas.expected()
+      },
+    })
+    const loaded = Effect.map(persistence.start({ replay, functionLibraries, stream }), () =>
+      following.start(applier, streamDb),
+    )
     yield* Effect.raceFirst(loaded, requested)
   }),
 )

@@ -104,6 +104,7 @@ const make = (options: FilesOptions) =>
       whenWhole: Effect.suspend(() => (isReplaced || isPartial ? whole.await : Effect.void)),
       usedMemory: options.usedMemory ?? (() => process.memoryUsage.rss()),
       functionLibraries: () => attachment?.functionLibraries() ?? [],
+      streamFacts: () => attachment?.stream?.facts() ?? [],
     })
 
     // ----- start
@@ -118,7 +119,8 @@ const make = (options: FilesOptions) =>
       Effect.gen(function* () {
         const context = contextOf(given, progress)
         if (!current.appendonly && recoverTo === undefined) {
-          yield* loadSnapshot(context, `${home()}/${current.dbfilename}`, clock.now())
+          const path = `${home()}/${current.dbfilename}`
+          if (yield* loadSnapshot(context, path, clock.now(), given.stream)) given.stream?.loaded()
           return
         }
         yield* loadLog(context)

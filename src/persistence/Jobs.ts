@@ -60,6 +60,8 @@ export interface JobServices {
   readonly log: AppendLog
   readonly state: State
   readonly store: StoreService
+  /** What a snapshot of this instant tells of the stream of changes. */
+  readonly streamFacts: () => ReadonlyArray<readonly [name: string, value: string]>
   /** Ends when no other server's data is taking the place of ours: half of it is nothing to keep. */
   readonly whenWhole: Effect.Effect<void>
   /** Bytes. */
@@ -96,6 +98,7 @@ export const make = (services: JobServices): Jobs => {
     log,
     state,
     store,
+    streamFacts,
     usedMemory,
     whenWhole,
   } = services
@@ -111,7 +114,7 @@ export const make = (services: JobServices): Jobs => {
   }
 
   const snapshotFormat = (isBase: boolean): Format =>
-    SnapshotFormat.make({ clock, current, usedMemory, functionLibraries, facts: [], isBase })
+    SnapshotFormat.make({ clock, current, usedMemory, functionLibraries, facts: isBase ? [] : streamFacts(), isBase })
 
   /** Begins again when all keys of a database went at once: the later instant is as good, and there is less to write. */
   const whileLost = <A, E>(effect: Effect.Effect<A, E | CaptureLost>): Effect.Effect<A, E> =>
@@ -171,7 +174,7 @@ export const make = (services: JobServices): Jobs => {
         disk,
         store,
         path: temporary,
-        format: snapshotFormat(false),
+        format: () => snapshotFormat(false),
         prepare: lock,
         pace: new Pace(saveDelay),
         micros: clock.nowMicros,
@@ -260,7 +263,7 @@ export const make = (services: JobServices): Jobs => {
         disk,
         store,
         path: temporary,
-        format: format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries()),
+        format: () => (format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries())),
         prepare: Effect.void,
         pace: new Pace(saveDelay),
         micros: clock.nowMicros,

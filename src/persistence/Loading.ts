@@ -16,7 +16,7 @@ import { PackedCollection } from "../store/PackedCollection.ts"
 import { type Collection, type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
 import type { Disk } from "./disk/Disk.ts"
 import type { Pace } from "./Pace.ts"
-import type { Replay } from "./Persistence.ts"
+import type { Replay, SnapshotStream } from "./Persistence.ts"
 import { LogReader, type LogVisitor } from "./log/LogText.ts"
 import { Damaged } from "./rdb/Format.ts"
 import { type KeyAttributes, SnapshotReader, type SnapshotVisitor } from "./rdb/SnapshotReader.ts"
@@ -89,7 +89,9 @@ interface Target {
   readonly dropBefore: number
   readonly warn: (text: string) => void
   /** Told the fields about the file. */
-  readonly aux?: (name: string, value: string) => void
+  readonly aux?: ((name: string, value: string) => void) | undefined
+  /** Told which keys are left out. */
+  readonly expired?: ((db: number, key: string) => void) | undefined
   /** How far the file has been read. */
   readonly offset: () => number
 }
@@ -98,7 +100,7 @@ interface Target {
 type Read = Value | PackedCollection | undefined
 
 /** Puts the keys of a snapshot into the store. */
-const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): SnapshotVisitor<Read> => {
+const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux, expired }: Target): SnapshotVisitor<Read> => {
   const { store, limits, pace, progress, replay, replaceKeys } = loading
   let db = store.databases[0]
   /** Takes strings of `loaded` as bytes. */
@@ -131,7 +133,10 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
         loader = loaded.loader?.()
       }
       if (loader === undefined || (isInBytes ? isNumberLike(source) : value === undefined)) return false
-      if (isPast(attributes)) return true
+      if (isPast(attributes)) {
+        expired?.(db.index, textOf(source))
+        return true
+      }
       const { expiresAtMs } = attributes
       const access = accessOf(attributes, loading.policy, loading.now)
       if (!loader.add(source, value, expiresAtMs === -1 ? undefined : expiresAtMs, access)) return false
@@ -150,7 +155,7 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux }: Target): 
         warn(`key ${JSON.stringify(key)} of database ${db.index} was empty and has been passed over`)
         return
       }
-      if (isPast(attributes)) return
+      if (isPast(attributes)) return expired?.(db.index, key)
       flush()
       if (replaceKeys === true) db.remove(key)
       if (!db.keyspace.put(key, value, true)) throw new Damaged(offset(), `key ${JSON.stringify(key)} twice`)
@@ -238,11 +243,15 @@ const collector = (path: string) => {
   }
 }
 
-/** Loads a snapshot. False if there is no such file. Keys whose deadline lies before `now` are left out, as in redis-server. */
+/**
+ * Loads a snapshot. False if there is no such file. Keys whose deadline lies before `now` are left out, as in redis-server; a replica
+ * keeps them, its master says when they go.
+ */
 export const loadSnapshot = (
   loading: Loading,
   path: string,
   now: number,
+  stream?: SnapshotStream | undefined,
 ): Effect.Effect<boolean, DiskFailure | DamagedFile | CannotRecover> =>
   Effect.gen(function* () {
     const size = yield* loading.disk.size(path)
@@ -250,8 +259,10 @@ export const loadSnapshot = (
     loading.progress.totalBytes += size
     const warnings = collector(path)
     const offset = () => reader.offset
+    const dropBefore = loading.store.isReplica ? -Infinity : now
+    const { aux, expired } = stream ?? {}
     const reader: SnapshotReader<Read> = new SnapshotReader(
-      visitor({ loading, fileSize: size, dropBefore: now, warn: warnings.add, offset }),
+      visitor({ loading, fileSize: size, dropBefore, warn: warnings.add, offset, aux, expired }),
       loading.verify,
     )
     const take = (chunk: Buffer, last: boolean) =>

@@ -33,9 +33,23 @@ export interface Replay {
   readonly functionLibrary: (source: string, replace: boolean) => string | undefined
 }
 
+/** The stream of changes that snapshots are states of; see replication. */
+export interface SnapshotStream {
+  /** What a snapshot of this instant tells of it. */
+  readonly facts: () => ReadonlyArray<readonly [name: string, value: string]>
+  /** A snapshot that is loaded at the start tells this. */
+  readonly aux: (name: string, value: string) => void
+  /** A key of it has been left out because its time has come. */
+  readonly expired: (db: number, key: string) => void
+  /** All of it is there. */
+  readonly loaded: () => void
+}
+
 /** What persistence needs of the layers above it, once they are there. */
 export interface Attachment {
   readonly replay: Replay
+  /** Absent where changes go nowhere else. */
+  readonly stream?: SnapshotStream | undefined
   /** The sources of the function libraries, which snapshots hold. */
   readonly functionLibraries: () => ReadonlyArray<string>
 }

@@ -26,8 +26,11 @@ export interface FollowingService {
   readonly follow: (host: string, port: number) => boolean
   /** Becomes a master, with the data as it is. */
   readonly unfollow: () => void
-  /** Called once, when commands can be run and data has been loaded: the setting `replicaof` begins to count. */
-  readonly start: (applier: Applier) => void
+  /**
+   * Called once, when commands can be run and data has been loaded: the setting `replicaof` begins to count. `streamDb`: the data is a
+   * known state of the master's history, and its stream goes on in that database.
+   */
+  readonly start: (applier: Applier, streamDb: number | undefined) => void
 }
 
 export class Following extends Context.Tag("tiny-redis/Following")<Following, FollowingService>() {
@@ -150,10 +153,14 @@ const make = Effect.gen(function* () {
   return {
     follow,
     unfollow,
-    start: (given) => {
+    start: (given, streamDb) => {
       applier = given
       const { replicaof } = current
-      if (replicaof !== undefined) join(replicaof.host, replicaof.port)
+      if (replicaof === undefined) return
+      join(replicaof.host, replicaof.port)
+      // Nobody knows a history that begins here.
+      if (streamDb === undefined || !given.select(streamDb)) link!.needsFull = true
+      else history.selected = streamDb
     },
   } satisfies FollowingService
 })

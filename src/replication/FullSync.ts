@@ -21,6 +21,7 @@ import type { StoreService } from "../store/Store.ts"
 import { type History, randomId } from "./History.ts"
 import type { Replica } from "./Replica.ts"
 import type { Replicas } from "./Replicas.ts"
+import { factsOf } from "./SnapshotFacts.ts"
 
 export interface FullSyncServices {
   readonly chance: ChanceService
@@ -110,11 +111,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
     })
 
   const format = (parts: ReadonlyArray<"functions"> | undefined): Format => {
-    const facts = [
-      ["repl-stream-db", String(isMaster() ? 0 : Math.max(0, history.selected))],
-      ["repl-id", history.id],
-      ["repl-offset", String(history.offset)],
-    ] as const
+    const facts = factsOf(history, isMaster())
     const writer = SnapshotFormat.make({
       ...{ clock, facts, isBase: false, current: config.current, usedMemory: () => process.memoryUsage.rss() },
       functionLibraries: parts === undefined || parts.includes("functions") ? functionLibraries : () => [],

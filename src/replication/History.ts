@@ -80,6 +80,21 @@ export class History {
     this.tellRenamed()
   }
 
+  /**
+   * A server begins with data that is this history as of `offset`. A replica has it as it was; of a master, which may have gone on
+   * behind the snapshot, it is the past.
+   */
+  restore(id: string, offset: number, isMaster: boolean): void {
+    this.offset = offset
+    if (!isMaster) {
+      this.ownId = id
+      return
+    }
+    this.ownId = undefined
+    this.secondId = id
+    this.secondOffset = offset + 1
+  }
+
   private tellRenamed(): void {
     for (let i = 0; i < this.renamed.length; i++) this.renamed[i]!()
   }

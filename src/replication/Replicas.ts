@@ -117,6 +117,12 @@ export class Replicas {
     this.wakeWaiters()
   }
 
+  /** This server begins with data that replicas may have, too: what changes from here on is kept for them. */
+  expected(): void {
+    this.services.history.keep(this.services.config.current.replBacklogSize)
+    this.promoted()
+  }
+
   /** This server has become a master: its old master's other replicas get all of `repl-backlog-ttl` to come to it. */
   promoted(): void {
     this.emptySinceMs = this.services.clock.now()

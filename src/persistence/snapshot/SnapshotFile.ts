@@ -11,7 +11,8 @@ export interface Writing<E> extends Pick<Giving<E>, "store" | "begin" | "micros"
   readonly disk: Disk
   /** The temporary name; renaming is the caller's. */
   readonly path: string
-  readonly format: Format
+  /** Called at the instant that is written. */
+  readonly format: () => Format
   /** What has to be done before the first file is touched; the instant does not wait for it. */
   readonly prepare: Effect.Effect<void, E>
 }
@@ -41,5 +42,5 @@ export const write = <E>({
       close: file.close,
     }
   })
-  return Effect.onError(give<DiskFailure | E>({ ...giving, format: () => format, open }), () => disk.remove(path))
+  return Effect.onError(give<DiskFailure | E>({ ...giving, format, open }), () => disk.remove(path))
 }

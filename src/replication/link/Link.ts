@@ -55,7 +55,7 @@ export class Link implements ReplicaRole {
   wasUp = false
   /** What is in memory is not a master's data: it did not come to its end. */
   isPartial = false
-  /** Only all of a master's data makes it right again: what the stream changed cannot be trusted. */
+  /** Only all of a master's data makes it right: what the stream changed cannot be trusted, or whose data it is is not known. */
   needsFull = false
   private readonly services: LinkServices
   /** Whether this is the server's link. */
