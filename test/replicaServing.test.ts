@@ -29,6 +29,11 @@ describe("a replica", () => {
         end.stream(["SET", "a", "3"])
         yield* end.settled
         expect(yield* text(client, "GET", "a")).toBe("3")
+        yield* run(client, "CONFIG", "SET", "replica-read-only", "yes")
+        // A master before Redis 7 says scripts as they came.
+        end.stream(["EVAL", "return redis.call('set', 'a', ARGV[1])", "0", "4"])
+        yield* end.settled
+        expect(yield* text(client, "GET", "a")).toBe("4")
       }),
     ),
   )

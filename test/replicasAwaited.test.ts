@@ -186,6 +186,11 @@ describe("min-replicas-to-write", () => {
           expect(yield* run(client, "EVAL", "return redis.call('set', 'k', 'v')", "0")).toMatchObject({
             code: "NOREPLICAS",
           })
+          // What may write is refused before it begins, but not who says nothing of that.
+          for (const name of ["EVAL", "EVAL_RO"])
+            expect(yield* run(client, name, "#!lua\nreturn 1", "0")).toEqual(refused)
+          for (const script of ["return 1", "#!lua flags=no-writes\nreturn 1"])
+            expect(yield* run(client, "EVAL", script, "0")).toMatchObject({ value: 1 })
           const replica = yield* online
           expect(yield* run(client, "SET", "k", "v")).toMatchObject({ value: "OK" })
           yield* seconds(10)

@@ -30,6 +30,23 @@ describe("a snapshot", () => {
     ),
   )
 
+  it.effect("comes with its length to everybody where repl-diskless-sync is no, and waits for nobody else", () =>
+    withServer(
+      (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "SET", "k", "v")
+          const replica = yield* attach(["REPLCONF", "capa", "eof", "capa", "psync2"], ["PSYNC", "?", "-1"])
+          yield* turns
+          const all = replica.take()
+          const length = /^\+OK\r\n\+FULLRESYNC [0-9a-f]{40} 0\r\n\$(\d+)\r\nREDIS/.exec(all)?.[1]
+          expect(all.slice(all.indexOf("REDIS"))).toHaveLength(Number(length))
+          yield* run(client, "SET", "k", "w")
+          expect(replica.take()).toBe(select(0) + request(["SET", "k", "w"]))
+        }),
+      { replDisklessSync: false },
+    ),
+  )
+
   it.effect("ends with a mark, and what follows waits until the replica has acknowledged it", () =>
     withServer(
       (client) =>

@@ -44,8 +44,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["pidfile", fixed("")],
   ["rdb-del-sync-files", only("no")],
   ["repl-disable-tcp-nodelay", only("no")],
-  // A snapshot for a replica goes straight into its connection.
-  ["repl-diskless-sync", only("yes")],
   ["replica-announced", only("yes")],
   ["replica-ignore-disk-write-errors", only("no")],
   ["replica-ignore-maxmemory", only("yes")],

@@ -417,6 +417,10 @@ export const settings = {
     unit: "seconds",
     about: "Time after which a replica, or a master, that gives no sign of life is given up.",
   }),
+  "repl-diskless-sync": setting(Kind.boolean, {
+    default: true,
+    about: "Send replicas a snapshot while it is made; no: make it first, in memory, as soon as one asks.",
+  }),
   "repl-diskless-sync-delay": setting(count, {
     default: 5,
     unit: "seconds",

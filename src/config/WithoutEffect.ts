@@ -42,7 +42,6 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "rdb-save-incremental-fsync",
   "repl-disable-tcp-nodelay",
   "repl-diskless-load",
-  "repl-diskless-sync",
   "replica-lazy-flush",
   "server_cpulist",
   "set-proc-title",

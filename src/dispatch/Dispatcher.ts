@@ -404,10 +404,11 @@ const make = Effect.gen(function* () {
       }
     },
     refused: rejected,
-    isReadOnly: () => store.isReplica && config.current.replicaReadOnly,
-    isStale: () => store.isReplica && Gates.isStale(replication, config.current),
-    outOfMemory: () => config.current.maxmemory !== 0 && !memory.reclaim(),
-    writeError: () => persistence.refusal() ?? replication.refusal(),
+    // What a log or a master says has been allowed before; a server before Redis 7 says scripts as they came.
+    isReadOnly: () => store.isReplica && store.expire && config.current.replicaReadOnly,
+    isStale: () => store.isReplica && store.expire && Gates.isStale(replication, config.current),
+    outOfMemory: () => config.current.maxmemory !== 0 && store.expire && !memory.reclaim(),
+    writeError: () => (store.expire ? (persistence.refusal() ?? replication.refusal()) : undefined),
   })
 
   /** A later part of a command that waited, as `Ctx.unit` offers it: only what it asks for itself is logged of it. */

@@ -46,12 +46,15 @@ export const make =
     const isStale = services.isStale()
     const isReadOnly = services.isReadOnly()
     const { declared } = rules
+    const mayWrite = declared?.noWrites === false
     const refusal =
-      isReadOnly && declared?.noWrites === false
+      isReadOnly && mayWrite
         ? ReadOnlyReplica.error
         : isStale && declared?.allowStale !== true
           ? MasterDown.error
-          : undefined
+          : mayWrite
+            ? services.writeError()
+            : undefined
 
     const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
       const { arity, mask } = command

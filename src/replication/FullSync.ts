@@ -3,7 +3,7 @@
  *
  * The idea to hold: the bytes go from the walk over the data straight into the connections, as fast as the slowest of them takes
  * them. Its length is not known before, so a mark of 40 random digits says where it ends. Who does not know of marks gets a snapshot
- * that was made in memory before.
+ * that was made in memory before, and so does everybody where `repl-diskless-sync` is off.
  *
  * Differs: redis-server makes that one in a file. And where all keys of a database go at once while a snapshot is on its way, as
  * FLUSHALL has it, its replicas are disconnected, and ask again.
@@ -49,6 +49,9 @@ class Abandoned {
 export const make = (services: FullSyncServices): Effect.Effect<never> => {
   const { chance, clock, config, functionLibraries, history, isMaster, replicas, store } = services
 
+  /** Whether the replica's snapshot is to end in a mark. */
+  const isMarked = ({ handshake }: Replica): boolean => handshake.takesMark && config.current.replDisklessSync
+
   const waiting = () => replicas.all.filter(({ stage }) => stage === "waiting")
 
   /** Ends when each of `group` that is still there has taken most of what it was sent. */
@@ -71,9 +74,9 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
       return settled(group)
     })
 
-  const finish = (group: ReadonlyArray<Replica>) =>
+  const finish = (group: ReadonlyArray<Replica>, hasMark: boolean) =>
     Effect.sync(() => {
-      for (const replica of group) if (!replica.isGone) replica.finish(clock.now())
+      for (const replica of group) if (!replica.isGone) replica.finish(clock.now(), hasMark)
     })
 
   /** Bytes go out as they come. */
@@ -83,7 +86,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
       write: (piece) => send(group, piece.latin1Slice()),
       finish: Effect.zipRight(
         Effect.sync(() => push(group, mark)),
-        finish(group),
+        finish(group, true),
       ),
       close: Effect.void,
     })
@@ -103,7 +106,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
           const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
           return send(group, `$${length}\r\n`).pipe(
             Effect.zipRight(Effect.forEach(pieces, (piece) => send(group, piece.latin1Slice()), { discard: true })),
-            Effect.zipRight(finish(group)),
+            Effect.zipRight(finish(group, false)),
           )
         }),
         close: Effect.void,
@@ -121,7 +124,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
   }
 
   const snapshot = (group: ReadonlyArray<Replica>): Effect.Effect<void> => {
-    const { takesMark, parts } = group[0]!.handshake
+    const { parts } = group[0]!.handshake
     const names = group.map(({ client }) => client.address).join(", ")
     return give<Abandoned>({
       store,
@@ -129,7 +132,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
       micros: clock.nowMicros,
       sliceMicrosMax,
       format: () => format(parts),
-      open: takesMark ? marked(group) : measured(group),
+      open: isMarked(group[0]!) ? marked(group) : measured(group),
       begin: () => {
         // A replica's stream is its master's, and goes on in the database that has selected.
         if (isMaster()) history.selected = -1
@@ -163,7 +166,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
 
   /** Those that can share a snapshot with the first one. */
   const groupOf = (all: ReadonlyArray<Replica>): ReadonlyArray<Replica> => {
-    const alike = ({ handshake }: Replica) => `${handshake.takesMark} ${handshake.parts?.join() ?? "all"}`
+    const alike = (replica: Replica) => `${isMarked(replica)} ${replica.handshake.parts?.join() ?? "all"}`
     return all.filter((replica) => alike(replica) === alike(all[0]!))
   }
 
@@ -172,7 +175,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
     const all = waiting()
     if (all.length === 0) return Effect.void
     const { replDisklessSyncDelay: delay, replDisklessSyncMaxReplicas: max } = config.current
-    const isDue = all.find(({ handshake, sinceMs }) => !handshake.takesMark || clock.now() >= sinceMs + delay * 1000)
+    const isDue = all.find((replica) => !isMarked(replica) || clock.now() >= replica.sinceMs + delay * 1000)
     const isFull = max > 0 && all.length >= max
     const first = isDue ?? (isFull ? all[0]! : undefined)
     if (first === undefined) {

@@ -88,13 +88,13 @@ export class Replica implements AttachedReplica {
     if (this.acknowledges) this.send(`+FULLRESYNC ${id} ${offset}\r\n`)
   }
 
-  /** All of the snapshot is on its way. */
-  finish(now: number): void {
+  /** All of the snapshot is on its way; `hasMark`: a mark says where it ends. */
+  finish(now: number, hasMark: boolean): void {
     // That was all it wanted.
     if (this.handshake.snapshotOnly) return this.client.outbox.close("afterReplies")
     this.ackedAtMs = now
     this.stage = "online"
-    this.startsOnAck = this.handshake.takesMark
+    this.startsOnAck = hasMark
     if (!this.startsOnAck) this.release()
   }
 

@@ -60,7 +60,7 @@ export class Replicas {
     // Those who follow have to ask again, under the name it has now.
     history.renamed.push(() => this.drop())
     clients.onForget.push((client) => this.detach(client))
-    const syncSettings = ["repl-diskless-sync-delay", "repl-diskless-sync-max-replicas"] as const
+    const syncSettings = ["repl-diskless-sync", "repl-diskless-sync-delay", "repl-diskless-sync-max-replicas"] as const
     config.onChange(syncSettings, () => void this.wanted.unsafeOpen())
     config.onChange(["repl-backlog-size"], ({ replBacklogSize }) => history.backlog?.resize(replBacklogSize))
   }
