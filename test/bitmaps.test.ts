@@ -159,9 +159,12 @@ describe("StringBuffer", () => {
     expect([value.toString(), copy.toString()]).toEqual(["xbc", "abcd"])
   })
 
-  it("reserves ahead when it grows, twice the length below 1 MiB and 1 MiB more above", () => {
-    const small = StringBuffer.from("")
-    small.append("x".repeat(100))
+  it("takes no more than it needs at first, and reserves ahead when it grows: twice the length below 1 MiB, 1 MiB more above", () => {
+    const fresh = StringBuffer.zeros(0)
+    fresh.setRange(99_999, "x")
+    expect(fresh.bytes.length).toBe(100_000)
+    const small = StringBuffer.from("x")
+    small.append("x".repeat(99))
     const large = StringBuffer.zeros(3 * 2 ** 20)
     large.append("x")
     expect([small.bytes.length, large.bytes.length]).toEqual([200, 4 * 2 ** 20 + 1])

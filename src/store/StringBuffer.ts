@@ -3,8 +3,8 @@
  * BITFIELD, PFADD). Redis calls this encoding `raw`. Whether a length is allowed (proto-max-bulk-len) is the caller's
  * business.
  *
- * The idea to hold: `bytes` is the capacity, `length` what counts of it. Growing allocates ahead as Redis does (double up to
- * 1 MiB, then 1 MiB more), so a million small APPENDs cost a few copies. A large growth is never filled by hand: the memory
+ * The idea to hold: `bytes` is the capacity, `length` what counts of it. Growing what is there allocates ahead as Redis does (double up
+ * to 1 MiB, then 1 MiB more), so a million small APPENDs cost a few copies. A large growth is never filled by hand: the memory
  * comes zeroed from the system, so SETBIT k 4294967295 1 touches two pages, not 512 MiB.
  */
 import { constants } from "node:buffer"
@@ -148,7 +148,8 @@ export class StringBuffer implements Collection {
   /** Room for `length` bytes in all. True when the storage is new, and zero from the value's end on. */
   private reserve(length: number): boolean {
     if (length <= this.bytes.length) return false
-    const grown = Buffer.alloc(length < preallocatedMax ? length * 2 : length + preallocatedMax)
+    const ahead = this.length === 0 ? 0 : Math.min(length, preallocatedMax)
+    const grown = Buffer.alloc(length + ahead)
     this.bytes.copy(grown, 0, 0, this.length)
     this.replaceStorage(grown)
     return true
