@@ -3,6 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import type { Reply } from "../src/codec/Reply.ts"
+import { type Change, Persistence } from "../src/persistence/Persistence.ts"
+import * as Server from "../src/Server.ts"
 import * as TestServer from "./support/TestServer.ts"
 import { formatReply } from "./support/Transcript.ts"
 
@@ -136,6 +138,60 @@ describe("maxmemory", () => {
           const event = yield* Effect.promise(() => listener.receive())
           expect(text(event)).toContain('"message"\n  "__keyevent@0__:evicted"\n  "k')
           expect(text(yield* TestServer.run(client, "INFO", "stats"))).toMatch(/evicted_keys:[1-3]\\r/)
+        }),
+      { maxmemoryPolicy: "allkeys-random" },
+    ),
+  )
+})
+
+describe("a limit that is lowered", () => {
+  it.effect("lets keys go after the transaction that lowered it, one by one, though no request comes", () => {
+    const changes: Array<Change> = []
+    return Effect.gen(function* () {
+      const client = yield* TestServer.connect
+      yield* fill(client, "k", 300)
+      changes.length = 0
+      yield* TestServer.run(client, "MULTI")
+      yield* TestServer.run(client, "INCR", "x")
+      yield* TestServer.run(client, "CONFIG", "SET", "maxmemory", "1")
+      yield* TestServer.run(client, "INCR", "x")
+      expect(text(yield* TestServer.run(client, "EXEC"))).toBe("*3\n  :1\n  +OK\n  :2")
+      for (let turns = 0; turns < 100 && changes.length < 305; turns++) {
+        yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+      }
+      const names = changes.map(({ argv }) => argv[0])
+      expect(names).toEqual(["MULTI", "INCR", "INCR", "EXEC", ...Array.from({ length: 301 }, () => "DEL")])
+    }).pipe(
+      Effect.provide(
+        Server.layerTest(
+          { ...TestServer.testSettings, maxmemoryPolicy: "allkeys-random" },
+          { persistence: Persistence.layerMemory(changes) },
+        ),
+      ),
+      TestServer.atStartTime,
+    )
+  })
+
+  it.effect("costs no keys for telling clients of the others", () =>
+    TestServer.withServer(
+      (client) =>
+        Effect.gen(function* () {
+          const name = (i: number) => `${i}${"k".repeat(1000)}`
+          const tracker = yield* TestServer.connect
+          yield* TestServer.run(tracker, "HELLO", "3")
+          yield* TestServer.run(tracker, "CLIENT", "TRACKING", "ON")
+          for (let i = 0; i < 300; i++) {
+            yield* TestServer.run(client, "SET", name(i), "v")
+            yield* TestServer.run(tracker, "GET", name(i))
+          }
+          tracker.peer.setPaused(true)
+          const used = /used_memory:(\d+)/.exec(text(yield* TestServer.run(client, "INFO", "memory")))![1]
+          client.send("CONFIG", "SET", "maxmemory", String(Number(used) - 150_000))
+          client.send("DBSIZE")
+          expect(text(yield* Effect.promise(() => client.receive()))).toBe("+OK")
+          const left = Number(text(yield* Effect.promise(() => client.receive())).slice(1))
+          expect(left).toBeGreaterThan(100)
+          expect(left).toBeLessThan(200)
         }),
       { maxmemoryPolicy: "allkeys-random" },
     ),

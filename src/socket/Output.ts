@@ -196,9 +196,9 @@ export const make = (
     queueMicrotask(() => {
       flushScheduled = false
       if (life.busy) return
-      checkAll()
       limits.check()
       flush()
+      checkAll()
       if (client.closing && !life.owes) transport.end()
     })
   }

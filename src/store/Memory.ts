@@ -14,6 +14,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Chance } from "../clock/Chance.ts"
+import { Clock } from "../clock/Clock.ts"
+import { pause } from "../clock/EventLoop.ts"
 import { Config } from "../config/Config.ts"
 import * as Access from "./Access.ts"
 import { spareBytes } from "./bytes/Outside.ts"
@@ -80,6 +82,12 @@ const processMemory = (store: StoreService): ProcessMemory => {
 /** The best candidates met so far, as Redis keeps them: better ones turn up as more keys are sampled. */
 const poolSize = 16
 
+/** Keys that go in one go where nobody waits for it: at some microseconds each others wait for no more than a millisecond. */
+const sliceMax = 200
+
+/** Whether the data fits the limit now, or did not when so many keys had gone, or the policy leaves none to evict. */
+type Reclaimed = "enough" | "some" | "tooFew"
+
 interface Candidate {
   readonly db: Database
   readonly key: string
@@ -89,6 +97,7 @@ interface Candidate {
 
 const make = Effect.gen(function* () {
   const chance = yield* Chance
+  const clock = yield* Clock
   const { current, onChange } = yield* Config
   const store = yield* Store
 
@@ -176,20 +185,47 @@ const make = Effect.gen(function* () {
     return pool.shift()
   }
 
-  const reclaim = (): boolean => {
-    while (dataBytes() + besideBytes() + store.clientBytes > current.maxmemory) {
+  /** Evicts until the data fits, at most `max` keys. */
+  const reclaim = (max = Infinity): Reclaimed => {
+    // Clients are told of what goes, and what is on its way to them must not cost the next key.
+    const dataMax = current.maxmemory - besideBytes() - store.clientBytes
+    for (let left = max; dataBytes() > dataMax; left--) {
+      if (left === 0) return "some"
       const victim = choose()
-      if (victim === undefined) return false
+      if (victim === undefined) return "tooFew"
       victim.db.evict(victim.key)
     }
-    return true
+    return "enough"
   }
+
+  // What a lower limit makes go does so after the command, and the transaction, that set it.
+  let isLowered = false
+  let wake: (() => void) | undefined
   const unwatch = onChange(["maxmemory"], () => {
-    if (current.maxmemory > 0 && !isKept()) reclaim()
+    isLowered = true
+    wake?.()
   })
+  const untilLowered = Effect.async<void>((resume) => {
+    if (isLowered) return resume(Effect.void)
+    wake = () => {
+      wake = undefined
+      resume(Effect.void)
+    }
+  })
+  const slice = Effect.sync(() => {
+    if (current.maxmemory === 0 || store.unfinished) return false
+    store.at(clock.now())
+    return !isKept() && reclaim(sliceMax) === "some"
+  })
+  const lower = Effect.gen(function* () {
+    yield* untilLowered
+    isLowered = false
+    while (yield* slice) yield* pause
+  })
+  yield* Effect.forkScoped(Effect.forever(lower))
 
   return {
-    reclaim: () => current.maxmemory === 0 || isKept() || reclaim(),
+    reclaim: () => current.maxmemory === 0 || isKept() || reclaim() === "enough",
     usage: (clientBytes, notCounted) => {
       const data = dataBytes()
       const used = data + besideBytes() + clientBytes + notCounted
