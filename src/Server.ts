@@ -27,6 +27,7 @@ import * as Replay from "./dispatch/Replay.ts"
 import * as Files from "./persistence/Files.ts"
 import * as FileSystem from "./persistence/disk/FileSystem.ts"
 import { Persistence } from "./persistence/Persistence.ts"
+import { Failover } from "./replication/Failover.ts"
 import { Following } from "./replication/Following.ts"
 import { Connector } from "./replication/link/Connector.ts"
 import * as Farewell from "./replication/Farewell.ts"
@@ -119,7 +120,8 @@ const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persist
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, or(parts.codec, Codec.layerResp), or(parts.acl, Acl.layer))),
-    Layer.provideMerge(Layer.mergeAll(Following.layer, Targets.layer)),
+    Layer.provideMerge(Layer.mergeAll(Failover.layer, Targets.layer)),
+    Layer.provideMerge(Following.layer),
     Layer.provideMerge(Layer.mergeAll(or(parts.replication, Replication.layer), or(parts.connector, Connecting.layer))),
     Layer.provideMerge(persistence),
     Layer.provideMerge(or(parts.store, store)),

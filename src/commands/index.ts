@@ -19,6 +19,7 @@ import { scriptingCommands } from "./scripting/index.ts"
 import { commandCommands } from "./server/command.ts"
 import { databaseCommands } from "./server/databases.ts"
 import { debugCommands } from "./server/debug.ts"
+import { failoverCommands } from "./server/failover.ts"
 import { infoCommands } from "./server/info.ts"
 import { latencyCommands } from "./server/latency.ts"
 import { lolwutCommands } from "./server/lolwut.ts"
@@ -60,6 +61,7 @@ export const families = [
   shutdownCommands,
   replicationCommands,
   replicaofCommands,
+  failoverCommands,
   clusterCommands,
   moduleCommands,
   waitingCommands,

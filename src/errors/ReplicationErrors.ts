@@ -40,6 +40,27 @@ export class MasterDown extends CommandError("MasterDown", "MASTERDOWN") {
 
 /** What cannot be asked of a replica, or to become one. */
 export class ReplicaRefused extends CommandError("ReplicaRefused", "ERR") {
+  static readonly failingOver = new ReplicaRefused("REPLICAOF not allowed while failing over.")
   static readonly invalidPort = new ReplicaRefused("Invalid master port")
   static readonly staleCommand = new ReplicaRefused("Can not execute the command on a stale replica")
+}
+
+/** FAILOVER that cannot begin, or be ended. */
+export class FailoverRefused extends CommandError("FailoverRefused", "ERR") {
+  static readonly inProgress = new FailoverRefused("FAILOVER already in progress.")
+  static readonly notInProgress = new FailoverRefused("No failover in progress.")
+  static readonly ofReplica = new FailoverRefused("FAILOVER is not valid when server is a replica.")
+  static readonly noReplicas = new FailoverRefused("FAILOVER requires connected replicas.")
+  static readonly noReplica = new FailoverRefused("FAILOVER target HOST and PORT is not a replica.")
+  static readonly notOnline = new FailoverRefused("FAILOVER target replica is not online.")
+  static readonly timeout = new FailoverRefused("FAILOVER timeout must be greater than 0")
+  static readonly forceAlone = new FailoverRefused(
+    "FAILOVER with force option requires both a timeout and target HOST and IP.",
+  )
+}
+
+/** A replica is asked to be the master in place of the one that asks, which is not its own, or it is no replica. */
+export class TakeoverRefused extends CommandError("TakeoverRefused", "ERR") {
+  static readonly ofMaster = new TakeoverRefused("PSYNC FAILOVER can't be sent to a master.")
+  static readonly otherHistory = new TakeoverRefused("PSYNC FAILOVER replid must match my replid.")
 }

@@ -24,6 +24,8 @@ import { Replication } from "./Replication.ts"
 export interface FollowingService {
   /** Becomes a replica of the server that listens there; false if it is one already. */
   readonly follow: (host: string, port: number) => boolean
+  /** Becomes a replica of one of its own replicas, which learns by that that it is the master now; `told` is whether it agrees. */
+  readonly handOver: (host: string, port: number, told: (accepts: boolean) => void) => void
   /** Becomes a master, with the data as it is. */
   readonly unfollow: () => void
   /**
@@ -68,7 +70,7 @@ const make = Effect.gen(function* () {
     return left
   }
 
-  const join = (host: string, port: number) => {
+  const join = (host: string, port: number, told?: (accepts: boolean) => void) => {
     const left = leave()
     const services = {
       clock,
@@ -81,7 +83,7 @@ const make = Effect.gen(function* () {
       applier: applier!,
       dropReplicas: () => replication.replicas.drop(),
     }
-    const made = new Link(services, host, port, () => link === made)
+    const made = new Link(services, host, port, () => link === made, told)
     made.isPartial = left?.isPartial ?? false
     made.needsFull = left?.needsFull ?? false
     link = made
@@ -99,6 +101,12 @@ const make = Effect.gen(function* () {
     join(host, port)
     if (wasMaster) applier.demoted()
     return true
+  }
+
+  const handOver: FollowingService["handOver"] = (host, port, told) => {
+    config.note("replicaof", { host, port })
+    join(host, port, told)
+    applier!.demoted()
   }
 
   const unfollow: FollowingService["unfollow"] = () => {
@@ -152,6 +160,7 @@ const make = Effect.gen(function* () {
 
   return {
     follow,
+    handOver,
     unfollow,
     start: (given, streamDb) => {
       applier = given

@@ -40,6 +40,8 @@ export class Replicas {
   counts = { full: 0, partial: 0, refused: 0, bytes: 0 }
   /** Set when the server is to stop and waits for them no longer. */
   mayBeLeft = false
+  /** Set while a replica is to take over where the stream ends: nothing is added to it then that no command has asked for. */
+  isStill = false
   /** Opened when a replica begins to wait for a snapshot. */
   readonly wanted = Effect.unsafeMakeLatch(false)
   /** Opened when one has taken what was sent, or left. */
@@ -190,11 +192,21 @@ export class Replicas {
   }
 
   private when(isMet: () => boolean): Effect.Effect<void> {
+    return Effect.zipRight(
+      Effect.sync(() => {
+        const isAsked = this.all.length > 0 && this.services.isMaster() && !this.isStill
+        if (isAsked && !isMet()) this.services.history.feed(getAck)
+      }),
+      this.until(isMet),
+    )
+  }
+
+  /** Ends when something about acknowledgements is so; nobody is asked, who takes the stream tells each second. */
+  until(isMet: () => boolean): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
       if (isMet()) return resume(Effect.void)
       const waiter: Waiter = { isMet, wake: () => resume(Effect.void) }
       this.waiters.push(waiter)
-      if (this.all.length > 0 && this.services.isMaster()) this.services.history.feed(getAck)
       return Effect.sync(() => {
         this.waiters = this.waiters.filter((other) => other !== waiter)
       })
@@ -229,7 +241,7 @@ export class Replicas {
       return history.begin()
     }
     for (const replica of [...this.all]) this.look(replica, now)
-    if (!isMaster() || now - this.pingedAtMs < replPingReplicaPeriod * 1000) return
+    if (!isMaster() || this.isStill || now - this.pingedAtMs < replPingReplicaPeriod * 1000) return
     this.pingedAtMs = now
     history.feed(ping)
   }

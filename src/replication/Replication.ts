@@ -28,6 +28,9 @@ export type Lines = ReadonlyArray<readonly [name: string, value: string | number
 /** The words of ROLE for the state of a replica's link. */
 export type LinkState = "connect" | "connecting" | "handshake" | "sync" | "connected"
 
+/** Whether a replica is about to take over, as INFO says it. */
+export type FailoverState = "no-failover" | "waiting-for-sync" | "failover-in-progress"
+
 /** What is known of the master, kept by who holds the link to it. */
 export interface ReplicaRole {
   readonly _tag: "Replica"
@@ -51,6 +54,8 @@ export interface Attachment {
 export interface ReplicationService {
   readonly history: History
   readonly role: Role
+  /** Kept by `Failover.ts`. */
+  failover: FailoverState
   readonly replicas: Replicas
   /** Becomes a replica, or a master again (absent). */
   readonly become: (role: ReplicaRole | undefined) => void
@@ -121,7 +126,7 @@ const make = (isOffered: boolean) =>
         ["connected_slaves", replicas.all.length],
         ...(wanted > 0 && lag > 0 ? [["min_slaves_good_slaves", replicas.good()] as const] : []),
         ...replicas.all.map((replica, i) => [`slave${i}`, replica.describe(now)] as const),
-        ["master_failover_state", "no-failover"],
+        ["master_failover_state", service.failover],
         ["master_replid", history.id],
         ["master_replid2", history.secondId],
         ["master_repl_offset", history.offset],
@@ -138,6 +143,7 @@ const make = (isOffered: boolean) =>
       get role() {
         return role
       },
+      failover: "no-failover",
       replicas,
       become: (next) => {
         role = next ?? master

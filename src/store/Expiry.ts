@@ -30,10 +30,12 @@ export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const clock = yield* Clock
     const store = yield* Store
-    /** What has been due while CLIENT PAUSE keeps it; each of it has an entry for the end of the pause, too. */
+    /** What has been due while CLIENT PAUSE or FAILOVER keeps it; each of it has an entry for the end of the pause, too. */
     let kept: Array<Due> = []
     /** On a replica that clients may write to: what they gave a deadline. No master says when that goes. */
     const own = new Set<Due>()
+    /** Some of them have none, since nobody knows when the pause ends. */
+    let isEndless = false
     const deadlines: Deadlines.Deadlines<Due> = Deadlines.make<Due>({
       clock,
       sliceMax,
@@ -46,7 +48,8 @@ export const layer = Layer.scopedDiscard(
         if (store.isReplica && !own.has(due)) return
         if (store.unfinished) return deadlines.add(now + unfinishedDelayMs, due)
         if (now < store.keepsUntil) {
-          deadlines.add(store.keepsUntil, due)
+          if (store.keepsUntil === Infinity) isEndless = true
+          else deadlines.add(store.keepsUntil, due)
           kept.push(due)
           return
         }
@@ -87,8 +90,11 @@ export const layer = Layer.scopedDiscard(
     })
     const unlistenKept = listen(store.events.kept, () => {
       const now = clock.now()
-      if (now < store.keepsUntil) return
-      for (const due of kept.splice(0)) deadlines.add(now, due)
+      if (now >= store.keepsUntil) for (const due of kept.splice(0)) deadlines.add(now, due)
+      else if (isEndless && store.keepsUntil < Infinity) {
+        isEndless = false
+        for (const due of kept) deadlines.add(store.keepsUntil, due)
+      }
     })
     rebuild()
     yield* Effect.addFinalizer(() => Effect.sync(() => (unlisten(), unlistenReplaced(), unlistenKept())))

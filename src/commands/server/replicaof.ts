@@ -6,11 +6,12 @@ import * as Arg from "../../command/Arg.ts"
 import * as Command from "../../command/Command.ts"
 import { ReplicaRefused } from "../../errors/ReplicationErrors.ts"
 import { Following } from "../../replication/Following.ts"
+import { Replication } from "../../replication/Replication.ts"
 
 const alreadyConnected = Reply.simple("OK Already connected to specified master")
 const portMax = 65535
 
-export const replicaofCommands = Effect.map(Following, (following) => {
+export const replicaofCommands = Effect.map(Effect.all([Following, Replication]), ([following, replication]) => {
   const make = (name: string, meta: Partial<Command.Meta> & Pick<Command.Meta, "since">) =>
     Command.make({
       name,
@@ -27,6 +28,7 @@ export const replicaofCommands = Effect.map(Following, (following) => {
         ]),
       ],
       parse: (args) => {
+        if (replication.failover !== "no-failover") args.fail(ReplicaRefused.failingOver)
         const host = args.owned()
         if (host.toLowerCase() === "no" && args.option("ONE")) return undefined
         const port = args.int(ReplicaRefused.invalidPort)

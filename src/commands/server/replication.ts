@@ -11,12 +11,14 @@ import type { Client } from "../../command/Client.ts"
 import * as Command from "../../command/Command.ts"
 import { type CommandError, InvalidArgument, NotInteger, SyntaxError } from "../../errors/CommandError.ts"
 import { parseSafeInteger } from "../../bytes/Numbers.ts"
+import { TakeoverRefused } from "../../errors/ReplicationErrors.ts"
+import { Following } from "../../replication/Following.ts"
 import { Replication } from "../../replication/Replication.ts"
 
 const addressCharsMax = 255
 
 /** ROLE, PSYNC, SYNC and REPLCONF. */
-export const replicationCommands = Effect.map(Replication, (replication) => {
+export const replicationCommands = Effect.map(Effect.all([Replication, Following]), ([replication, following]) => {
   const { replicas } = replication
 
   const role = Command.make({
@@ -56,8 +58,15 @@ export const replicationCommands = Effect.map(Replication, (replication) => {
     arity: -3,
     flags: "admin noscript no_async_loading no_multi",
     args: [Arg.string("replicationid"), Arg.integer("offset")],
-    parse: (args) => ({ id: args.owned(), offset: args.int() }),
-    run: (asked, { client }) => attached(replication.attach(client, asked)),
+    parse: (args) => ({ id: args.owned(), offset: args.int(), takesOver: args.option("FAILOVER") }),
+    run: ({ takesOver, ...asked }, { client }) => {
+      if (takesOver) {
+        if (replication.role._tag === "Master") return Either.left(TakeoverRefused.ofMaster)
+        if (asked.id.toLowerCase() !== replication.history.id) return Either.left(TakeoverRefused.otherHistory)
+        following.unfollow()
+      }
+      return attached(replication.attach(client, asked))
+    },
   })
 
   const sync = Command.make({

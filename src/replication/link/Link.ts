@@ -60,6 +60,8 @@ export class Link implements ReplicaRole {
   private readonly services: LinkServices
   /** Whether this is the server's link. */
   private readonly isCurrent: () => boolean
+  /** To be told whether the other server takes over, from when it does until it has answered. */
+  private told: ((accepts: boolean) => void) | undefined
   private connection: Connection | undefined
   private inbox: Inbox | undefined
   private full: Intake | undefined
@@ -69,11 +71,19 @@ export class Link implements ReplicaRole {
   private syncedOffset = 0
   private noted = { position: 0, offset: 0 }
 
-  constructor(services: LinkServices, host: string, port: number, isCurrent: () => boolean) {
+  /** `told`: see `FollowingService.handOver`. */
+  constructor(
+    services: LinkServices,
+    host: string,
+    port: number,
+    isCurrent: () => boolean,
+    told?: (accepts: boolean) => void,
+  ) {
     this.services = services
     this.host = host
     this.port = port
     this.isCurrent = isCurrent
+    this.told = told
   }
 
   get address(): string {
@@ -161,9 +171,11 @@ export class Link implements ReplicaRole {
     const { history } = this.services
     return Effect.suspend(() => {
       const from = this.needsFull ? ["?", "-1"] : [history.id, String(history.offset + 1)]
-      connection.write(request(["PSYNC", ...from]))
+      connection.write(request(["PSYNC", ...from, ...(this.told === undefined ? [] : ["FAILOVER"])]))
       return Effect.flatMap(inbox.line, (answer) => {
         const [word, id, offset] = answer.split(" ")
+        if (!this.isCurrent()) return Effect.never
+        this.hasAnswered(word)
         if (word === "+CONTINUE") return this.goOn(connection, inbox, id)
         if (word !== "+FULLRESYNC") return lost(`it answers PSYNC with ${JSON.stringify(answer)}`)
         if (id?.length !== 40 || !/^\d{1,15}$/.test(offset ?? ""))
@@ -171,6 +183,15 @@ export class Link implements ReplicaRole {
         return this.receive(connection, inbox, id, Number(offset))
       })
     })
+  }
+
+  private hasAnswered(word: string | undefined): void {
+    const accepts = word === "+CONTINUE" || word === "+FULLRESYNC"
+    // What passes is asked again.
+    if (this.told === undefined || word === "-LOADING" || word === "-NOMASTERLINK") return
+    const { told } = this
+    this.told = undefined
+    told(accepts)
   }
 
   private goOn(connection: Connection, inbox: Inbox, id: string | undefined): Effect.Effect<never, LinkLost> {
