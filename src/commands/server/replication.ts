@@ -50,6 +50,11 @@ export const replicationCommands = Effect.map(Effect.all([Replication, Following
   const attached = (error: CommandError | undefined) =>
     error === undefined ? Either.right(Reply.none) : Either.left(error)
 
+  const integer = (text: string): Either.Either<number, CommandError> => {
+    const value = parseSafeInteger(text)
+    return value === undefined ? Either.left(NotInteger.error) : Either.right(value)
+  }
+
   const psync = Command.make({
     name: "psync",
     summary: "Internal command used for replication",
@@ -58,14 +63,16 @@ export const replicationCommands = Effect.map(Effect.all([Replication, Following
     arity: -3,
     flags: "admin noscript no_async_loading no_multi",
     args: [Arg.string("replicationid"), Arg.integer("offset")],
-    parse: (args) => ({ id: args.owned(), offset: args.int(), takesOver: args.option("FAILOVER") }),
-    run: ({ takesOver, ...asked }, { client }) => {
+    parse: (args) => ({ id: args.owned(), from: args.next(), takesOver: args.option("FAILOVER") }),
+    run: ({ id, from, takesOver }, { client }) => {
       if (takesOver) {
         if (replication.role._tag === "Master") return Either.left(TakeoverRefused.ofMaster)
-        if (asked.id.toLowerCase() !== replication.history.id) return Either.left(TakeoverRefused.otherHistory)
-        following.unfollow()
+        if (id.toLowerCase() !== replication.history.id) return Either.left(TakeoverRefused.otherHistory)
       }
-      return attached(replication.attach(client, asked))
+      return Either.flatMap(integer(from), (offset) => {
+        if (takesOver) following.unfollow()
+        return attached(replication.attach(client, { id, offset }))
+      })
     },
   })
 
@@ -80,10 +87,6 @@ export const replicationCommands = Effect.map(Effect.all([Replication, Following
     run: (_, { client }) => attached(replication.attach(client, undefined)),
   })
 
-  const integer = (text: string): Either.Either<number, CommandError> => {
-    const value = parseSafeInteger(text)
-    return value === undefined ? Either.left(NotInteger.error) : Either.right(value)
-  }
   /** One option of REPLCONF, and what is behind it. Gives whether it is answered. */
   const configure = (client: Client, words: ReadonlyArray<string>): Either.Either<boolean, CommandError> => {
     const [option, value, next, further] = words as readonly [string, string, string?, string?]
