@@ -32,10 +32,10 @@ export const layer = Layer.scopedDiscard(
     const store = yield* Store
     /** What has been due while CLIENT PAUSE or FAILOVER keeps it; each of it has an entry for the end of the pause, too. */
     let kept: Array<Due> = []
-    /** On a replica that clients may write to: what they gave a deadline. No master says when that goes. */
-    const own = new Set<Due>()
     /** Some of them have none, since nobody knows when the pause ends. */
     let isEndless = false
+    /** On a replica that clients may write to: what they gave a deadline. No master says when that goes. */
+    const own = new Set<Due>()
     const deadlines: Deadlines.Deadlines<Due> = Deadlines.make<Due>({
       clock,
       sliceMax,
