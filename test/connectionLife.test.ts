@@ -208,6 +208,47 @@ describe("CLIENT", () => {
       }),
     ),
   )
+
+  it.effect("PAUSE WRITE holds back scripts that may write, in EXEC too, and none that say they do not", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const source = (name: string, flags: string) =>
+          `redis.register_function{function_name='${name}', callback=function() return 1 end, flags={${flags}}}`
+        yield* run(client, "FUNCTION", "LOAD", `#!lua name=l\n${source("reads", "'no-writes'")}\n${source("may", "")}`)
+        const sha = yield* run(client, "SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn 1")
+        const writing = [
+          ["EVAL", "return 1", "0"],
+          ["EVAL", "#!lua\nreturn 1", "0"],
+          ["EVAL_RO", "#!lua\nreturn 1", "0"],
+          ["FCALL", "may", "0"],
+        ]
+        const queued = yield* Effect.forEach(writing, (argv) =>
+          Effect.tap(connect, (other) => Effect.zipRight(run(other, "MULTI"), run(other, ...argv))),
+        )
+        yield* run(client, "CLIENT", "PAUSE", "1000", "WRITE")
+        const reading = [
+          ["EVAL", "#!lua flags=no-writes\nreturn 1", "0"],
+          ["EVAL_RO", "return 1", "0"],
+          ["EVALSHA", sha._tag === "Bulk" ? sha.value : "", "0"],
+          ["FCALL", "reads", "0"],
+        ]
+        for (const argv of reading) {
+          expect(yield* run(client, ...argv)).toEqual(Reply.one)
+          yield* run(client, "MULTI")
+          yield* run(client, ...argv)
+          expect(yield* run(client, "EXEC")).toEqual(Reply.array([Reply.one]))
+        }
+        const alone = yield* Effect.forEach(writing, () => connect)
+        writing.forEach((argv, index) => alone[index]!.send(...argv))
+        for (const other of queued) other.send("EXEC")
+        const others = [...alone, ...queued]
+        yield* TestClock.adjust("999 millis")
+        expect(others.flatMap((other) => other.arrived())).toEqual([])
+        yield* TestClock.adjust("1 millis")
+        for (const other of others) yield* receive(other, 1)
+      }),
+    ),
+  )
 })
 
 describe("QUIT and RESET", () => {

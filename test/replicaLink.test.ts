@@ -101,6 +101,31 @@ describe("a link", () => {
     ),
   )
 
+  it.effect("changes nothing during CLIENT PAUSE", () =>
+    scene((on) =>
+      Effect.gen(function* () {
+        const { client } = on
+        const end = yield* synced(on, { a: "1" })
+        yield* run(client, "CLIENT", "PAUSE", "5000", "WRITE")
+        end.stream(["SELECT", "0"], ["SET", "a", "2"])
+        yield* TestClock.adjust("4999 millis")
+        expect(yield* text(client, "GET", "a")).toBe("1")
+        expect(yield* info(client, "slave_repl_offset")).toBe("100")
+        const read = Number(yield* info(client, "slave_read_repl_offset"))
+        expect(read).toBeGreaterThan(100)
+        yield* TestClock.adjust("1 millis")
+        expect(yield* text(client, "GET", "a")).toBe("2")
+        expect(yield* info(client, "slave_repl_offset")).toBe(String(read))
+        yield* run(client, "CLIENT", "PAUSE", "5000", "ALL")
+        end.stream(["SET", "a", "3"])
+        client.send("CLIENT", "UNPAUSE")
+        yield* TestClock.adjust("5 seconds")
+        yield* Effect.promise(() => client.receive())
+        expect(yield* text(client, "GET", "a")).toBe("3")
+      }),
+    ),
+  )
+
   it.effect("is acknowledged each second", () =>
     scene((on) =>
       Effect.gen(function* () {

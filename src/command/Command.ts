@@ -170,12 +170,15 @@ export interface Command extends Meta {
   readonly suspending: boolean
   /** Keys of a request where the specifications cannot tell (SORT, EVAL ...); absent: `Key.find` over `keys`. */
   readonly keysOf: ((argv: ReadonlyArray<string>) => ReadonlyArray<Found> | undefined) | undefined
+  /** Whether a request may change something, where the flags cannot tell: scripts say it themselves. Absent, also as the answer: the flags. */
+  readonly mayWrite: ((argv: ReadonlyArray<string>) => boolean | undefined) | undefined
   /** Parses and runs. The dispatcher calls it at execution time, only to run it. */
   readonly execute: (args: Args, ctx: Ctx) => Result
 }
 
 interface Definition<Params, R extends Result> extends Meta {
   readonly keysOf?: (argv: ReadonlyArray<string>) => ReadonlyArray<Found> | undefined
+  readonly mayWrite?: (argv: ReadonlyArray<string>) => boolean | undefined
   readonly parse: (args: Args, ctx: Ctx) => Params
   readonly run: (params: Params, ctx: Ctx) => R
 }
@@ -184,13 +187,14 @@ const maskOf = (flags: string): number =>
   flags === "" ? 0 : flags.split(" ").reduce((mask, flag) => mask | Flag[flag as keyof typeof Flag], 0)
 
 const define = <Params, R extends Result>(definition: Definition<Params, R>, suspending: boolean): Command => {
-  const { parse, run, keysOf, ...meta } = definition
+  const { parse, run, keysOf, mayWrite, ...meta } = definition
   return {
     ...meta,
     mask: maskOf(meta.flags) | (mayReplicate.has(meta.name) ? Flag.may_replicate : 0),
     subcommands: noSubcommands,
     suspending,
     keysOf,
+    mayWrite,
     execute: (args, ctx) => {
       let params: Params
       try {
@@ -231,6 +235,7 @@ export const container = (
     subcommands: new Map(subcommands.map((sub) => [sub.name.slice(sub.name.indexOf("|") + 1), sub])),
     suspending: subcommands.some((sub) => sub.suspending),
     keysOf: undefined,
+    mayWrite: undefined,
     // The dispatcher resolves subcommands before it executes anything.
     execute: () => {
       if (bare !== undefined) return bare()

@@ -348,7 +348,7 @@ const make = Effect.gen(function* () {
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
     const pause = clients.pause(store.now)
-    if (pause !== undefined && client.replica === undefined && (pause.mode === "all" || mayWrite(client, entry)))
+    if (pause !== undefined && client.replica === undefined && (pause.mode === "all" || mayWrite(client, entry, argv)))
       return later(client)
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       // What will not run is not kept.
@@ -426,8 +426,17 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const mayWrite = (client: Client, entry: Entry): boolean =>
-    (Gates.maskOf(client, entry) & (Flag.write | Flag.may_replicate)) !== 0
+  const mayWrite = ({ transaction }: Client, entry: Entry, argv: ReadonlyArray<string>): boolean => {
+    if (transaction !== undefined && entry.name === "exec") {
+      return transaction.queue.some((each) => {
+        const queued = resolve(each)
+        return !isError(queued) && mayWriteAlone(queued, each)
+      })
+    }
+    return mayWriteAlone(entry, argv)
+  }
+  const mayWriteAlone = ({ command, mask }: Entry, argv: ReadonlyArray<string>): boolean =>
+    command.mayWrite?.(argv) ?? (mask & (Flag.write | Flag.may_replicate)) !== 0
 
   /** Held back by CLIENT PAUSE. */
   const later = (client: Client): Suspended => ({

@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Clock } from "../clock/Clock.ts"
+import { Clients } from "../command/Clients.ts"
 import { Stats } from "../command/Stats.ts"
 import { Config } from "../config/Config.ts"
 import { noProgress } from "../persistence/Loading.ts"
@@ -46,6 +47,7 @@ export class Following extends Context.Tag("tiny-redis/Following")<Following, Fo
 const retryMs = 1000
 
 const make = Effect.gen(function* () {
+  const clients = yield* Clients
   const clock = yield* Clock
   const config = yield* Config
   const connector = yield* Connector
@@ -73,6 +75,7 @@ const make = Effect.gen(function* () {
   const join = (host: string, port: number, told?: (accepts: boolean) => void) => {
     const left = leave()
     const services = {
+      clients,
       clock,
       connector,
       current,

@@ -12,6 +12,7 @@ import * as Key from "../../command/Key.ts"
 import type { CommandError } from "../../errors/CommandError.ts"
 import { NoScript, ScriptRefused } from "../../errors/ScriptErrors.ts"
 import type { Script } from "../../scripting/ScriptEngine.ts"
+import * as Shebang from "../../scripting/Shebang.ts"
 import { type Given, run, type RunServices } from "./running.ts"
 
 interface Request extends Given {
@@ -33,10 +34,15 @@ const shaLength = 40
 export const evalCommands = (services: RunServices): ReadonlyArray<Command.Command> => {
   const { engine } = services
   const bySource = ({ script }: Request) => engine.load(script)
-  const bySha = ({ script }: Request): Either.Either<Script, CommandError> => {
-    const found = engine.find(script) ?? engine.find(script.toLowerCase())
+  const scriptOf = (sha: string): Either.Either<Script, CommandError> => {
+    const found = engine.find(sha) ?? engine.find(sha.toLowerCase())
     return found === undefined ? Either.left(NoScript.error) : Either.right(found)
   }
+  const bySha = ({ script }: Request) => scriptOf(script)
+  const mayWrite = (script: Either.Either<Pick<Script, "flags">, CommandError>): boolean | undefined =>
+    Either.isLeft(script) || script.right.flags === undefined ? undefined : !script.right.flags.has("no-writes")
+  const mayWriteSource = ([, source]: ReadonlyArray<string>) => mayWrite(Shebang.ofScript(source!))
+  const mayWriteSha = ([, sha]: ReadonlyArray<string>) => mayWrite(scriptOf(sha!))
   const parse =
     (readOnly: boolean) =>
     (args: Args): Request => ({ script: args.next(), ...given(args, readOnly) })
@@ -81,6 +87,7 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite: mayWriteSource,
       parse: parse(false),
       run: running(bySource),
     }),
@@ -100,6 +107,7 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite: mayWriteSha,
       parse: parseSha(false),
       run: running(bySha),
     }),
@@ -123,6 +131,7 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite: mayWriteSource,
       parse: parse(true),
       run: running(bySource),
     }),
@@ -142,6 +151,7 @@ export const evalCommands = (services: RunServices): ReadonlyArray<Command.Comma
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite: mayWriteSha,
       parse: parseSha(true),
       run: running(bySha),
     }),

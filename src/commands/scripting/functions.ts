@@ -37,6 +37,10 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
       if (libraries.find(name) === undefined) throw ScriptRefused.functionMissing
       return { name, ...given(args, readOnly, ScriptRefused.keysNotNumber) }
     }
+  const mayWrite = ([, name]: ReadonlyArray<string>): boolean | undefined => {
+    const found = libraries.find(name!)
+    return found === undefined ? undefined : !found.definition.flags.has("no-writes")
+  }
   const call = (request: Call, ctx: Command.Ctx): Command.Result => {
     const { library, definition } = libraries.find(request.name)!
     return run(
@@ -72,6 +76,7 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite,
       parse: parse(false),
       run: call,
     }),
@@ -95,6 +100,7 @@ export const callCommands = (services: RunServices, libraries: Libraries): Reado
         Arg.key("key", { optional: true, multiple: true }),
         Arg.string("arg", { optional: true, multiple: true }),
       ],
+      mayWrite,
       parse: parse(true),
       run: call,
     }),

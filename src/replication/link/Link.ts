@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClockService } from "../../clock/Clock.ts"
 import { pause } from "../../clock/EventLoop.ts"
+import type { ClientsService } from "../../command/Clients.ts"
 import type { StatsService } from "../../command/Stats.ts"
 import type { Values } from "../../config/Config.ts"
 import { request } from "../../persistence/log/LogText.ts"
@@ -25,6 +26,7 @@ import { Stream } from "./Stream.ts"
 
 export interface LinkServices {
   readonly applier: Applier
+  readonly clients: ClientsService
   readonly clock: ClockService
   readonly connector: ConnectorService
   readonly current: Values
@@ -66,6 +68,8 @@ export class Link implements ReplicaRole {
   private inbox: Inbox | undefined
   private full: Intake | undefined
   private stream: Stream | undefined
+  /** Bytes of the stream that have been taken and wait for the end of a pause, or of a script. */
+  private heldBytes = 0
   private downSinceMs = 0
   /** What a sync of the log has covered, and where log and stream were when the next one was waited for. */
   private syncedOffset = 0
@@ -262,8 +266,11 @@ export class Link implements ReplicaRole {
     this.link = "connected"
     this.wasUp = true
     applier.connected(connection, () => connection.destroy())
-    const run = (chunk: Buffer): Effect.Effect<void, LinkLost> =>
-      Effect.flatMap(this.whole, () => {
+    this.heldBytes = 0
+    const run = (chunk: Buffer): Effect.Effect<void, LinkLost> => {
+      this.heldBytes = chunk.length
+      return Effect.flatMap(Effect.zipRight(this.unpaused, this.whole), () => {
+        this.heldBytes = 0
         if (!this.isCurrent()) return Effect.never
         return Effect.zipRight(
           Effect.ensuring(
@@ -277,6 +284,7 @@ export class Link implements ReplicaRole {
           this.tell(stream.warnings),
         )
       })
+    }
     const next: Effect.Effect<never, LinkLost> = Effect.flatMap(inbox.take, (chunk) => {
       stats.replicationInputBytes += chunk.length
       return Effect.zipRight(run(chunk), inbox.hasMore ? Effect.zipRight(pause, next) : next)
@@ -290,6 +298,12 @@ export class Link implements ReplicaRole {
   private readonly whole: Effect.Effect<void> = Effect.suspend(() =>
     this.services.store.unfinished ? Effect.zipRight(Effect.sleep(unfinishedDelayMs), this.whole) : Effect.void,
   )
+
+  /** Ends when no CLIENT PAUSE keeps the data as it is. */
+  private readonly unpaused: Effect.Effect<void> = Effect.suspend(() => {
+    const { clients, clock } = this.services
+    return clients.pause(clock.now()) === undefined ? Effect.void : Effect.zipRight(clients.unpaused, this.unpaused)
+  })
 
   /** Runs a slice of reading; damage is a reason to want everything anew. */
   private slice<A>(what: string, read: () => A): Effect.Effect<A, LinkLost> {
@@ -346,7 +360,7 @@ export class Link implements ReplicaRole {
     const { full, link } = this
     const seconds = (sinceMs: number): number => Math.max(0, Math.floor((clock.now() - sinceMs) / 1000))
     const isUp = link === "connected"
-    const unread = (this.stream?.waitingBytes ?? 0) + (isUp ? (this.inbox?.waitingBytes ?? 0) : 0)
+    const unread = (this.stream?.waitingBytes ?? 0) + this.heldBytes + (isUp ? (this.inbox?.waitingBytes ?? 0) : 0)
     return [
       ["master_host", this.host],
       ["master_port", this.port],
