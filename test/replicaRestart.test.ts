@@ -132,3 +132,23 @@ it.effect("a replica asks its master for what came behind its snapshot, in the d
     )
   }).pipe(atStartTime),
 )
+
+it.effect("INFO says that a snapshot is being made while one is sent to replicas", () =>
+  life(
+    new FailingDisk(1),
+    (client) =>
+      Effect.gen(function* () {
+        const inProgress = field(client, "persistence", "rdb_bgsave_in_progress")
+        for (let i = 0; i < 80; i++) yield* run(client, "SET", `k${i}`, String(i).padStart(30_000, "x"))
+        expect(yield* inProgress).toBe("0")
+        const replica = yield* attach(["PSYNC", "?", "-1"])
+        replica.peer.setPaused(true)
+        yield* turns
+        expect(yield* inProgress).toBe("1")
+        replica.peer.setPaused(false)
+        for (let i = 0; i < 20; i++) yield* turns
+        expect(yield* inProgress).toBe("0")
+      }),
+    { rdbcompression: false },
+  ).pipe(atStartTime),
+)

@@ -78,6 +78,11 @@ export class Replicas {
     return client.replica === undefined ? undefined : this.all.find((replica) => replica.client === client)
   }
 
+  /** Whether a snapshot is on its way to some. */
+  get isSending(): boolean {
+    return this.all.some(({ stage }) => stage === "sending")
+  }
+
   /** Goes on with the stream behind `offset` if all of that is there and `id` is this history; else a snapshot is needed. */
   attach(client: Client, asked: { readonly id: string; readonly offset: number } | undefined): void {
     const { clock, config, history, isMaster } = this.services

@@ -253,6 +253,13 @@ export const infoCommands = Effect.gen(function* () {
     return result
   }
 
+  /** A snapshot that is made for replicas counts as one in the background, which it is. */
+  const persistenceFields = (): Fields => {
+    const fields = persistence.info()
+    if (!replication.replicas.isSending) return fields
+    return fields.map((field) => (field[0] === "rdb_bgsave_in_progress" ? [field[0], 1] : field))
+  }
+
   const statsFields = (): Fields => {
     const rate = rates()
     return [
@@ -372,7 +379,7 @@ export const infoCommands = Effect.gen(function* () {
     server,
     clients: clientFields,
     memory: memoryFields,
-    persistence: persistence.info,
+    persistence: persistenceFields,
     stats: statsFields,
     replication: replication.info,
     cpu,
