@@ -8,11 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Start from "./cli/Start.ts"
+import { Shutdown } from "./command/Shutdown.ts"
 import { Config } from "./config/Config.ts"
 import * as Logging from "./config/Logging.ts"
 import * as Sources from "./config/Sources.ts"
 import { Persistence } from "./persistence/Persistence.ts"
 import * as Server from "./Server.ts"
+import * as Signals from "./Signals.ts"
 import { Listener } from "./socket/Listener.ts"
 import * as SpareHeap from "./store/SpareHeap.ts"
 
@@ -25,8 +27,9 @@ const greeting = Layer.scopedDiscard(
     const { warnings } = yield* Config
     const { addresses } = yield* Listener
     const persistence = yield* Persistence
+    const stop = yield* Shutdown
     yield* Effect.addFinalizer((exit) =>
-      Effect.logInfo(`Stopping, as ${Exit.isInterrupted(exit) ? "a signal" : "SHUTDOWN"} said`),
+      Effect.logInfo(`Stopping, as ${Exit.isInterrupted(exit) ? "a signal" : stop.askedBy} said`),
     )
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning))
     // Unless SHUTDOWN came before the data was there.
@@ -45,6 +48,7 @@ const farewell = Layer.scopedDiscard(
 
 const serve = (sources: Sources.Sources) =>
   Layer.merge(greeting, SpareHeap.layer).pipe(
+    Layer.provideMerge(Signals.layer),
     Layer.provideMerge(Server.layerFromConfig),
     Layer.provide(farewell),
     Layer.provide(Logging.layer),

@@ -230,7 +230,7 @@ describe("the command tiny-redis", () => {
     expect(await logged((child) => child.kill("SIGTERM"))).toEqual({
       code: 0,
       err: "",
-      told: ["Stopping, as a signal said", "snapshot written: ...", "Stopped"],
+      told: ["SIGTERM has come", "snapshot written: ...", "Stopping, as a signal said", "Stopped"],
     })
     expect(await logged(shutdown)).toEqual({
       code: 0,
@@ -280,7 +280,7 @@ describe("the command tiny-redis", () => {
       [["--help"], ["-v"], ["--completions", "bash"]].map((argv) => command(argv).ended),
     )) as [Ended, Ended, Ended]
     for (const { name } of entries) expect(completions.out).toContain(`--${name} `)
-    for (const { name, setting } of entries)
+    for (const { name, setting } of entries.filter((entry) => !entry.setting.hidden))
       expect(help.out).toMatch(new RegExp(`^  --${name}[,:].*${escape(setting.about)}$`, "m"))
     // Two lines a setting, to be read and not to be scrolled through.
     expect(help.out.split("\n").length).toBeLessThan(2 * entries.length + 20)

@@ -165,6 +165,9 @@ const accepted: ReadonlyArray<readonly [SettingName, string, string]> = [
   ["latency-tracking-info-percentiles", "99.123456 1e1 0", "99.123456 10 0"],
   ["latency-tracking-info-percentiles", "99.9999999999", "100"],
   ["latency-tracking-info-percentiles", "", ""],
+  ["shutdown-on-sigterm", "now now", "now"],
+  ["shutdown-on-sigterm", "force NOW nosave", "nosave now force"],
+  ["shutdown-on-sigint", "default save", "save"],
 ]
 
 /** What CONFIG SET refuses: [setting, text, reason]. */
@@ -226,6 +229,9 @@ const refused: ReadonlyArray<readonly [SettingName, string, string]> = [
     "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
   ],
   ["latency-tracking-info-percentiles", "1  2", "Invalid latency-tracking-info-percentiles parameters"],
+  ["shutdown-on-sigterm", "save nosave", "shutdown options SAVE and NOSAVE can't be used simultaneously"],
+  ["shutdown-on-sigterm", "", "argument(s) must be one of the following: default, save, nosave, now, force"],
+  ["shutdown-on-sigint", "save  now", "argument(s) must be one of the following: default, save, nosave, now, force"],
   ["latency-tracking-info-percentiles", "nan", "Invalid latency-tracking-info-percentiles parameters"],
   ["databases", "3", "can't set immutable config"],
   ["unixsocket", "/tmp/x", "can't set immutable config"],

@@ -11,11 +11,13 @@ import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import * as Reply from "../src/codec/Reply.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
-import type { Values } from "../src/config/Config.ts"
+import type { Config, Values } from "../src/config/Config.ts"
 import { InvalidArgument } from "../src/errors/CommandError.ts"
 import * as Files from "../src/persistence/Files.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
+import type { ScriptEngine } from "../src/scripting/ScriptEngine.ts"
 import * as Server from "../src/Server.ts"
+import * as Signals from "../src/Signals.ts"
 import { FailingDisk, noFaults } from "./support/FailingDisk.ts"
 import { connect, run, type TestClient } from "./support/TestServer.ts"
 
@@ -27,7 +29,7 @@ const savePoints: Values["save"] = [{ seconds: 900, changes: 1 }]
 const onDisk = <A, E>(
   disk: FailingDisk,
   options: Partial<Values>,
-  body: (client: TestClient) => Effect.Effect<A, E, Shutdown>,
+  body: (client: TestClient) => Effect.Effect<A, E, Shutdown | Config | Persistence | ScriptEngine>,
 ) =>
   Effect.flatMap(connect, body).pipe(
     Effect.provide(
@@ -130,4 +132,60 @@ describe("SHUTDOWN", () => {
       }).pipe(Effect.provide(Server.layerTest({}, { persistence })))
     }),
   )
+})
+
+describe("a signal", () => {
+  const noExit = () => expect.unreachable("it ends the process")
+
+  it.effect.each([
+    { words: "default", save: savePoints, kept: true },
+    { words: "nosave", save: savePoints, kept: false },
+    { words: "default", save: [], kept: false },
+    { words: "save", save: [], kept: true },
+  ])("that means $words with save points $save ends the server: kept $kept", ({ words, save, kept }) => {
+    const disk = new FailingDisk(2)
+    return Effect.gen(function* () {
+      yield* onDisk(disk, { save }, (client) =>
+        Effect.gen(function* () {
+          const receive = yield* Signals.handler(noExit)
+          yield* run(client, "SET", "k", "v")
+          expect(yield* run(client, "CONFIG", "SET", "shutdown-on-sigint", words)).toEqual(Reply.ok)
+          expect(receive("SIGINT")).toBe(true)
+          yield* asked
+        }),
+      )
+      expect(yield* found(disk.afterPowerCut(), "k")).toEqual(kept ? Reply.bulk("v") : Reply.nil)
+    })
+  })
+
+  it.effect("is not obeyed where SHUTDOWN is refused, unless its setting says force", () => {
+    const disk = new FailingDisk(1)
+    return onDisk(disk, {}, (client) =>
+      Effect.gen(function* () {
+        const receive = yield* Signals.handler(noExit)
+        yield* run(client, "SET", "k", "v")
+        disk.faults = { ...noFaults, space: 10 }
+        expect(receive("SIGTERM")).toBe(true)
+        expect(yield* run(client, "GET", "k")).toEqual(Reply.bulk("v"))
+        const stop = yield* Shutdown
+        expect(stop.askedBy).toBe("SHUTDOWN")
+        yield* run(client, "CONFIG", "SET", "shutdown-on-sigterm", "force")
+        expect(receive("SIGTERM")).toBe(true)
+        yield* asked
+        expect(stop.askedBy).toBe("a signal")
+      }),
+    )
+  })
+
+  it.effect("that comes again while the server stops changes nothing, but for SIGINT, which ends the process", () => {
+    const told: Array<string> = []
+    return onDisk(new FailingDisk(1), { rdbKeySaveDelay: 1_000_000 }, (client) =>
+      Effect.gen(function* () {
+        const receive = yield* Signals.handler(() => void told.push("exit"))
+        yield* run(client, "SET", "k", "v")
+        for (const signal of ["SIGTERM", "SIGTERM", "SIGINT"] as const) told.push(`${signal} ${receive(signal)}`)
+        expect(told).toEqual(["SIGTERM true", "SIGTERM true", "exit", "SIGINT true"])
+      }),
+    )
+  })
 })

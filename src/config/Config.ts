@@ -36,7 +36,7 @@ import {
 } from "./Settings.ts"
 
 export type { MemoryOrPercent } from "./SettingType.ts"
-export type { OutputLimit, OutputLimits, SavePoint } from "./SettingTypes.ts"
+export type { OutputLimit, OutputLimits, SavePoint, ShutdownMode } from "./SettingTypes.ts"
 export type { SettingName, Values } from "./Settings.ts"
 
 /**

@@ -52,8 +52,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["sanitize-dump-payload", only("yes")],
   ["server_cpulist", fixed("")],
   ["set-proc-title", fixed("no")],
-  ["shutdown-on-sigint", only("default")],
-  ["shutdown-on-sigterm", only("default")],
   ["socket-mark-id", fixed("0")],
   ["supervised", fixed("no")],
   ["syslog-enabled", fixed("no")],

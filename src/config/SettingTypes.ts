@@ -174,3 +174,37 @@ export const master: SettingType<Master | undefined> = {
   print: (value) => (value === undefined ? "" : `${value.host} ${value.port}`),
   lines: (value) => (value === undefined ? [] : [`${value.host} ${value.port}`]),
 }
+
+/** How the server is to stop, in the words of SHUTDOWN. */
+export interface ShutdownMode {
+  readonly save: "always" | "never" | "as configured"
+  /** Do not wait for replicas. */
+  readonly now: boolean
+  /** Also when a snapshot fails. */
+  readonly force: boolean
+}
+
+const shutdownWords = ["default", "save", "nosave", "now", "force"]
+
+export const shutdownMode: SettingType<ShutdownMode> = {
+  allowed: `default, or some of ${shutdownWords.slice(1).join(", ")}`,
+  variadic: true,
+  parse: (given) => {
+    const words = given.map((word) => word.toLowerCase())
+    const has = (word: string) => words.includes(word)
+    if (words.length === 0 || words.some((word) => !shutdownWords.includes(word)))
+      return Either.left(`argument(s) must be one of the following: ${shutdownWords.join(", ")}`)
+    if (has("save") && has("nosave"))
+      return Either.left("shutdown options SAVE and NOSAVE can't be used simultaneously")
+    const save = has("save") ? "always" : has("nosave") ? "never" : "as configured"
+    return Either.right({ save, now: has("now"), force: has("force") })
+  },
+  print: ({ save, now, force }) => {
+    const saving = { always: ["save"], never: ["nosave"], "as configured": [] }[save]
+    const words = [...saving, ...(now ? ["now"] : []), ...(force ? ["force"] : [])]
+    return words.length === 0 ? "default" : words.join(" ")
+  },
+  lines: (mode) => [shutdownMode.print(mode)],
+}
+
+export const defaultShutdown: ShutdownMode = { save: "as configured", now: false, force: false }

@@ -448,6 +448,14 @@ export const settings = {
   }),
 
   // ----- Running
+  "shutdown-on-sigterm": setting(Kinds.shutdownMode, {
+    default: Kinds.defaultShutdown,
+    about: "What SIGTERM does: the words of SHUTDOWN, as nosave now force.",
+  }),
+  "shutdown-on-sigint": setting(Kinds.shutdownMode, {
+    default: Kinds.defaultShutdown,
+    about: "What SIGINT does; a second one ends the process at once.",
+  }),
   loglevel: setting(Kind.oneOf("debug", "verbose", "notice", "warning"), {
     default: "notice",
     about: "Least important messages that are logged.",

@@ -45,8 +45,7 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "replica-lazy-flush",
   "server_cpulist",
   "set-proc-title",
-  "shutdown-on-sigint",
-  "shutdown-on-sigterm",
   "supervised",
   "tls-cluster",
+  "use-exit-on-panic",
 ])

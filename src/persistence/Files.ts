@@ -308,8 +308,8 @@ const make = (options: FilesOptions) =>
       Effect.gen(function* () {
         stopListening()
         stopWaking()
-        // Differs: redis-server does not obey a signal when its last snapshot fails. A scope that closes cannot be kept open, so here
-        // the failure is logged and the server ends; SHUTDOWN is refused as there.
+        // Differs: redis-server does not end when its last snapshot fails. A scope that closes cannot be kept open, so here the failure is
+        // logged and the server ends; SHUTDOWN and signals are refused as there.
         const wanted = atEnd === "always" || (atEnd === "as configured" && current.save.length > 0)
         if (wanted && loading === undefined && !isPartial && state.job === undefined)
           yield* Effect.ignore(jobs.snapshot)

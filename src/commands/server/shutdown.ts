@@ -7,8 +7,8 @@ import * as Arg from "../../command/Arg.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
-import type { Config } from "../../config/Config.ts"
-import { InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
+import type { Config, ShutdownMode } from "../../config/Config.ts"
+import { type CommandError, InvalidArgument, SyntaxError } from "../../errors/CommandError.ts"
 import { Persistence } from "../../persistence/Persistence.ts"
 import * as Farewell from "../../replication/Farewell.ts"
 import { Replication } from "../../replication/Replication.ts"
@@ -35,6 +35,33 @@ export const shutdownCommands = Effect.gen(function* () {
     aborts.add(abort)
     return Effect.sync(() => aborts.delete(abort))
   })
+
+  /** Everything but a word about who wants it. */
+  const obey = ({ force, now, save }: ShutdownMode): Effect.Effect<void, CommandError> => {
+    const saved = Effect.suspend(() => {
+      replicas.mayBeLeft = true
+      // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
+      clients.pauseUntil("shutdown", Infinity, "all")
+      return Effect.catchAll(persistence.saveBeforeEnd(save), () => {
+        if (force)
+          return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
+        replicas.mayBeLeft = false
+        clients.unpause("shutdown")
+        return Effect.fail(cannotShutdown)
+      })
+    })
+    const followed = Effect.raceFirst(
+      Effect.provide(Farewell.wait, services),
+      Effect.zipRight(aborted, Effect.fail(cannotShutdown)),
+    )
+    const end = Effect.uninterruptible(Effect.zipRight(saved, stop.request))
+    const waits = !now && replicas.all.length > 0
+    clients.pauseUntil("shutdown", Infinity, waits ? "write" : "all")
+    const whole = waits ? Effect.zipRight(followed, end) : end
+    // Also when the client that asked for it is gone meanwhile.
+    return Effect.flatMap(Effect.forkDaemon(whole), Fiber.join)
+  }
+  stop.obey = obey
 
   const shutdown = Command.suspending({
     name: "shutdown",
@@ -74,31 +101,8 @@ export const shutdownCommands = Effect.gen(function* () {
       // A script that does not end leaves no whole state to save.
       if (scripts.slow !== undefined && save !== "never") return Either.left(scripts.slow.error)
       scripts.slow?.abandon()
-      const saved = Effect.suspend(() => {
-        replicas.mayBeLeft = true
-        // Until it is over nothing is served, so that nothing is acknowledged which the snapshot lacks.
-        clients.pauseUntil("shutdown", Infinity, "all")
-        return Effect.catchAll(persistence.saveBeforeEnd(save), () => {
-          if (force)
-            return Effect.zipRight(Effect.logWarning("stopping without a snapshot"), persistence.saveBeforeEnd("never"))
-          replicas.mayBeLeft = false
-          clients.unpause("shutdown")
-          return Effect.fail(cannotShutdown)
-        })
-      })
-      const followed = Effect.raceFirst(
-        Effect.provide(Farewell.wait, services),
-        Effect.zipRight(aborted, Effect.fail(cannotShutdown)),
-      )
-      const end = Effect.uninterruptible(Effect.zipRight(saved, stop.request))
-      const waits = !now && replicas.all.length > 0
-      clients.pauseUntil("shutdown", Infinity, waits ? "write" : "all")
-      const whole = waits ? Effect.zipRight(followed, end) : end
-      // Also when the client that asked for it is gone meanwhile.
-      return Effect.flatMap(Effect.forkDaemon(whole), Fiber.join).pipe(
-        // The connection ends with the server; there is no reply.
-        Effect.zipRight(Effect.never),
-      )
+      // The connection ends with the server; there is no reply.
+      return Effect.zipRight(obey({ force, now, save }), Effect.never)
     },
   })
 
