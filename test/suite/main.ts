@@ -1,9 +1,9 @@
 /**
  * `npm run suite -- [UNIT...] --jobs N --short --server PROGRAM --verbose`: the Tcl tests that redis 7.0.15 has for itself, run
- * against this server (or PROGRAM, such as redis-server), all units or those named.
+ * against this server (or PROGRAM, such as redis-server), all units or those named. `--fetch` only brings the tests here.
  *
- * A test that fails counts only when it fails a second time in a unit of its own run, since many of them wait for real time. Tests
- * known to differ (known.ts) are not run. Ends with a line a unit and exit code 1 if any test failed.
+ * A test that fails counts only when it fails again in a second run of its unit, since many of them wait for real time. Tests known
+ * to differ (known.ts) are not run. Prints a line a unit; exit code 1 if any test failed.
  */
 import { rmSync } from "node:fs"
 import { join } from "node:path"
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
     jobs: { type: "string", default: "2" },
     short: { type: "boolean", default: false },
     server: { type: "string" },
+    fetch: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
   allowPositionals: true,
@@ -34,6 +35,7 @@ if (!isTclInstalled) {
 }
 
 const sources = await fetchSources()
+if (values.fetch) process.exit(0)
 const built = join(import.meta.dirname, "..", "..", "dist", "bin", "main.js")
 const command = values.server === undefined ? [process.execPath, "--max-semi-space-size=16", built] : [values.server]
 const all = unitsOf(sources).filter((unit) => !leftOutUnits.has(unit))
