@@ -120,6 +120,7 @@ describe("SHUTDOWN", () => {
             const { isStopped } = yield* stopping(client)
             yield* seconds(9)
             expect(isStopped()).toBe(false)
+            expect(yield* field(yield* connect, "server", "shutdown_in_milliseconds")).toBe("1000")
             yield* seconds(1)
             expect(isStopped()).toBe(true)
           }),
@@ -161,10 +162,12 @@ describe("SHUTDOWN", () => {
         Effect.gen(function* () {
           const { isStopped } = yield* stopping(client)
           const other = yield* connect
+          expect(yield* field(other, "server", "shutdown_in_milliseconds")).toBe("10000")
           expect(yield* run(other, "SHUTDOWN", "ABORT")).toMatchObject({ value: "OK" })
           expect(yield* Effect.promise(() => client.receive())).toMatchObject({
             message: "Errors trying to SHUTDOWN. Check logs.",
           })
+          expect(yield* field(other, "server", "shutdown_in_milliseconds")).toBe(undefined)
           expect(yield* run(other, "SET", "k", "w")).toMatchObject({ value: "OK" })
           expect(yield* run(other, "SHUTDOWN", "ABORT")).toMatchObject({ message: "No shutdown in progress." })
           yield* seconds(11)

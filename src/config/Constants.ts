@@ -42,6 +42,8 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["maxmemory-eviction-tenacity", only("100")],
   ["oom-score-adj", only("no")],
   ["pidfile", fixed("")],
+  // A master's command that fails here is told the operator.
+  ["propagation-error-behavior", only("ignore")],
   ["rdb-del-sync-files", only("no")],
   ["repl-disable-tcp-nodelay", only("no")],
   ["replica-announced", only("yes")],

@@ -40,6 +40,8 @@ export class Replicas {
   counts = { full: 0, partial: 0, refused: 0, bytes: 0 }
   /** Set when the server is to stop and waits for them no longer. */
   mayBeLeft = false
+  /** Unix ms at which the server stops even if they lack something, while it waits for them. */
+  leftAtMs: number | undefined = undefined
   /** Set while a replica is to take over where the stream ends: nothing is added to it then that no command has asked for. */
   isStill = false
   /** Opened when a replica begins to wait for a snapshot. */

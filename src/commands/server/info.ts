@@ -102,6 +102,7 @@ export const infoCommands = Effect.gen(function* () {
 
   const server = (): Fields => {
     const uptime = Math.floor((clock.now() - stats.startedAtMs) / 1000)
+    const { leftAtMs } = replication.replicas
     return [
       ["redis_version", redisVersion],
       ["server_name", serverName],
@@ -125,6 +126,7 @@ export const infoCommands = Effect.gen(function* () {
       ["executable", fromUtf8(process.argv[1] ?? "")],
       ["config_file", fromUtf8(config.file ?? "")],
       ["io_threads_active", 0],
+      ...(leftAtMs === undefined ? [] : [["shutdown_in_milliseconds", leftAtMs - clock.now()] as const]),
     ]
   }
 

@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Reply from "../../codec/Reply.ts"
 import * as Arg from "../../command/Arg.ts"
+import type { Clock } from "../../clock/Clock.ts"
 import { Clients } from "../../command/Clients.ts"
 import * as Command from "../../command/Command.ts"
 import { Shutdown } from "../../command/Shutdown.ts"
@@ -23,7 +24,7 @@ export const shutdownCommands = Effect.gen(function* () {
   const persistence = yield* Persistence
   const scripts = yield* ScriptEngine
   const stop = yield* Shutdown
-  const services = yield* Effect.context<Clients | Config | Replication>()
+  const services = yield* Effect.context<Clients | Clock | Config | Replication>()
   const { replicas } = yield* Replication
   /** Ends the waits for replicas because of ABORT. */
   const aborts = new Set<() => void>()
