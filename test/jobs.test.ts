@@ -388,3 +388,25 @@ describe("FLUSHALL", () => {
     )
   })
 })
+
+it.effect("appendonly no gives up a rewrite, and what it had written", () => {
+  const watch = watched()
+  return withDisk(watch, log, (client) =>
+    Effect.gen(function* () {
+      yield* run(client, "SET", "k", "v")
+      yield* run(client, "CONFIG", "SET", "rdb-key-save-delay", "10000000")
+      yield* run(client, "BGREWRITEAOF")
+      expect(yield* field(client, "aof_rewrite_in_progress")).toBe("1")
+      yield* turn
+      expect(yield* run(client, "CONFIG", "SET", "appendonly", "no")).toEqual(Reply.ok)
+      expect(yield* field(client, "aof_rewrite_in_progress")).toBe("0")
+      expect(yield* field(client, "aof_last_bgrewrite_status")).toBe("ok")
+      expect([...watch.disk.contents().keys()].filter((path) => path.includes("temp"))).toEqual([])
+      yield* run(client, "CONFIG", "SET", "rdb-key-save-delay", "0", "appendonly", "yes")
+      yield* until(client, "aof_rewrites", "2")
+      yield* run(client, "SET", "k", "w")
+      expect(yield* run(client, "DEBUG", "LOADAOF")).toEqual(Reply.ok)
+      expect(yield* run(client, "GET", "k")).toEqual(Reply.bulk("w"))
+    }),
+  )
+})

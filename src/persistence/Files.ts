@@ -283,7 +283,7 @@ const make = (options: FilesOptions) =>
     }
     const stopListening = config.onChange(["appendonly"], (now) => {
       if (loading !== undefined) return
-      if (!now.appendonly) return log.close
+      if (!now.appendonly) return Effect.zipRight(jobs.giveUp("rewrite", "appendonly is off"), log.close)
       beginLog()
     })
 
@@ -363,7 +363,7 @@ const make = (options: FilesOptions) =>
                 (found) => (found ? reload(from, present) : Effect.fail(LoadFailed.of(from))),
               ),
       saveInBackground: jobs.saveInBackground,
-      giveUpSnapshot: jobs.giveUp,
+      giveUpSnapshot: () => jobs.giveUp("snapshot", "FLUSHALL has come"),
       rewriteLog: jobs.rewriteLog,
       saveBeforeEnd: (choice) =>
         Effect.suspend(() => {

@@ -73,8 +73,8 @@ export interface Jobs {
   readonly rewrite: Effect.Effect<void, DiskFailure | DirectoryInUse>
   readonly saveInBackground: (schedule: boolean, inTransaction?: boolean) => Either.Either<Accepted, CommandError>
   readonly rewriteLog: (inTransaction?: boolean) => Either.Either<Accepted, CommandError>
-  /** Gives up a snapshot in the background, at once; the effect ends when it has gone. */
-  readonly giveUp: () => Effect.Effect<void>
+  /** Gives up a job in the background, at once; the effect ends when it has gone. */
+  readonly giveUp: (kind: "snapshot" | "rewrite", reason: string) => Effect.Effect<void>
   /** Removes what a server that was killed may have left of a job. */
   readonly clean: Effect.Effect<void>
   /** A number for the next incremental file. */
@@ -253,31 +253,36 @@ export const make = (services: JobServices): Jobs => {
       seq: Manifest.nextBaseSeq(manifest),
     }
     const temporary = directory.temporaryPath
-    const work = Effect.gen(function* () {
-      if (file !== undefined) {
-        yield* disk.syncDirectory(directory.path)
-        next = Manifest.withIncremental(manifest, first)
-        if (!deferred) yield* directory.persist(next)
-      }
-      const size = yield* write({
-        disk,
-        store,
-        path: temporary,
-        format: () => (format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries())),
-        prepare: Effect.void,
-        pace: new Pace(saveDelay),
-        micros: clock.nowMicros,
-        begin: (capture) => {
-          switchLog()
-          begin("rewrite")(capture)
-        },
-      })
-      yield* disk.rename(temporary, directory.pathOf(base))
-      yield* directory.persist(Manifest.withBase(next, base, first))
-      state.baseBytes = size
-      state.incrementalBytes = 0
-      state.sizeAtRewrite = size
-    })
+    // It may be given up while the base is written, but not between that and the manifest.
+    const work = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (file !== undefined) {
+          yield* disk.syncDirectory(directory.path)
+          next = Manifest.withIncremental(manifest, first)
+          if (!deferred) yield* directory.persist(next)
+        }
+        const size = yield* restore(
+          write({
+            disk,
+            store,
+            path: temporary,
+            format: () => (format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries())),
+            prepare: Effect.void,
+            pace: new Pace(saveDelay),
+            micros: clock.nowMicros,
+            begin: (capture) => {
+              switchLog()
+              begin("rewrite")(capture)
+            },
+          }),
+        )
+        yield* disk.rename(temporary, directory.pathOf(base))
+        yield* directory.persist(Manifest.withBase(next, base, first))
+        state.baseBytes = size
+        state.incrementalBytes = 0
+        state.sizeAtRewrite = size
+      }),
+    )
     yield* Effect.onError(work, () => Effect.suspend(() => (switched || file === undefined ? Effect.void : file.close)))
     if (deferred && wanted) {
       state.needsBase = false
@@ -296,16 +301,22 @@ export const make = (services: JobServices): Jobs => {
     return { name: Manifest.incrementalName(directory.name, usedSeq), seq: usedSeq }
   }
 
-  /** Writes a snapshot in the background; interrupted, it has not failed. */
-  let saving: Fiber.RuntimeFiber<void> | undefined
-  const giveUp = (): Effect.Effect<void> => {
-    if (saving === undefined || state.job?.kind !== "snapshot") return Effect.void
-    fork(Effect.logInfo("the snapshot is given up, as FLUSHALL has come"))
-    saving.unsafeInterruptAsFork(saving.id())
-    return Effect.asVoid(Fiber.await(saving))
+  /** The job in the background; interrupted, it has not failed. */
+  let running: Fiber.RuntimeFiber<void> | undefined
+  const giveUp: Jobs["giveUp"] = (kind, reason) => {
+    if (running === undefined || state.job?.kind !== kind) return Effect.void
+    fork(Effect.logInfo(`the ${kind} is given up: ${reason}`))
+    running.unsafeInterruptAsFork(running.id())
+    return Effect.asVoid(Fiber.await(running))
   }
 
-  const runJob = (job: Effect.Effect<void, PersistenceError>) => fork(Effect.catchAllCause(job, () => Effect.void))
+  const runJob = (job: Effect.Effect<void, PersistenceError>) => {
+    const fiber = fork(Effect.catchAllCause(job, () => Effect.void))
+    running = fiber
+    fiber.addObserver(() => {
+      if (running === fiber) running = undefined
+    })
+  }
 
   const saveInBackground = (schedule: boolean, inTransaction = false): Either.Either<Accepted, CommandError> => {
     if (state.job?.kind === "snapshot") return Either.left(SaveInProgress.save)
@@ -321,11 +332,7 @@ export const make = (services: JobServices): Jobs => {
         if (!Cause.isInterruptedOnly(cause)) state.lastSaveOk = false
       }),
     )
-    const fiber = runJob(noted)
-    saving = fiber
-    fiber.addObserver(() => {
-      if (saving === fiber) saving = undefined
-    })
+    runJob(noted)
     return Either.right("started")
   }
 
