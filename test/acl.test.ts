@@ -104,6 +104,26 @@ describe("users", () => {
     ),
   )
 
+  it.effect("have no password of this server's shown to others, its own and its master's", () =>
+    withServer((admin) =>
+      Effect.gen(function* () {
+        const monitor = yield* connect
+        yield* run(monitor, "MONITOR")
+        const shown = (...words: ReadonlyArray<string>) =>
+          Effect.gen(function* () {
+            yield* run(admin, "CONFIG", "SET", ...words)
+            const line = yield* Effect.promise(() => monitor.receive())
+            return "value" in line ? String(line.value).replace(/^.*"SET" /, "") : line._tag
+          })
+        expect(yield* shown("MasterAuth", "a", "maxmemory", "0", "requirepass", "b")).toBe(
+          '"MasterAuth" "(redacted)" "maxmemory" "0" "requirepass" "(redacted)"',
+        )
+        expect(yield* shown("masteruser", "c")).toBe('"masteruser" "(redacted)"')
+        expect(yield* shown("masterauth", "d", "requirepass")).toBe('"masterauth" "d" "requirepass"')
+      }),
+    ),
+  )
+
   it.effect("are refused the same thing as one entry of the log for a minute", () =>
     withServer((admin) =>
       Effect.gen(function* () {

@@ -3,6 +3,9 @@
  */
 const redacted = "(redacted)"
 
+/** Settings whose values are not shown. */
+const secretSettings = new Set(["masterauth", "masteruser", "requirepass"])
+
 /** `argv` without secrets; the same array when there are none. */
 export const redact = (name: string, argv: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (name === "auth") return argv.map((word, i) => (i === 0 ? word : redacted))
@@ -12,8 +15,10 @@ export const redact = (name: string, argv: ReadonlyArray<string>): ReadonlyArray
     return at < 0 ? argv : argv.map((word, i) => (i === at + 1 || i === at + 2 ? redacted : word))
   }
   if (name === "config|set") {
+    // Where a value is missing nothing is set, and redis-server shows all.
+    if (argv.length % 2 === 1) return argv
     return argv.map((word, i) =>
-      i > 2 && i % 2 === 1 && argv[i - 1]!.toLowerCase() === "requirepass" ? redacted : word,
+      i > 2 && i % 2 === 1 && secretSettings.has(argv[i - 1]!.toLowerCase()) ? redacted : word,
     )
   }
   return name === "migrate" ? withoutCredentials(argv) : argv
