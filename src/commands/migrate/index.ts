@@ -63,15 +63,15 @@ const parse = (args: Args): Transfer => {
   }
 }
 
-/** Those behind KEYS, which may also be a password; without it the one at its usual place. */
-const keysOf = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> | undefined => {
+/** Those behind KEYS, which may also be a password; without it the one at its usual place. A request with both is refused, and has none. */
+const keysOf = (argv: ReadonlyArray<string>): ReadonlyArray<Key.Found> => {
   const flags = ["RW", "access", "delete"]
   for (let i = 6; i < argv.length - 1; i++) {
     const word = argv[i]!.toUpperCase()
     if (word === "AUTH") i++
     else if (word === "AUTH2") i += 2
     else if (word === "KEYS") {
-      if (argv[3] !== "") return undefined
+      if (argv[3] !== "") return []
       return argv.slice(i + 1).map((_, offset) => ({ position: i + 1 + offset, flags }))
     }
   }
