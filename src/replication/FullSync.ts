@@ -5,8 +5,10 @@
  * them. Its length is not known before, so a mark of 40 random digits says where it ends. Who does not know of marks gets a snapshot
  * that was made in memory before, and so does everybody where `repl-diskless-sync` is off.
  *
- * Differs: redis-server makes that one in a file. And where all keys of a database go at once while a snapshot is on its way, as
- * FLUSHALL has it, its replicas are disconnected, and ask again.
+ * Where all keys of a database go at once while a snapshot is on its way, as FLUSHALL has it, its replicas are disconnected, and ask
+ * again, as redis-server's are.
+ *
+ * Differs: redis-server makes the one that is made before in a file.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -104,6 +106,7 @@ export const make = (services: FullSyncServices): Effect.Effect<never> => {
           }),
         finish: Effect.suspend(() => {
           const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+          for (const replica of group) replica.isMade = true
           return send(group, `$${length}\r\n`).pipe(
             Effect.zipRight(Effect.forEach(pieces, (piece) => send(group, piece.latin1Slice()), { discard: true })),
             Effect.zipRight(finish(group, false)),

@@ -27,9 +27,6 @@ export class Handshake {
 /** waiting: for a snapshot to begin; sending: it goes out; online: the stream goes out. */
 export type Stage = "waiting" | "sending" | "online"
 
-/** How INFO calls them. */
-const stageNames = { waiting: "wait_bgsave", sending: "send_bulk", online: "online" } as const
-
 export class Replica implements AttachedReplica {
   readonly client: Client
   readonly handshake: Handshake
@@ -46,6 +43,8 @@ export class Replica implements AttachedReplica {
   ackedAtMs: number
   /** When it last took something of the snapshot. */
   progressAtMs: number
+  /** Its snapshot has been made, and goes out. */
+  isMade = false
   isGone = false
   /** The stream goes out only once it has acknowledged the snapshot. */
   private startsOnAck = false
@@ -131,8 +130,10 @@ export class Replica implements AttachedReplica {
 
   /** The value of its line in INFO. */
   describe(now: number): string {
-    const { handshake, host, stage } = this
+    const { handshake, host, isMade, stage } = this
+    // As redis-server calls them: one that is sent while it is made has no name of its own.
+    const state = stage === "online" ? "online" : isMade ? "send_bulk" : "wait_bgsave"
     const offset = `offset=${this.ackedOffset},lag=${stage === "online" ? this.lagSeconds(now) : 0}`
-    return `ip=${host},port=${handshake.port},state=${stageNames[stage]},${offset}`
+    return `ip=${host},port=${handshake.port},state=${state},${offset}`
   }
 }
