@@ -410,3 +410,23 @@ it.effect("appendonly no gives up a rewrite, and what it had written", () => {
     }),
   )
 })
+
+it.effect("a log without a base, as an older redis-server's may be, goes on as it is", () => {
+  const watch = watched()
+  const manifest = "/tmp/appendonlydir/appendonly.aof.manifest"
+  return Effect.gen(function* () {
+    yield* withDisk(watch, log, (client) => run(client, "SET", "k", "v"))
+    const disk = watch.disk.afterKill()
+    const next = watched(disk)
+    disk.put(manifest, Buffer.from("file appendonly.aof.1.incr.aof seq 1 type i\n"))
+    for (const value of ["v", "w"]) {
+      yield* withDisk(next, log, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "GET", "k")).toEqual(Reply.bulk(value))
+          yield* run(client, "SET", "k", "w")
+        }),
+      )
+      expect(disk.contents().get(manifest)!.latin1Slice()).toBe("file appendonly.aof.1.incr.aof seq 1 type i\n")
+    }
+  })
+})

@@ -175,7 +175,7 @@ const make = (options: FilesOptions) =>
       const { manifest } = directory
       const last = manifest.incremental[manifest.incremental.length - 1]
       // A log that begins, and one that was restored to a past second, begins with what is in memory.
-      if (state.needsBase || manifest.base === undefined) {
+      if (state.needsBase || (manifest.base === undefined && last === undefined)) {
         state.needsBase = true
         return jobs.rewrite
       }
