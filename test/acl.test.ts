@@ -93,6 +93,8 @@ describe("users", () => {
           const alice = yield* connect
           yield* run(admin, "ACL", "SETUSER", "alice", "on", ">secret", "+@all", "~*")
           yield* run(alice, "AUTH", "alice", "secret")
+          // What this server is to a master is a secret too, also where it is said among others.
+          yield* run(admin, "CONFIG", "SET", "masterauth", "secret", "timeout", "0", "MASTERUSER", "secret")
           expect(text(yield* run(admin, "CLIENT", "LIST"))).toContain(" user=alice ")
           expect(yield* run(admin, "CLIENT", "KILL", "USER", "alice")).toEqual({ _tag: "Int", value: 1 })
           yield* Effect.promise(() => alice.closed)

@@ -45,6 +45,19 @@ const errorOf = (outcome: { readonly _tag: string }): string => {
   return `${reply.code} ${reply.message}`.replace(/script:? [0-9a-f]{40}/, "script")
 }
 
+it.effect("DEBUG SET-DISABLE-DENY-SCRIPTS lets scripts call what is not for them", () =>
+  Effect.gen(function* () {
+    const client = yield* connect
+    const script = ["EVAL", "return redis.call('DEBUG', 'PROTOCOL', ARGV[1])", "0", "integer"] as const
+    const refused = { _tag: "Failure", message: expect.stringContaining("not allowed from script") }
+    expect(yield* run(client, ...script)).toMatchObject(refused)
+    expect(yield* run(client, "DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1")).toEqual(Reply.ok)
+    expect(yield* run(client, ...script)).toEqual(Reply.int(12345))
+    expect(yield* run(client, "DEBUG", "SET-DISABLE-DENY-SCRIPTS", "0")).toEqual(Reply.ok)
+    expect(yield* run(client, ...script)).toMatchObject(refused)
+  }).pipe(Effect.provide(layer())),
+)
+
 describe("the engine", () => {
   it("holds nothing before the first script", () => {
     const { engine, evaluate } = newEngine()

@@ -404,6 +404,7 @@ const make = Effect.gen(function* () {
       }
     },
     refused: rejected,
+    allowsAny: () => scripts.allowsAny,
     // What a log or a master says has been allowed before; a server before Redis 7 says scripts as they came.
     isReadOnly: () => store.isReplica && store.expire && config.current.replicaReadOnly,
     isStale: () => store.isReplica && store.expire && Gates.isStale(replication, config.current),

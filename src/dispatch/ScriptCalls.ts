@@ -24,6 +24,8 @@ export interface ScriptCallServices {
   readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, to: number) => Reply.Reply
   /** Counts and answers a call that did not pass its checks. */
   readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
+  /** Whether scripts may call what is not for scripts (DEBUG SET-DISABLE-DENY-SCRIPTS). */
+  readonly allowsAny: () => boolean
   /** Whether this server is a replica that is not to be written to, or not to answer from old data. */
   readonly isReadOnly: () => boolean
   readonly isStale: () => boolean
@@ -59,7 +61,7 @@ export const make =
     const check = ({ command }: Entry, argv: ReadonlyArray<string>): CommandError | undefined => {
       const { arity, mask } = command
       if (arity < 0 ? argv.length < -arity : argv.length !== arity) return ScriptRefused.wrongArity
-      if (mask & Flag.noscript) return ScriptRefused.notFromScript
+      if (mask & Flag.noscript && !services.allowsAny()) return ScriptRefused.notFromScript
       if (!client.user.isUnrestricted) {
         const denial = services.acl.refusal(client, command, argv, "lua")
         if (denial !== undefined) return ScriptNoPermission.of(denial.obstacle)

@@ -188,6 +188,7 @@ export const make = (limits: () => LuaLimits, now: () => number): ScriptEngineSe
     },
     runFunction,
     slow: undefined,
+    allowsAny: false,
     memoryBytes: () => ({ scripts: scripts.memoryBytes, functions: functions.memoryBytes }),
     scriptBytes: () => {
       let bytes = 0

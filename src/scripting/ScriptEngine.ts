@@ -97,6 +97,8 @@ export interface ScriptEngineService {
   readonly runFunction: (library: Library, name: string, invocation: Invocation) => Reply | Paused
   /** The script that has not ended in time, while it is so. */
   slow: SlowScript | undefined
+  /** Whether scripts may call commands that are not for scripts, as DEBUG SET-DISABLE-DENY-SCRIPTS says. */
+  allowsAny: boolean
   /** Bytes that the interpreters hold; 0 before the first script or function. */
   readonly memoryBytes: () => { readonly scripts: number; readonly functions: number }
   /** Bytes of the sources of all scripts. */
@@ -117,6 +119,7 @@ export class ScriptEngine extends Context.Tag("tiny-redis/ScriptEngine")<ScriptE
     forget: () => undefined,
     runFunction: refuse,
     slow: undefined,
+    allowsAny: false,
     memoryBytes: () => ({ scripts: 0, functions: 0 }),
     scriptBytes: () => 0,
     installed: nothingInstalled,

@@ -22,6 +22,7 @@ import { Persistence } from "../../persistence/Persistence.ts"
 import { ByteWriter } from "../../persistence/rdb/ByteWriter.ts"
 import { StoreEncoder } from "../../persistence/rdb/StoreEncoder.ts"
 import { Replication } from "../../replication/Replication.ts"
+import { ScriptEngine } from "../../scripting/ScriptEngine.ts"
 import { idleSeconds } from "../../store/Access.ts"
 import { StringBuffer } from "../../store/StringBuffer.ts"
 import { bytesOf, encodingOf, type StringValue, typeOf } from "../../store/Value.ts"
@@ -64,6 +65,7 @@ export const debugCommands = Effect.gen(function* () {
   const config = yield* Config
   const persistence = yield* Persistence
   const replication = yield* Replication
+  const scripts = yield* ScriptEngine
 
   const isAllowed = (client: Client): boolean => {
     const setting = config.current.enableDebugCommand
@@ -181,6 +183,16 @@ export const debugCommands = Effect.gen(function* () {
       least: 1,
       most: 1,
       answer: lengths,
+    },
+    "SET-DISABLE-DENY-SCRIPTS": {
+      usage: "(0|1)",
+      about: "Let scripts call commands that are not for scripts, or no longer.",
+      least: 1,
+      most: 1,
+      answer: ([setting]) => {
+        scripts.allowsAny = setting !== "0"
+        return ok
+      },
     },
     "SET-ACTIVE-EXPIRE": {
       usage: "(0|1)",
