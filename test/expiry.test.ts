@@ -12,6 +12,7 @@ import { pause } from "../src/clock/EventLoop.ts"
 import * as Reply from "../src/codec/Reply.ts"
 import { type Change, Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
+import { Store } from "../src/store/Store.ts"
 import {
   atStartTime,
   connect,
@@ -187,6 +188,30 @@ describe("a deadline", () => {
       atStartTime,
     )
   })
+
+  it.effect("is met in slices, and one that holds others up is an event of LATENCY", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        const store = yield* Store
+        const slices: Array<number> = []
+        store.events.swept.push((micros) => void slices.push(micros))
+        yield* run(client, "SET", "k", "v", "PX", "100")
+        yield* TestClock.adjust("100 millis")
+        expect(yield* size(client)).toEqual(Reply.zero)
+        // No time passes in a test while one is measured.
+        expect(new Set(slices)).toEqual(new Set([0]))
+        const told = (micros: number) => store.events.swept.forEach((listener) => listener(micros))
+        told(1_000_000)
+        yield* run(client, "CONFIG", "SET", "latency-monitor-threshold", "20")
+        told(19_999)
+        expect(yield* run(client, "LATENCY", "LATEST")).toEqual(Reply.array([]))
+        told(31_200)
+        told(20_000)
+        const latest = [Reply.bulk("expire-cycle"), Reply.int(startTimeMs / 1000), Reply.int(31), Reply.int(31)]
+        expect(yield* run(client, "LATENCY", "LATEST")).toEqual(Reply.array([Reply.array(latest)]))
+      }),
+    ),
+  )
 
   it.effect("that SCAN or RANDOMKEY comes across takes each key by itself, and EXEC takes them together", () => {
     const changes: Array<Change> = []

@@ -47,6 +47,8 @@ export interface StoreEvents {
   readonly awaited: Array<() => void>
   /** `Shared.keepsUntil` was set. */
   readonly kept: Array<() => void>
+  /** Keys past their deadline were looked for outside of commands, which took so many microseconds. */
+  readonly swept: Array<(micros: number) => void>
   /** Memory could be given back by some calls of `Keyspace.tidy`. */
   readonly untidy: Array<() => void>
 }
@@ -63,6 +65,7 @@ export const make = (): StoreEvents => ({
   scheduled: [],
   awaited: [],
   kept: [],
+  swept: [],
   untidy: [],
 })
 

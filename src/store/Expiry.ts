@@ -41,6 +41,7 @@ export const layer = Layer.scopedDiscard(
       sliceMax,
       onSlice: (micros) => {
         store.counters.expiryMicros += micros
+        for (let i = 0; i < store.events.swept.length; i++) store.events.swept[i]!(micros)
       },
       onDue: (due, now): number | void => {
         if (!store.expire || !store.activeExpire) return

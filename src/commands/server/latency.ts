@@ -15,6 +15,8 @@ import { Observers } from "../../command/Observers.ts"
 import { type Entry, Registry } from "../../command/Registry.ts"
 import { Config } from "../../config/Config.ts"
 import { InvalidArgument } from "../../errors/CommandError.ts"
+import { listen } from "../../store/Events.ts"
+import { Store } from "../../store/Store.ts"
 import { sparkline } from "./Sparkline.ts"
 
 interface Sample {
@@ -36,6 +38,7 @@ export const latencyCommands = Effect.gen(function* () {
   const { current } = yield* Config
   const observers = yield* Observers
   const registry = yield* Registry
+  const store = yield* Store
   const events = new Map<string, Spikes>()
 
   const add = (event: string, ms: number) => {
@@ -54,6 +57,11 @@ export const latencyCommands = Effect.gen(function* () {
     if (threshold === 0 || micros < threshold * 1000) return
     const event = how === "served" ? "command-unblocking" : mask & Command.Flag.fast ? "fast-command" : "command"
     add(event, Math.floor(micros / 1000))
+  })
+
+  listen(store.events.swept, (micros) => {
+    const threshold = current.latencyMonitorThreshold
+    if (threshold > 0 && micros >= threshold * 1000) add("expire-cycle", Math.floor(micros / 1000))
   })
 
   const histogram = ({ command, histogram }: Entry): ReadonlyArray<Reply.Reply> =>
