@@ -290,6 +290,20 @@ describe("MIGRATE", () => {
     ),
   )
 
+  it.effect("ends with the server", () =>
+    Effect.gen(function* () {
+      let end: Played.MasterEnd | undefined
+      yield* scene(({ client, target }) =>
+        Effect.gen(function* () {
+          migrate(client, "KEYS", "a")
+          end = yield* target.connection
+          yield* end.request
+        }),
+      )
+      expect(end?.isClosed).toBe(true)
+    }),
+  )
+
   it.effect("deletes nothing once another server's data is here", () =>
     scene(({ client, target }) =>
       Effect.gen(function* () {

@@ -66,7 +66,8 @@ const make = Effect.gen(function* () {
   const { history, replicas } = replication
   /** Who waits until a replica has everything. */
   let waiting: Fiber.RuntimeFiber<void> | undefined
-  /** The one that is under way, for the operator. */
+  /** The one that is under way, and how the operator is told of it. */
+  let current: Handover | undefined
   let name = ""
 
   const tell = (text: string) => void runFork(Effect.logInfo(`failover to ${name}: ${text}`))
@@ -78,6 +79,7 @@ const make = Effect.gen(function* () {
   }
   const end = (how: string) => {
     tell(how)
+    current = undefined
     replication.failover = "no-failover"
     replicas.isStill = false
     clients.unpause("failover")
@@ -93,6 +95,8 @@ const make = Effect.gen(function* () {
 
   /** Follows the replica, and has it become the master. */
   const handOver = (to: Address) => {
+    // Whoever waits for one waits no longer.
+    current = undefined
     replication.failover = "failover-in-progress"
     name = nameOf(to)
     following.handOver(to.host, to.port, (accepts) => {
@@ -110,17 +114,24 @@ const make = Effect.gen(function* () {
 
   const run = (handover: Handover): Effect.Effect<void> => {
     const { timeoutMs, to } = handover
-    const synced = Effect.as(
-      replicas.until(() => ready(to) !== undefined),
-      true,
+    const act = (isLate: boolean) =>
+      Effect.suspend(() => {
+        if (current !== handover) return Effect.void
+        const found = ready(to)
+        if (found !== undefined) handOver(addressOf(found))
+        else if (isLate) expired(handover)
+        // The one that had everything has just left.
+        else return wait
+        return Effect.void
+      })
+    const wait: Effect.Effect<void> = Effect.suspend(() =>
+      Effect.zipRight(
+        replicas.until(() => ready(to) !== undefined),
+        act(false),
+      ),
     )
-    const late = Effect.as(timeoutMs === undefined ? Effect.never : Effect.sleep(timeoutMs), false)
-    return Effect.map(Effect.raceFirst(synced, late), () => {
-      // It may have left meanwhile, which is all that the wait was told.
-      const found = ready(to)
-      if (found === undefined) return expired(handover)
-      handOver(addressOf(found))
-    })
+    if (timeoutMs === undefined) return wait
+    return Effect.raceFirst(wait, Effect.zipRight(Effect.sleep(timeoutMs), act(true)))
   }
 
   const refusal = ({ force, timeoutMs, to }: Handover): FailoverRefused | undefined => {
@@ -139,6 +150,7 @@ const make = Effect.gen(function* () {
       const refused = refusal(handover)
       if (refused !== undefined) return refused
       replication.failover = "waiting-for-sync"
+      current = handover
       const { to } = handover
       name = to === undefined ? "any replica" : nameOf(to)
       hold()

@@ -104,16 +104,19 @@ export const transfer = (
 
   /** One connection. That it was closed meanwhile by the other server may be noticed only now: then it is tried once more. */
   const attempt: Effect.Effect<void, TargetLost> = Effect.flatMap(targets.take(host, port, timeoutMs), (target) => {
-    const { isKept } = target
-    return Effect.matchEffect(sendAll(target), {
-      onSuccess: () => Effect.sync(() => targets.giveBack(host, port, target)),
-      onFailure: (lost) =>
-        Effect.suspend(() => {
-          const isStale = isKept && !isAnswered && !target.isOpen
-          target.close()
-          return isStale ? attempt : Effect.fail(lost)
-        }),
+    let isStale = false
+    const close = Effect.sync(() => {
+      isStale = target.isKept && !isAnswered && !target.isOpen
+      target.close()
     })
+    // Also where the server stops meanwhile.
+    return Effect.matchEffect(
+      Effect.onError(sendAll(target), () => close),
+      {
+        onSuccess: () => Effect.sync(() => targets.giveBack(host, port, target)),
+        onFailure: (lost) => Effect.suspend(() => (isStale ? attempt : Effect.fail(lost))),
+      },
+    )
   })
 
   /** What has arrived goes here. */
