@@ -74,6 +74,8 @@ export interface Suspended {
 /** What a script may do. */
 export interface ScriptRules {
   readonly readOnly: boolean
+  /** The keys that it declares. */
+  readonly keys: ReadonlyArray<string>
   /** It says itself what it does (Redis 7's flags): that it does not write, and that it may run where data is out of date. */
   readonly declared: { readonly noWrites: boolean; readonly allowStale: boolean } | undefined
   /** It may call commands that need memory when there is none. */

@@ -12,8 +12,8 @@ export interface ObserversService {
   readonly before: Array<(client: Client, entry: Entry, argv: ReadonlyArray<string>) => void>
   /** The client whose command is running. */
   running: Client | undefined
-  /** Whether it is a script that calls it. */
-  inScript: boolean
+  /** The keys that the script which calls it declared; absent: no script does. */
+  scriptKeys: ReadonlyArray<string> | undefined
   /** A unit has ended: a command that was not called by another one, with all that it called. */
   readonly afterUnit: Array<() => void>
   /** A command has run, or begins to wait. */
@@ -31,7 +31,7 @@ export interface ObserversService {
 export class Observers extends Context.Tag("tiny-redis/Observers")<Observers, ObserversService>() {
   static readonly layer = Layer.sync(this, (): ObserversService => ({
     running: undefined,
-    inScript: false,
+    scriptKeys: undefined,
     before: [],
     after: [],
     measured: [],

@@ -389,10 +389,10 @@ const make = Effect.gen(function* () {
   const scriptCalls = ScriptCalls.make({
     acl,
     resolve,
-    execute: (client, entry, argv, to) => {
+    execute: (client, entry, argv, to, keys) => {
       const outer = targets
       targets = to
-      observers.inScript = true
+      observers.scriptKeys = keys
       // The script's own time is not the command's.
       timing.last = clock.nowMicros()
       try {
@@ -400,7 +400,7 @@ const make = Effect.gen(function* () {
         return reply._tag === "Suspended" ? failed(entry, ScriptRefused.notFromScript) : reply
       } finally {
         targets = outer
-        observers.inScript = false
+        observers.scriptKeys = undefined
       }
     },
     refused: rejected,

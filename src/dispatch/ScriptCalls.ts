@@ -20,8 +20,14 @@ import { everywhere } from "./Propagation.ts"
 export interface ScriptCallServices {
   readonly acl: AclService
   readonly resolve: (argv: ReadonlyArray<string>) => Entry | CommandError
-  /** Runs a command that has passed its checks; `to`: where its changes go, as in Propagation.ts. */
-  readonly execute: (client: Client, entry: Entry, argv: ReadonlyArray<string>, to: number) => Reply.Reply
+  /** Runs a command of a script with these keys that has passed its checks; `to`: where its changes go, as in Propagation.ts. */
+  readonly execute: (
+    client: Client,
+    entry: Entry,
+    argv: ReadonlyArray<string>,
+    to: number,
+    keys: ReadonlyArray<string>,
+  ) => Reply.Reply
   /** Counts and answers a call that did not pass its checks. */
   readonly refused: (entry: Entry | undefined, error: CommandError) => Reply.Reply
   /** Whether scripts may call what is not for scripts (DEBUG SET-DISABLE-DENY-SCRIPTS). */
@@ -90,7 +96,7 @@ export const make =
       client.db = db
       client.scriptProtocol = protocol
       try {
-        return services.execute(client, entry, argv, targets)
+        return services.execute(client, entry, argv, targets, rules.keys)
       } finally {
         db = client.db
         client.db = own

@@ -33,6 +33,13 @@ export interface TrackingService {
 /** The channel on which a redirected RESP2 client hears of invalidations. */
 const channel = "__redis__:invalidate"
 
+/** The keys that a request reads. A script that reads has read what it declared, when it reads; see `remember`. */
+const keysOf = (command: Entry["command"], argv: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (command.mask & Flag.noscript) return []
+  const found = command.keysOf === undefined ? Key.find(command.keys ?? [], argv) : command.keysOf(argv)
+  return (found ?? []).map(({ position }) => argv[position]!)
+}
+
 /** A prefix of BCAST mode. */
 interface Prefix {
   readonly listeners: Set<Client>
@@ -101,9 +108,7 @@ const make = Effect.gen(function* () {
     if (settings === undefined || settings.mode === "bcast" || !(command.mask & Flag.readonly)) return
     if (settings.mode === "optin" && settings.caching !== true) return
     if (settings.mode === "optout" && settings.caching === false) return
-    const found = command.keysOf === undefined ? Key.find(command.keys ?? [], argv) : command.keysOf(argv)
-    for (const { position } of found ?? []) {
-      const key = argv[position]!
+    for (const key of observers.scriptKeys ?? keysOf(command, argv)) {
       const ids = table.get(key)
       if (ids === undefined) table.set(flat(key), new Set([client.id]))
       else ids.add(client.id)

@@ -92,6 +92,7 @@ export const run = (services: RunServices, target: Target, given: Given, ctx: Co
   const noWrites = flags?.has("no-writes") === true
   const calls = ctx.scriptCalls({
     readOnly: given.readOnly || noWrites,
+    keys: given.keys,
     declared: flags && { noWrites, allowStale: flags.has("allow-stale") },
     allowOom: flags?.has("allow-oom") === true,
   })

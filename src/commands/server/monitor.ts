@@ -44,7 +44,7 @@ export const monitorCommands = Effect.gen(function* () {
   let stop: (() => void) | undefined
 
   const show = (client: Client, entry: Entry, argv: ReadonlyArray<string>) => {
-    const message = Reply.simple(line(client, entry, argv, clock.nowMicros(), observers.inScript))
+    const message = Reply.simple(line(client, entry, argv, clock.nowMicros(), observers.scriptKeys !== undefined))
     for (const monitor of monitors) {
       // CLIENT REPLY holds back these lines like answers.
       if (monitor.replyMode !== "on") continue

@@ -61,8 +61,8 @@ export const slowlogCommands = Effect.gen(function* () {
       atSeconds: Math.floor(clock.now() / 1000),
       micros: Math.floor(micros),
       argv: shorten(redact(command.name, argv)),
-      address: observers.inScript ? "?:0" : client.address,
-      name: observers.inScript ? "" : client.name,
+      address: observers.scriptKeys === undefined ? client.address : "?:0",
+      name: observers.scriptKeys === undefined ? client.name : "",
     })
     trim()
   })
