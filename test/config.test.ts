@@ -6,18 +6,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Layer from "effect/Layer"
-import { Config, type ConfigService, type Values } from "../src/config/Config.ts"
+import { Config, type Values } from "../src/config/Config.ts"
 import { rewriteText } from "../src/config/ConfigFile.ts"
 import * as Markdown from "../src/config/Markdown.ts"
-import { type Directive, parse } from "../src/config/Directive.ts"
+import { parse } from "../src/config/Directive.ts"
 import { entries, find, names, type SettingName, settings } from "../src/config/Settings.ts"
 import { eventLetters } from "../src/config/SettingTypes.ts"
 import * as Sources from "../src/config/Sources.ts"
 import { EventClass } from "../src/store/Events.ts"
+import { build, flag, get, refusal, set, start } from "./support/Settings.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "tiny-redis-config-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -28,41 +27,7 @@ const fileOf = (name: string, text: string): string => {
   return path
 }
 
-const build = <E>(layer: Layer.Layer<Config, E>, env: Record<string, string> = {}): ConfigService =>
-  Effect.runSync(
-    Config.pipe(
-      Effect.provide(layer),
-      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))),
-    ) as Effect.Effect<ConfigService>,
-  )
-
-const flag = (name: string, ...words: ReadonlyArray<string>): Directive => ({ name, words, origin: `--${name}` })
-
-const start = (file: string, flags: ReadonlyArray<Directive> = [], env: Record<string, string> = {}): ConfigService =>
-  build(Sources.layer({ file, flags }), env)
-
-/** The one line a start is refused with. */
-const refusal = <E extends Error>(layer: Layer.Layer<Config, E>, env: Record<string, string> = {}): string =>
-  Effect.runSync(
-    Config.pipe(
-      Effect.provide(layer),
-      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))),
-      Effect.flip,
-    ) as Effect.Effect<E>,
-  ).message
-
 const refusedFile = (file: string): string => refusal(Sources.layer({ file, flags: [] }))
-
-const set = (config: ConfigService, ...words: ReadonlyArray<string>): string => {
-  const pairs = Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i]!, words[2 * i + 1]!] as const)
-  return Either.match(Effect.runSync(Effect.either(config.set(pairs))), {
-    onLeft: (error) => `${error.code} ${error.message}`,
-    onRight: () => "OK",
-  })
-}
-
-const get = (config: ConfigService, ...patterns: ReadonlyArray<string>): Record<string, string> =>
-  Object.fromEntries(config.get(patterns))
 
 describe("the table of settings", () => {
   it("prints every default so that it reads back as the same value", () => {

@@ -28,3 +28,14 @@ export const withFiles = <A, E>(
 export const directory = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
   Effect.provide(NodeFileSystem.layer),
 )
+
+/** Waits until a line of INFO persistence is as wanted; a disk under load takes its time. */
+export const until = (client: TestClient, line: string) =>
+  Effect.promise(async () => {
+    for (const limit = performance.now() + 15_000; performance.now() < limit;) {
+      const info = await client.run("INFO", "persistence")
+      if ("value" in info && String(info.value).includes(line)) return
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    throw new Error(`INFO never said ${line}`)
+  })

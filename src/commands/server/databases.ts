@@ -19,6 +19,24 @@ const flushMode = (args: Args): void => {
   args.end()
 }
 
+/** What FLUSHDB and FLUSHALL have in common. */
+const flushing = {
+  history: [
+    ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
+    ["6.2.0", "Added the `SYNC` flushing mode modifier."],
+  ],
+  arity: -1,
+  flags: "write",
+  acl: "keyspace dangerous",
+  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+  args: [
+    Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
+      optional: true,
+    }),
+  ],
+  parse: flushMode,
+} as const
+
 const dbsize = Command.make({
   name: "dbsize",
   summary: "Return the number of keys in the selected database",
@@ -39,20 +57,7 @@ const flushdb = Command.make({
   since: "1.0.0",
   group: "server",
   complexity: "O(N) where N is the number of keys in the selected database",
-  history: [
-    ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
-    ["6.2.0", "Added the `SYNC` flushing mode modifier."],
-  ],
-  arity: -1,
-  flags: "write",
-  acl: "keyspace dangerous",
-  tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
-  args: [
-    Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
-      optional: true,
-    }),
-  ],
-  parse: flushMode,
+  ...flushing,
   run: (_, { db, store }) => {
     // Redis logs it even when there was nothing to remove.
     store.dirty += Math.max(1, db.clear())
@@ -68,20 +73,7 @@ const flushall = (config: ConfigService, persistence: PersistenceService) =>
     since: "1.0.0",
     group: "server",
     complexity: "O(N) where N is the total number of keys in all databases",
-    history: [
-      ["4.0.0", "Added the `ASYNC` flushing mode modifier."],
-      ["6.2.0", "Added the `SYNC` flushing mode modifier."],
-    ],
-    arity: -1,
-    flags: "write",
-    acl: "keyspace dangerous",
-    tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
-    args: [
-      Arg.oneOf("async", [Arg.token("ASYNC", { since: "4.0.0" }), Arg.token("SYNC", { since: "6.2.0" })], {
-        optional: true,
-      }),
-    ],
-    parse: flushMode,
+    ...flushing,
     run: (_, { store, db: selected, nested }) => {
       const filled = store.databases.filter((db) => db.size > 0)
       // Clients that track keys are told even when there was nothing.
