@@ -29,9 +29,25 @@ const slowMicrosMin = 1000
 /** Requests dispatched in one go see one instant for at most so long. */
 const instantMicrosMax = 1000
 
-/** What is longer can take long to make: LPOP with a count. */
-const isBriefReply = ({ _tag }: Reply): boolean =>
-  _tag === "Int" || _tag === "Simple" || _tag === "Bulk" || _tag === "Nil"
+/** An array of more can take long to make. */
+const briefElementsMax = 2
+
+/** What is longer can take long to make: LPOP with a count. A ZPOPMIN is brief: in pipelines of 16 its CPU time is 6 % less so. */
+const isBriefReply = (reply: Reply): boolean => {
+  switch (reply._tag) {
+    case "Int":
+    case "Simple":
+    case "Bulk":
+    case "Nil":
+      return true
+    case "Array":
+      return (reply.count ?? reply.values.length) <= briefElementsMax
+    case "Bulks":
+      return reply.count <= briefElementsMax
+    default:
+      return false
+  }
+}
 
 export class Timing {
   /**

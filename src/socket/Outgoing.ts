@@ -16,26 +16,26 @@ const lengthMax = 256 * 1024 * 1024
 export class Outgoing {
   private readonly addSmall: Codec["Type"]["addSmall"]
   private text = ""
-  /** What comes after `text`. */
-  private region: Region | undefined
+  /** What comes after `text`, if it is open. */
+  private readonly region = new Region()
 
   constructor(codec: Codec["Type"]) {
     this.addSmall = codec.addSmall
   }
 
   get length(): number {
-    return this.region === undefined ? this.text.length : this.text.length + this.region.length
+    return this.region.isOpen ? this.text.length + this.region.length : this.text.length
   }
 
   /** Adds a reply that is written to the arena, or is there already; false, having done nothing that can be seen, for any other. */
   addShort(reply: Reply, protocol: Protocol): boolean {
-    const { addSmall } = this
+    const { addSmall, region } = this
     if (addSmall === undefined) return false
-    if (this.region?.isLast !== true && !this.mayBegin(reply)) return false
+    if (!region.isLast && !this.mayBegin(reply)) return false
     const start = addSmall(reply, protocol)
     if (start === -1) return false
-    this.region ??= new Region(start)
-    this.region.extend()
+    if (!region.isOpen) region.begin(start)
+    region.extend()
     return true
   }
 
@@ -62,11 +62,7 @@ export class Outgoing {
   /** Gives all, and is empty then. Bytes are to be sent before anything else is written. */
   take(): string | Buffer {
     const { region } = this
-    if (region !== undefined && this.text === "") {
-      this.region = undefined
-      return region.take()
-    }
-    return this.takeText()
+    return region.isOpen && this.text === "" ? region.take() : this.takeText()
   }
 
   /** As `take`, as text. */
@@ -79,8 +75,6 @@ export class Outgoing {
 
   /** What is in the arena becomes text. */
   settle(): void {
-    if (this.region === undefined) return
-    this.text += this.region.takeText()
-    this.region = undefined
+    if (this.region.isOpen) this.text += this.region.takeText()
   }
 }
