@@ -55,6 +55,16 @@ describe("commands of one name that come one behind the other", () => {
     }),
   )
 
+  it.effect("may be answered with an array of two, as ZPOPMIN is", () =>
+    Effect.gen(function* () {
+      const { clock, named, ran } = yield* entries()
+      const lpop = named("lpop")
+      for (const reply of [Reply.bulks(["a", "1"]), Reply.emptyArray, Reply.bulks(["b"])])
+        ran(lpop, 1, "LPOP k 2", reply)
+      expect(clock.readings).toBe(0)
+    }),
+  )
+
   it.effect("are told from others, which begin where they end", () =>
     Effect.gen(function* () {
       const { named, ran, timing } = yield* entries()
@@ -84,8 +94,8 @@ describe("a command is measured alone", () => {
     Effect.gen(function* () {
       const { clock, named, ran, slow } = yield* entries()
       const [lpop, rpush] = [named("lpop"), named("rpush")]
-      ran(lpop, 1, "LPOP k 1000000", Reply.bulks(["a"]))
-      ran(lpop, 30_000, "LPOP k 2000000", Reply.bulks(["a"]))
+      ran(lpop, 1, "LPOP k 1000000", Reply.bulks(["a", "b", "c"]))
+      ran(lpop, 30_000, "LPOP k 2000000", Reply.bulks(["a", "b", "c"]))
       ran(rpush, 10_000, "RPUSH k 1 2 3 4 5 6 7 8")
       expect(clock.readings).toBe(3)
       expect(slow).toEqual(["LPOP k 2000000: 30000", "RPUSH k 1 2 3 4 5 6 7 8: 10000"])
