@@ -138,15 +138,14 @@ const make = (isOffered: boolean) =>
       ]
     }
 
-    const service: ReplicationService = {
+    const service: ReplicationService & { role: Role } = {
       history,
-      get role() {
-        return role
-      },
+      // Not a getter: an object written down with one has its properties in a table, and every write command asks for `active`.
+      role,
       failover: "no-failover",
       replicas,
       become: (next) => {
-        role = next ?? master
+        service.role = role = next ?? master
         if (next === undefined) replicas.promoted()
       },
       start,
