@@ -46,7 +46,9 @@ export class Outgoing {
     if (length > lengthMax) return false
     if (isThere(reply)) return true
     // A constant is joined more cheaply than made; it only goes along with others.
-    return length > 0 && (reply._tag === "Int" || reply._tag === "Bulk" || reply._tag === "Bulks")
+    if (length === 0) return false
+    const { _tag } = reply
+    return _tag === "Int" || _tag === "Bulk" || _tag === "Bulks"
   }
 
   add(bytes: string): void {
