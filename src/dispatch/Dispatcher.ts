@@ -23,7 +23,6 @@ import { type Client, noWords } from "../command/Client.ts"
 import { Clients } from "../command/Clients.ts"
 import {
   type Ctx,
-  Flag,
   type Result,
   type Suspended as Unanswered,
   type ScriptRules,
@@ -44,6 +43,7 @@ import { Memory } from "../store/Memory.ts"
 import { Store } from "../store/Store.ts"
 import * as Blocking from "./Blocking.ts"
 import * as Gates from "./Gates.ts"
+import * as Pausing from "./Pausing.ts"
 import * as Propagation from "./Propagation.ts"
 import * as ScriptCalls from "./ScriptCalls.ts"
 import { Timing } from "./Timing.ts"
@@ -333,6 +333,7 @@ const make = Effect.gen(function* () {
     )
   }
   const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
+  const pausing = Pausing.make(clients, resolve)
 
   const tick = () => {
     timing.tick()
@@ -347,9 +348,8 @@ const make = Effect.gen(function* () {
     client.lastCommand = entry.name
     const error = gate(client, entry, argv)
     if (error !== undefined) return refused(client, entry, error)
-    const pause = clients.pause(store.now)
-    if (pause !== undefined && client.replica === undefined && (pause.mode === "all" || mayWrite(client, entry, argv)))
-      return later(client)
+    const wait = pausing.wait(client, entry, argv, store.now)
+    if (wait !== undefined) return wait
     if (client.transaction !== undefined && !runsInMulti.has(entry.name)) {
       // What will not run is not kept.
       if (client.transaction.aborted || client.watchedChanged) return Reply.queued
@@ -426,34 +426,6 @@ const make = Effect.gen(function* () {
       endUnit()
     }
   }
-
-  const mayWrite = ({ transaction }: Client, entry: Entry, argv: ReadonlyArray<string>): boolean => {
-    if (transaction !== undefined && entry.name === "exec") {
-      return transaction.queue.some((each) => {
-        const queued = resolve(each)
-        return !isError(queued) && mayWriteAlone(queued, each)
-      })
-    }
-    return mayWriteAlone(entry, argv)
-  }
-  const mayWriteAlone = ({ command, mask }: Entry, argv: ReadonlyArray<string>): boolean =>
-    command.mayWrite?.(argv) ?? (mask & (Flag.write | Flag.may_replicate)) !== 0
-
-  /** Held back by CLIENT PAUSE. */
-  const later = (client: Client): Suspended => ({
-    _tag: "Suspended",
-    waits: true,
-    again: true,
-    effect: Effect.as(held(client), Reply.none),
-  })
-  const held = (client: Client) =>
-    Effect.suspend(() => {
-      client.postponed = true
-      return Effect.ensuring(
-        clients.unpaused,
-        Effect.sync(() => (client.postponed = false)),
-      )
-    })
 
   let replayed = 0
   const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
