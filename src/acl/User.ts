@@ -23,7 +23,7 @@ export class User implements Identity {
   isUnrestricted = false
   enabled = false
   needsNoPassword = false
-  /** Whether values that RESTORE is given are checked: remembered and shown, since all values are checked here. */
+  /** Whether `sanitize-dump-payload clients` means this user's RESTORE. */
   private sanitize: "sanitize-payload" | "skip-sanitize-payload" | undefined
   private passwords: Array<string> = []
   /** The user's own selector first. */
@@ -52,6 +52,10 @@ export class User implements Identity {
 
   private refresh(): void {
     this.isUnrestricted = this.selectors.some((selector) => selector.isUnrestricted)
+  }
+
+  get skipsSanitizing(): boolean {
+    return this.sanitize === "skip-sanitize-payload"
   }
 
   // --- rules -------------------------------------------------------------------------------------------------------

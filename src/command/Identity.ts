@@ -18,6 +18,8 @@ export interface Identity {
   readonly name: string
   /** It may run every command on every key and every channel. */
   readonly isUnrestricted: boolean
+  /** `sanitize-dump-payload clients` does not mean its payloads. */
+  readonly skipsSanitizing: boolean
   /** What stands in the way of a request, if anything does. */
   readonly denial: (command: Command, argv: ReadonlyArray<string>) => Denial | undefined
   /** Whether it may run the request and read any key at all beside those the request names. */
@@ -28,6 +30,7 @@ export interface Identity {
 export const unrestricted: Identity = {
   name: "default",
   isUnrestricted: true,
+  skipsSanitizing: false,
   denial: () => undefined,
   readsAnyKey: () => true,
 }

@@ -6,10 +6,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Runtime from "effect/Runtime"
 import { parseSafeInteger } from "../bytes/Numbers.ts"
 import * as Reply from "../codec/Reply.ts"
 import * as Arg from "../command/Arg.ts"
 import type { Args } from "../command/Args.ts"
+import type { Client } from "../command/Client.ts"
 import * as Command from "../command/Command.ts"
 import * as Key from "../command/Key.ts"
 import { Config, type ConfigService } from "../config/Config.ts"
@@ -45,6 +47,12 @@ const dump = (config: ConfigService) => {
       return payload === undefined ? Either.left(ReplyTooLong.error) : Either.right(Reply.bulk(payload))
     },
   })
+}
+
+interface Services {
+  readonly config: ConfigService
+  /** A line for who looks into it, at the level `verbose`. */
+  readonly log: (text: string) => void
 }
 
 /** The arguments as they came: RESTORE looks at the key before it looks at the numbers. */
@@ -107,26 +115,39 @@ const restoreMeta = {
   ],
 } as const satisfies Partial<Command.Meta>
 
+/** Whether a payload must also be right where this server does not need it: `sanitize-dump-payload`. */
+const isStrict = ({ current }: ConfigService, client: Client): boolean => {
+  if (current.sanitizeDumpPayload !== "clients") return current.sanitizeDumpPayload === "yes"
+  // Neither the log nor a master is a client.
+  return client.id !== 0 && !client.user.skipsSanitizing
+}
+
 const run =
-  (config: ConfigService) =>
-  (request: Restore, { db, now, argv, store, propagateAs }: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
+  ({ config, log }: Services) =>
+  (request: Restore, ctx: Command.Ctx): Either.Either<Reply.Reply, CommandError> => {
+    const { db, now, argv, store, client } = ctx
     const { key, replace } = request
     const exists = db.write(key) !== undefined
     if (exists && !replace) return Either.left(BusyKey.error)
     const ttl = parseSafeInteger(request.ttl)
     if (ttl === undefined) return Either.left(NotInteger.error)
     if (ttl < 0) return Either.left(badTtl)
-    const bytes = Payload.open(request.payload)
+    const bytes = Payload.open(request.payload, store.verifiesChecksums)
     if (bytes === undefined) return Either.left(BadPayload.checksum)
-    const value = Payload.read(bytes, config.current)
-    if (value === undefined) return Either.left(BadPayload.format)
+    const read = Payload.read(bytes, config.current, isStrict(config, client))
+    if (Either.isLeft(read)) {
+      const { message, offset } = read.left
+      log(`RESTORE refused a payload: integrity check failed at byte ${offset}: ${message}`)
+      return Either.left(BadPayload.format)
+    }
+    const value = read.right
     const deadline = ttl === 0 ? undefined : request.absolute ? ttl : now + ttl
     // A replayed log, and a master, say themselves when a key goes.
     if (deadline !== undefined && deadline <= now && store.expire) {
       if (exists) {
         db.remove(key)
         db.changed(key, EventClass.generic, "del")
-        propagateAs(["DEL", key])
+        ctx.propagateAs(["DEL", key])
       }
       return Either.right(Reply.ok)
     }
@@ -134,7 +155,7 @@ const run =
     if (deadline === undefined) db.set(key, value)
     else {
       db.setUntil(key, value, deadline)
-      if (!request.absolute) propagateAs([argv[0]!, key, String(deadline), ...argv.slice(3), "ABSTTL"])
+      if (!request.absolute) ctx.propagateAs([argv[0]!, key, String(deadline), ...argv.slice(3), "ABSTTL"])
     }
     stamp(config, db, request, now)
     db.changed(key, EventClass.generic, "restore")
@@ -147,7 +168,7 @@ const stamp = (config: ConfigService, db: Database, { key, idle, frequency }: Re
   } else if (idle >= 0) db.keyspace.setAccess(key, lruStamp(Math.max(0, now - idle * 1000)))
 }
 
-const restore = (config: ConfigService) =>
+const restore = (services: Services) =>
   Command.make({
     ...restoreMeta,
     name: "restore",
@@ -156,10 +177,10 @@ const restore = (config: ConfigService) =>
     group: "generic",
     flags: "write denyoom",
     parse,
-    run: run(config),
+    run: run(services),
   })
 
-const restoreAsking = (config: ConfigService) =>
+const restoreAsking = (services: Services) =>
   Command.make({
     ...restoreMeta,
     name: "restore-asking",
@@ -169,7 +190,12 @@ const restoreAsking = (config: ConfigService) =>
     docFlags: "syscmd",
     flags: "write denyoom asking",
     parse,
-    run: run(config),
+    run: run(services),
   })
 
-export const dumpCommands = Effect.map(Config, (config) => [dump(config), restore(config), restoreAsking(config)])
+export const dumpCommands = Effect.gen(function* () {
+  const config = yield* Config
+  const fork = Runtime.runFork(yield* Effect.runtime<never>())
+  const services: Services = { config, log: (text) => void fork(Effect.logDebug(text)) }
+  return [dump(config), restore(services), restoreAsking(services)]
+})

@@ -50,8 +50,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["replica-ignore-disk-write-errors", only("no")],
   ["replica-ignore-maxmemory", only("yes")],
   ["replica-lazy-flush", only("no")],
-  // What RESTORE is given is read to its end before anything of it is stored.
-  ["sanitize-dump-payload", only("yes")],
   ["server_cpulist", fixed("")],
   ["set-proc-title", fixed("no")],
   ["socket-mark-id", fixed("0")],

@@ -310,6 +310,11 @@ export const settings = {
     change: "never",
     about: "Put a checksum at the end of snapshots, and verify it.",
   }),
+  "sanitize-dump-payload": setting(Kind.oneOf("no", "yes", "clients"), {
+    default: "no",
+    about:
+      "Whether snapshots (yes) and what RESTORE is given (yes, clients) must also be right where this server does not need it: all else is always checked.",
+  }),
   "stop-writes-on-bgsave-error": setting(Kind.boolean, {
     default: true,
     about: "Refuse writes while the last snapshot in the background failed.",

@@ -112,7 +112,8 @@ const make = (options: FilesOptions) =>
     const contextOf = (given: Attachment, progress: Progress): Loading => ({
       ...{ disk, store, limits: current, replay: given.replay, progress, pace: new Pace(() => current.keyLoadDelay) },
       chunkBytesMax: current.loadingProcessEventsIntervalBytes,
-      ...{ verify: current.rdbchecksum, until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
+      ...{ verify: current.rdbchecksum && store.verifiesChecksums, isStrict: current.sanitizeDumpPayload === "yes" },
+      ...{ until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
     })
 
     const load = (given: Attachment, progress: Progress): Effect.Effect<void, PersistenceError> =>

@@ -54,6 +54,8 @@ export interface Loading {
   readonly chunkBytesMax: number
   /** The setting `rdbchecksum`. */
   readonly verify: boolean
+  /** Whether `sanitize-dump-payload` is yes. */
+  readonly isStrict: boolean
   /** The setting `maxmemory-policy`. */
   readonly policy: string
   /** When loading began, Unix ms. */
@@ -124,7 +126,10 @@ const visitor = ({ loading, fileSize, dropBefore, warn, offset, aux, expired }: 
     },
     // The file may say anything: no more is made than the rest of its keys could fill.
     resize: (keys) => db.keyspace.reserve?.(Math.min(keys, Math.floor(fileSize / bytesAKeyMin))),
-    value: (reader, type) => readPacked(reader, type, limits),
+    value: (reader, type) => {
+      reader.isStrict = loading.isStrict
+      return readPacked(reader, type, limits)
+    },
     entry: (source, isInBytes, value, attributes) => {
       if (replaceKeys === true) return false
       if (db.keyspace !== loaded) {

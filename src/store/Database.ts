@@ -24,6 +24,8 @@ export interface Shared {
   keepsUntil: number
   /** DEBUG SET-ACTIVE-EXPIRE: off, keys past their deadline go only when somebody looks at them. */
   activeExpire: boolean
+  /** DEBUG SET-SKIP-CHECKSUM-VALIDATION: whether the checksums of snapshots and of DUMP payloads are looked at. */
+  verifiesChecksums: boolean
   /** The data is a master's copy: what is past its deadline is not found, but goes when the master says so, and nothing is evicted. */
   isReplica: boolean
   /** A script has paused in the middle: nothing expires by itself, is logged or put into a snapshot until it has ended. */

@@ -217,5 +217,8 @@ export const isElement = (bytes: Buffer, at: number, end: number): boolean => {
   if ((first >= 0xe0 && first < 0xf0 && at + 2 > end) || (first === 0xf0 && at + 5 > end)) return false
   const size = elementSize(bytes, at)
   const behind = at + size + backLengthSize(size)
-  return behind <= end && previousElement(bytes, behind) === at
+  return behind <= end && isBackLength(bytes, at, behind)
 }
+
+/** Whether the length behind the element at `at`, which ends at `end`, leads back to it. */
+export const isBackLength = (bytes: Buffer, at: number, end: number): boolean => previousElement(bytes, end) === at

@@ -324,8 +324,8 @@ export const functionCommand = (
       }
       return { payload, policy }
     },
-    run: ({ payload, policy }, { db }) => {
-      const opened = Payload.open(payload)
+    run: ({ payload, policy }, { db, store }) => {
+      const opened = Payload.open(payload, store.verifiesChecksums)
       if (opened === undefined) return Either.left(BadPayload.checksum)
       const sources = sourcesOf(opened)
       if (sources === undefined) return Either.left(notLibraries)

@@ -163,6 +163,17 @@ export const debugCommands = Effect.gen(function* () {
       most: 0,
       answer: () => Effect.as(persistence.reload("log", "flush"), Reply.ok),
     },
+    "SET-SKIP-CHECKSUM-VALIDATION": {
+      usage: "(0|1)",
+      about: "Take snapshots and DUMP payloads whatever their checksum is.",
+      least: 1,
+      most: 1,
+      // Read as C's atoi does: what is no number is 0.
+      answer: ([setting], { store }) => {
+        store.verifiesChecksums = !(Number.parseInt(setting!, 10) || 0)
+        return ok
+      },
+    },
     SLEEP: {
       usage: "<seconds>",
       about: "Hold back all requests for a while.",

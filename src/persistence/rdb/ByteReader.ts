@@ -26,6 +26,8 @@ export interface Blob {
   readonly offset: number
   /** The bytes were compressed, so an index in them is no place in the file. */
   readonly isCompressed: boolean
+  /** See `ByteReader.isStrict`. */
+  readonly isStrict: boolean
 }
 
 /** The bytes of a blob alone. */
@@ -42,6 +44,8 @@ export class ByteReader {
   base: number
   /** Whether the file ends where `bytes` ends. */
   last: boolean
+  /** Whether what stands in packed values only for being walked backwards must be right, too: this server reads them forwards. */
+  isStrict = false
 
   constructor(bytes: Buffer, base = 0, last = true) {
     this.bytes = bytes
@@ -242,12 +246,13 @@ export class ByteReader {
         first === (0xc0 | StringEncoding.lzf)
           ? this.compressed(false)
           : Buffer.from(this.encoded(first & 0x3f), "latin1")
-      return { bytes, start: 0, end: bytes.length, offset, isCompressed: true }
+      return { bytes, start: 0, end: bytes.length, offset, isCompressed: true, isStrict: this.isStrict }
     }
     const length = first < 0x40 ? first : first < 0x80 ? ((first & 0x3f) << 8) | this.byte() : this.longLength(first)
     const start = this.position
     this.need(length)
     this.position = start + length
-    return { bytes: this.bytes, start, end: start + length, offset: this.base + start, isCompressed: false }
+    const end = start + length
+    return { bytes: this.bytes, start, end, offset: this.base + start, isCompressed: false, isStrict: this.isStrict }
   }
 }

@@ -7,6 +7,7 @@
  * numbers where they ask for numbers.
  */
 import { parseInteger } from "../../bytes/Numbers.ts"
+import { isBackLength } from "../../store/ListpackElement.ts"
 import { type Blob, damaged } from "./ByteReader.ts"
 import type { ByteWriter } from "./ByteWriter.ts"
 
@@ -58,6 +59,8 @@ export class ListpackReader {
     const start = this.position + header
     const next = this.position + size + backLengthSize(size)
     if (next > this.end) this.fail("listpack element crosses the end")
+    if (this.blob.isStrict && !isBackLength(this.bytes, start - header, next))
+      this.fail("listpack element with a wrong length behind it")
     this.position = next
     return start
   }

@@ -21,6 +21,8 @@ export const readZiplist = (blob: Blob): Array<string> => {
   if (bytes[end] !== 0xff) throw damaged(blob, 0, "ziplist without an end")
   const values: Array<string> = []
   let at = ziplistHeaderSize
+  let entry = at
+  let entrySize = 0
   const need = (count: number): void => {
     if (at + count > end) throw damaged(blob, at, "ziplist entry crosses the end")
   }
@@ -28,6 +30,9 @@ export const readZiplist = (blob: Blob): Array<string> => {
     if (bytes[at] === 0xff) throw damaged(blob, at, "ziplist ends early")
     const previous = bytes[at] === 0xfe ? 5 : 1
     need(previous + 1)
+    if ((previous === 1 ? bytes[at] : bytes.readUInt32LE(at + 1)) !== entrySize)
+      throw damaged(blob, at, "ziplist entry after one of another length")
+    entry = at
     at += previous
     const first = bytes[at]
     if (first < 0xc0) {
@@ -49,7 +54,9 @@ export const readZiplist = (blob: Blob): Array<string> => {
       else values.push(String(bytes.readIntLE(at, width)))
       at += width
     }
+    entrySize = at - entry
   }
+  if (bytes.readUInt32LE(4) !== entry) throw damaged(blob, 4, "ziplist whose last entry is elsewhere")
   const count = bytes.readUInt16LE(8)
   if (count !== ziplistCountUnknown && count !== values.length) throw damaged(blob, 0, "ziplist with a wrong count")
   return values

@@ -92,8 +92,12 @@ const readQuicklist2 = (reader: ByteReader): ListData => {
   const items: Array<string> = []
   for (let nodes = reader.length(); nodes > 0; nodes--) {
     const container = reader.length()
-    if (container === Container.plain) items.push(reader.string())
-    else if (container === Container.packed) append(items, readListpack(reader.blob()))
+    if (container === Container.plain) {
+      const item = reader.string()
+      // An element is plain for its length.
+      if (item === "") reader.fail("empty plain quicklist node")
+      items.push(item)
+    } else if (container === Container.packed) append(items, readListpack(reader.blob()))
     else reader.fail(`unknown quicklist node container ${container}`)
   }
   return list(items)

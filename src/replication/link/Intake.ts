@@ -107,7 +107,8 @@ export class Intake {
     const reader = receiveSnapshot(
       {
         ...{ store, replay, progress, pace: this.pace, limits: current, policy: current.maxmemoryPolicy },
-        ...{ verify: current.rdbchecksum, now: clock.now(), until: undefined },
+        ...{ verify: current.rdbchecksum && store.verifiesChecksums, isStrict: current.sanitizeDumpPayload === "yes" },
+        ...{ now: clock.now(), until: undefined },
       },
       totalBytes === 0 ? trustedBytes : Math.min(totalBytes, trustedBytes),
       {
