@@ -37,6 +37,10 @@ export const settings = {
     default: ["127.0.0.1", "-::1"],
     about: "Addresses to listen on: * and ::* stand for all of IPv4 and IPv6, and one after a - may be missing.",
   }),
+  "bind-source-addr": setting(Kind.bytes, {
+    default: "",
+    about: 'Address that connections to the master and to other servers come from, "" for the one the system chooses.',
+  }),
   "protected-mode": setting(Kind.boolean, {
     default: true,
     about: "Refuse clients of other machines as long as there is no password.",

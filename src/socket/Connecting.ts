@@ -41,8 +41,14 @@ const connectionOf = (socket: net.Socket): Connection => ({
   },
 })
 
-const open = (host: string, port: number, values: Values): Either.Either<net.Socket, ConnectFailed> => {
-  const address = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: values.replTimeout * 1000 }
+const open = (
+  host: string,
+  port: number,
+  localAddress: string | undefined,
+  values: Values,
+): Either.Either<net.Socket, ConnectFailed> => {
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: values.replTimeout * 1000 }
+  const address = { host, port, localAddress, noDelay: true, ...keepAlive }
   if (!values.tlsReplication) return Either.right(net.connect(address))
   return Either.mapBoth(TlsOptions.readClient(values), {
     onLeft: ({ message }) => new ConnectFailed({ reason: message }),
@@ -50,6 +56,10 @@ const open = (host: string, port: number, values: Values): Either.Either<net.Soc
       tls.connect({ ...options, socket: net.connect(address), checkServerIdentity: () => undefined }),
   })
 }
+
+/** What is no address is passed over: CONFIG SET takes any text, as redis-server's does. */
+const sourceOf = ({ bindSourceAddr }: Values): string | undefined =>
+  net.isIP(bindSourceAddr) === 0 ? undefined : bindSourceAddr
 
 const isRefusal = (cause: NodeJS.ErrnoException): boolean => cause.code === "ECONNREFUSED"
 
@@ -61,34 +71,44 @@ const reasonOf = (cause: NodeJS.ErrnoException): string => {
   return message === "" ? String(code) : message
 }
 
+const connect = (
+  host: string,
+  port: number,
+  localAddress: string | undefined,
+  current: Values,
+): Effect.Effect<Connection, ConnectFailed> =>
+  Effect.async<Connection, ConnectFailed>((resume) => {
+    let opened: Either.Either<net.Socket, ConnectFailed>
+    try {
+      opened = open(host, port, localAddress, current)
+    } catch (cause) {
+      // A port that no connection has.
+      opened = Either.left(new ConnectFailed({ reason: cause instanceof Error ? cause.message : String(cause) }))
+    }
+    if (Either.isLeft(opened)) return resume(Effect.fail(opened.left))
+    const socket = opened.right
+    let isOpen = false
+    socket.once(current.tlsReplication ? "secureConnect" : "connect", () => {
+      isOpen = true
+      resume(Effect.succeed(connectionOf(socket)))
+    })
+    // An error of an open connection is an ordinary end; "close" follows.
+    socket.on("error", (cause: NodeJS.ErrnoException) => {
+      if (isOpen) return
+      // An address that is not, or no longer, this machine's is better left out than nothing reached.
+      if (cause.syscall === "bind" && localAddress !== undefined) resume(connect(host, port, undefined, current))
+      else resume(Effect.fail(new ConnectFailed({ reason: reasonOf(cause), isRefused: isRefusal(cause) })))
+    })
+    socket.once("close", () => {
+      if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: "the connection ended before it began" })))
+    })
+    return Effect.sync(() => void socket.destroy())
+  })
+
 /** Over the network. */
 export const layer = Layer.effect(
   Connector,
   Effect.map(Config, ({ current }) => ({
-    connect: (host, port) =>
-      Effect.async<Connection, ConnectFailed>((resume) => {
-        let opened: Either.Either<net.Socket, ConnectFailed>
-        try {
-          opened = open(host, port, current)
-        } catch (cause) {
-          // A port that no connection has.
-          opened = Either.left(new ConnectFailed({ reason: cause instanceof Error ? cause.message : String(cause) }))
-        }
-        if (Either.isLeft(opened)) return resume(Effect.fail(opened.left))
-        const socket = opened.right
-        let isOpen = false
-        socket.once(current.tlsReplication ? "secureConnect" : "connect", () => {
-          isOpen = true
-          resume(Effect.succeed(connectionOf(socket)))
-        })
-        // An error of an open connection is an ordinary end; "close" follows.
-        socket.on("error", (cause) => {
-          if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: reasonOf(cause), isRefused: isRefusal(cause) })))
-        })
-        socket.once("close", () => {
-          if (!isOpen) resume(Effect.fail(new ConnectFailed({ reason: "the connection ended before it began" })))
-        })
-        return Effect.sync(() => void socket.destroy())
-      }),
+    connect: (host, port) => Effect.suspend(() => connect(host, port, sourceOf(current), current)),
   })),
 )
