@@ -13,6 +13,7 @@ import { Config } from "./config/Config.ts"
 import * as Logging from "./config/Logging.ts"
 import * as Sources from "./config/Sources.ts"
 import { Persistence } from "./persistence/Persistence.ts"
+import * as Process from "./Process.ts"
 import * as Server from "./Server.ts"
 import * as Signals from "./Signals.ts"
 import { Listener } from "./socket/Listener.ts"
@@ -47,7 +48,7 @@ const farewell = Layer.scopedDiscard(
 )
 
 const serve = (sources: Sources.Sources) =>
-  Layer.merge(greeting, SpareHeap.layer).pipe(
+  Layer.mergeAll(greeting, SpareHeap.layer, Process.layer).pipe(
     Layer.provideMerge(Signals.layer),
     Layer.provideMerge(Server.layerFromConfig),
     Layer.provide(farewell),

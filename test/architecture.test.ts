@@ -39,7 +39,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /** The files beside the folders put everything together, so they may import everything. */
-const compositions = ["Server.ts", "Signals.ts", "index.ts", "main.ts"]
+const compositions = ["Process.ts", "Server.ts", "Signals.ts", "index.ts", "main.ts"]
 
 const linesMax = 600
 

@@ -517,6 +517,16 @@ describe("CONFIG REWRITE", () => {
     },
   )
 
+  it("writes every setting where all are wanted, from which a server starts with the same values", () => {
+    const file = fileOf("all.conf", "")
+    const config = start(file)
+    set(config, "maxmemory", "5mb")
+    Effect.runSync(config.rewriteAll)
+    expect(get(start(file), "*")).toEqual(get(config, "*"))
+    const written = readFileSync(file, "utf8")
+    expect(entries.filter(({ name }) => !written.includes(`\n${name} `)).map(({ name }) => name)).toEqual(["replicaof"])
+  })
+
   it("is refused without a file, and when the directory is gone", () => {
     expect(Effect.runSync(Effect.flip(build(Config.layer()).rewrite)).message).toBe(
       "The server is running without a config file",

@@ -69,12 +69,14 @@ export interface ConfigService {
     pairs: ReadonlyArray<readonly [name: string, value: string]>,
     options?: { readonly local: boolean },
   ) => Effect.Effect<void, UnknownOption | SettingRefused>
-  /** Notes what a command has changed that is a setting too (REPLICAOF), without telling anybody. */
+  /** Notes what a command has changed that is a setting too (REPLICAOF). Who is told of it cannot refuse, nor take time. */
   readonly note: <Name extends keyof Values>(property: Name, value: Values[Name]) => void
   /** Calls `handler` once for each CONFIG SET that changes one of the settings. Returns what ends that. */
   readonly onChange: (settings: ReadonlyArray<SettingName>, handler: ChangeHandler) => () => void
   /** Writes the values of now into the settings file, keeping its comments and order. */
   readonly rewrite: Effect.Effect<void, RewriteRefused>
+  /** The same with every setting, those at their defaults too. */
+  readonly rewriteAll: Effect.Effect<void, RewriteRefused>
 }
 
 export type StartError = InvalidSetting | UnknownSetting | UnreadableFile
@@ -120,7 +122,11 @@ export interface MakeOptions {
   /** To be logged beside what was passed over in the directives. */
   readonly warnings?: ReadonlyArray<string>
   /** Writes the values into `file`; see ConfigFile.rewrite. */
-  readonly rewrite?: (values: Values, users: ReadonlyArray<string> | undefined) => Effect.Effect<void, RewriteRefused>
+  readonly rewrite?: (
+    values: Values,
+    users: ReadonlyArray<string> | undefined,
+    all: boolean,
+  ) => Effect.Effect<void, RewriteRefused>
 }
 
 export const make = (options: MakeOptions): Effect.Effect<ConfigService, StartError> =>
@@ -191,6 +197,11 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
     return tell(0)
   }
 
+  const rewrite = (all: boolean): Effect.Effect<void, RewriteRefused> =>
+    Effect.suspend(
+      () => options.rewrite?.(current, config.describeUsers?.(), all) ?? Either.left(RewriteRefused.noFile),
+    )
+
   const config: ConfigService = {
     current,
     users: loaded.users,
@@ -200,7 +211,10 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
     get: (patterns) => get(current, patterns),
     set,
     note: (property, value) => {
+      const previous: Values = { ...current }
       values[property] = value
+      const { name } = entries.find((entry) => entry.property === property)!
+      for (const { settings, handler } of subscriptions) if (settings.includes(name)) handler(current, previous)
     },
     onChange: (settings, handler) => {
       const subscription = { settings, handler }
@@ -210,9 +224,8 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
         if (index >= 0) subscriptions.splice(index, 1)
       }
     },
-    rewrite: Effect.suspend(
-      () => options.rewrite?.(current, config.describeUsers?.()) ?? Either.left(RewriteRefused.noFile),
-    ),
+    rewrite: rewrite(false),
+    rewriteAll: rewrite(true),
   }
   return config
 }

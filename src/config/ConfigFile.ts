@@ -115,9 +115,10 @@ const valueOf = (entry: Entry, lines: ReadonlyArray<ReadonlyArray<string>>): Val
 
 /**
  * The text of a settings file with the values given. A setting whose lines still say the same keeps them as they are; one
- * that changed has its lines replaced, one that the file does not name and that is not at its default is added at the end.
+ * that changed has its lines replaced, one that the file does not name and that is not at its default (or every one, with `all`) is
+ * added at the end.
  */
-export const rewriteText = (text: string, values: Values, users?: ReadonlyArray<string>): string => {
+export const rewriteText = (text: string, values: Values, users?: ReadonlyArray<string>, all = false): string => {
   const userLines = users?.map((user) => `user ${user}`)
   const isUser = (line: string): boolean => !isIdle(line) && wordsOf(line)?.[0].toLowerCase() === "user"
   const lines = text === "" ? [] : text.replace(/\n$/, "").split("\n")
@@ -148,7 +149,7 @@ export const rewriteText = (text: string, values: Values, users?: ReadonlyArray<
   const settings = entries.flatMap((entry) => {
     const { default: initial } = entry.setting
     const now = values[entry.property]
-    return words.has(entry) || isDeepStrictEqual(initial, now) ? [] : linesOf(entry, now)
+    return words.has(entry) || (!all && isDeepStrictEqual(initial, now)) ? [] : linesOf(entry, now)
   })
   const added = [...settings, ...(userLines ?? [])]
   const heading = added.length === 0 || lines.includes(generated) ? [] : [...(kept.length === 0 ? [] : [""]), generated]
@@ -160,6 +161,7 @@ export const rewrite = (
   path: string,
   values: Values,
   users: ReadonlyArray<string> | undefined,
+  all: boolean,
 ): Effect.Effect<void, RewriteRefused> =>
   Effect.try({
     try: () => {
@@ -169,7 +171,7 @@ export const rewrite = (
       try {
         const file = openSync(beside, "w", found?.mode ?? 0o600)
         try {
-          writeSync(file, Buffer.from(rewriteText(text, values, users), "latin1"))
+          writeSync(file, Buffer.from(rewriteText(text, values, users, all), "latin1"))
           fsyncSync(file)
         } finally {
           closeSync(file)

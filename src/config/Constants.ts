@@ -40,7 +40,6 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["lazyfree-lazy-user-flush", only("no")],
   // Keys go until there is room enough, however long that takes.
   ["maxmemory-eviction-tenacity", only("100")],
-  ["oom-score-adj", only("no")],
   ["pidfile", fixed("")],
   // A master's command that fails here is told the operator.
   ["propagation-error-behavior", only("ignore")],
@@ -51,7 +50,8 @@ export const constants: ReadonlyMap<string, Constant> = new Map([
   ["replica-ignore-maxmemory", only("yes")],
   ["replica-lazy-flush", only("no")],
   ["server_cpulist", fixed("")],
-  ["set-proc-title", fixed("no")],
+  ["slave-ignore-maxmemory", only("yes")],
+  ["slave-lazy-flush", only("no")],
   ["socket-mark-id", fixed("0")],
   ["supervised", fixed("no")],
   ["syslog-enabled", fixed("no")],

@@ -4,7 +4,7 @@
  */
 import * as Either from "effect/Either"
 import { parseDoubleLoosely } from "../bytes/Numbers.ts"
-import { int32Max, parseMemory, type SettingType } from "./SettingType.ts"
+import { bytes, int32Max, oneOf, parseMemory, type SettingType } from "./SettingType.ts"
 
 const none = (words: ReadonlyArray<string>): boolean => words.length === 0 || (words.length === 1 && words[0] === "")
 
@@ -208,3 +208,59 @@ export const shutdownMode: SettingType<ShutdownMode> = {
 }
 
 export const defaultShutdown: ShutdownMode = { save: "as configured", now: false, force: false }
+
+/** What a title is made of. */
+export const titleFields = [
+  "title",
+  "listen-addr",
+  "server-mode",
+  "port",
+  "tls-port",
+  "unixsocket",
+  "config-file",
+] as const
+
+export type TitleField = (typeof titleFields)[number]
+
+export const titleFieldNames = titleFields.map((field) => `{${field}}`).join(" ")
+
+const isTitleTemplate = (text: string): boolean =>
+  text !== "" && !text.replaceAll(/\{([^{}]*)\}/g, (all, name) => (titleFields.includes(name) ? "" : all)).includes("{")
+
+export const titleTemplate: SettingType<string> = {
+  ...bytes,
+  allowed: "text that is not empty, with nothing else in braces than these",
+  parse: (words, previous) =>
+    Either.filterOrLeft(
+      bytes.parse(words, previous),
+      isTitleTemplate,
+      () => "template format is invalid or contains unknown variables",
+    ),
+}
+
+/** `relative` is what `yes` means. */
+export const oomScoring: SettingType<"no" | "yes" | "relative" | "absolute"> = (() => {
+  const type = oneOf("no", "yes", "relative", "absolute")
+  return {
+    ...type,
+    parse: (words, previous) =>
+      Either.map(type.parse(words, previous), (value) => (value === "relative" ? "yes" : value)),
+  }
+})()
+
+const oomScoreMax = 2000
+
+/** Of a master, of a replica, of child processes. */
+export const oomScores: SettingType<ReadonlyArray<number>> = {
+  allowed: "three numbers from -2000 to 2000",
+  variadic: true,
+  parse: (words) => {
+    if (words.length !== 3) return Either.left("wrong number of arguments")
+    const scores = words.map((word) => (/^[+-]?[0-9]+$/.test(word) ? Number(word) : NaN))
+    return scores.every((score) => Math.abs(score) <= oomScoreMax)
+      ? Either.right(scores)
+      : Either.left(`Invalid oom-score-adj-values, elements must be between ${-oomScoreMax} and ${oomScoreMax}.`)
+  },
+  print: (scores) => scores.join(" "),
+  lines: (scores) => [scores.join(" ")],
+}

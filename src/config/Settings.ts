@@ -465,6 +465,26 @@ export const settings = {
     default: Kinds.defaultShutdown,
     about: "What SIGINT does; a second one ends the process at once.",
   }),
+  // What the program does to its process, and a server inside of another program to none; see Process.ts.
+  "set-proc-title": setting(Kind.boolean, {
+    default: true,
+    change: "never",
+    about: "Show in the system's list of processes, in place of the command line, what proc-title-template says.",
+  }),
+  "proc-title-template": setting(Kinds.titleTemplate, {
+    default: "{title} {listen-addr} {server-mode}",
+    about: `Title of the process, of which the system shows as much as the command line was long; ${Kinds.titleFieldNames}.`,
+  }),
+  "oom-score-adj": setting(Kinds.oomScoring, {
+    default: "no",
+    about:
+      "Tell Linux how soon to end the process when memory runs out: absolute, or by a change of what it was (yes).",
+  }),
+  "oom-score-adj-values": setting(Kinds.oomScores, {
+    default: [0, 200, 800],
+    about:
+      "What it is told of a master, of a replica, and of processes that write files, which there are none of here.",
+  }),
   loglevel: setting(Kind.oneOf("debug", "verbose", "notice", "warning"), {
     default: "notice",
     about: "Least important messages that are logged.",

@@ -37,7 +37,7 @@ const unchecked = ({ file, flags }: Sources): Layer.Layer<Config, StartError> =>
         directives,
         warnings,
         file: path,
-        rewrite: (values, users) => ConfigFile.rewrite(path, values, users),
+        rewrite: (values, users, all) => ConfigFile.rewrite(path, values, users, all),
       })
     }),
   )

@@ -271,6 +271,13 @@ export const debugCommands = Effect.gen(function* () {
       most: 1,
       answer: ([text]) => Effect.as(Effect.logWarning(`DEBUG LOG: ${toUtf8(text!)}`), Reply.ok),
     },
+    "CONFIG-REWRITE-FORCE-ALL": {
+      usage: "",
+      about: "CONFIG REWRITE with every setting, those at their defaults too.",
+      least: 0,
+      most: 0,
+      answer: () => Effect.as(config.rewriteAll, Reply.ok),
+    },
     "CHANGE-REPL-ID": {
       usage: "",
       about: "Draw a new replication id.",
