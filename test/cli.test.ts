@@ -89,6 +89,21 @@ describe("the command line", () => {
     expect(shown(["--maxmemory 5"], "maxmemory")).toEqual({ maxmemory: "5" })
   })
 
+  it("takes whatever follows a flag for its value, but for --save, and words after the file for a flag without dashes", () => {
+    expect(
+      shown(["--requirepass", "--save", "--save", "--loglevel", "verbose"], "requirepass", "save", "loglevel"),
+    ).toEqual({ requirepass: "--save", save: "", loglevel: "verbose" })
+    const file = fileOf("bare.conf", "loglevel debug\n")
+    expect(shown([file, "loglevel", "verbose", "--maxmemory '700mb'"], "loglevel", "maxmemory")).toEqual({
+      loglevel: "verbose",
+      maxmemory: "734003200",
+    })
+    expect(refusedStart([file, "loglevel", "verbose", "maxmemory", "5"])).toContain(
+      '"verbose maxmemory 5" for loglevel',
+    )
+    expect(refusedStart(["--port", "--loglevel", "verbose"])).toContain('"--loglevel verbose" for port (--port)')
+  })
+
   it("adds save points to those of the file, as redis-server does", () => {
     expect(shown([fileOf("save.conf", "save 900 1\nsave 300 10\n"), "--save", "60", "5"], "save")).toEqual({
       save: "900 1 300 10 60 5",

@@ -50,9 +50,11 @@ export const parse = (argv: ReadonlyArray<string>): Sources => {
     const name = flag.replace(/^-+/, "")
     return { name, words: words.map(fromUtf8), origin: flag }
   })
-  // redis-server takes one file; anything more is told as what it is not.
-  const stray = rest.slice(1).map((word): Directive => ({ name: word, words: [], origin: "the command line" }))
-  return { file: rest[0], flags: [...directives, ...stray] }
+  // What follows the file is a flag without its dashes, as for redis-server.
+  const [file, bare, ...words] = rest
+  const first: ReadonlyArray<Directive> =
+    bare === undefined ? [] : [{ name: bare, words: words.map(fromUtf8), origin: "the command line" }]
+  return { file, flags: [...first, ...directives] }
 }
 
 /** The same command line with one value for each flag: `--save`, `900 1 300 10`; words quoted where they need it. */
@@ -108,10 +110,13 @@ const cut = (word: string): ReadonlyArray<string> => {
     : [parts[1]!, ...(splitArguments(parts[2]!) ?? [parts[2]!])]
 }
 
-/** A word with two dashes is the value of a flag that has none yet, unless it is a flag itself: `--requirepass --x9f`. */
+/**
+ * A word with two dashes is the value of a flag that has none yet, whatever it says: `--requirepass --port`. Only `--save` means
+ * something by itself.
+ */
 const startsFlag = (word: string, last: Flag | undefined): boolean => {
   if (questions.has(word)) return last === undefined || last.words.length > 0 || word.startsWith("--")
   if (!word.startsWith("--")) return false
-  const waiting = last !== undefined && last.words.length === 0 && find(last.flag.slice(2)) !== undefined
-  return !waiting || find(cut(word)[0]!.slice(2)) !== undefined
+  const name = last?.words.length === 0 ? find(last.flag.slice(2))?.name : undefined
+  return name === undefined || name === "save"
 }

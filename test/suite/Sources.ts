@@ -53,12 +53,13 @@ const shellQuote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'
 
 /**
  * What the tests start. They look for the process in the log and take it for a server that listens, as redis-server does some
- * milliseconds later; here it is said when the port listens, or when there is no process any more.
+ * milliseconds later; here it is said when the port listens, or when there is no process any more. Without a settings file they wait for
+ * the end of a start that is refused, and of all that writes to its output.
  */
 const startScript = (command: ReadonlyArray<string>): string => `#!/bin/bash
 port=$(sed -n 's/^\\(tls-\\)\\?port //p' "$1" 2>/dev/null | grep -v '^0$' | head -n 1)
 entry=$(printf ':%04X 00000000:0000 0A' "\${port:-0}")
-(
+[ -f "$1" ] && (
   while kill -0 $$ 2>/dev/null && ! grep -q "$entry" /proc/net/tcp; do sleep 0.02; done
   echo " PID: $$"
 ) &
