@@ -66,11 +66,15 @@ describe("manifest", () => {
     ["file a seq 1 type q\n", 'unknown file type "q"'],
     ["file a seq 1\n", "a line is `file NAME seq N type T`"],
     ['file "a seq 1 type b\n', "unbalanced quotes"],
+    ["file a seq 1 type b\n\nfile b seq 1 type i\n", "blank line"],
+    ["file a seq 1 type b\n\n", "blank line"],
+    ["file a seq 1 type b", "last line without its end"],
+    [`file a seq 1 type b k ${"v".repeat(1002)}\n`, "line too long"],
   ])("refuses %j", (text, reason) => {
     expect(Either.flip(Manifest.parse(text))).toMatchObject({ right: { reason } })
   })
-  it("ignores comments and empty lines", () => {
-    expect(Manifest.parse("# a comment\n\nfile a seq 1 type b\n")).toEqual(
+  it("ignores comments", () => {
+    expect(Manifest.parse("# a comment\nfile a seq 1 type b\n")).toEqual(
       Either.right({ ...Manifest.empty, base: { name: "a", seq: 1 } }),
     )
   })

@@ -72,6 +72,7 @@ export interface Malformed {
   readonly reason: string
 }
 
+/** With the end of the line. */
 const lineCharsMax = 1024
 
 export const parse = (text: string): Either.Either<Manifest, Malformed> => {
@@ -79,11 +80,14 @@ export const parse = (text: string): Either.Either<Manifest, Malformed> => {
   const incremental: Array<LogFile> = []
   const history: Array<LogFile> = []
   let offset = 0
-  for (const line of text.split("\n")) {
+  const lines = text.split("\n")
+  // redis-server refuses it, too: what was cut off may have been more than the end of the line.
+  if (lines.pop() !== "") return Either.left({ offset: text.length, reason: "last line without its end" })
+  for (const line of lines) {
     const at = offset
     offset += line.length + 1
-    if (line === "" || line.startsWith("#")) continue
-    const file = line.length > lineCharsMax ? "line too long" : parseLine(line)
+    if (line.startsWith("#")) continue
+    const file = line.length >= lineCharsMax ? "line too long" : line === "" ? "blank line" : parseLine(line)
     if (typeof file === "string") return Either.left({ offset: at, reason: file })
     if (file.type === "h") history.push(file)
     else if (file.type === "b") {
