@@ -245,6 +245,7 @@ describe("what clients hold", () => {
         for (let i = 0; i < 3; i++) client.send("SET", "k", "v".repeat(30_000))
       },
     ],
+    ["a request, before it is served", (client) => client.send("SET", "k", "v".repeat(130_000))],
     ["keys under WATCH", (client) => client.send("WATCH", ...Array.from({ length: 500 }, (_, i) => `key ${i}`))],
     ["subscriptions", (client) => client.send("SUBSCRIBE", ...Array.from({ length: 700 }, (_, i) => `channel ${i}`))],
     [
@@ -272,6 +273,7 @@ describe("what clients hold", () => {
             hold(greedy)
             yield* Effect.promise(() => greedy.closed)
             expect(text(yield* TestServer.run(client, "INFO", "stats"))).toContain("evicted_clients:1\\r")
+            expect(yield* dbsize(client)).toBe(0)
           }),
         { maxmemoryClients: 120_000 },
       ),
@@ -285,7 +287,7 @@ describe("what clients hold", () => {
         const [large, small, exempt] = [yield* TestServer.connect, yield* TestServer.connect, yield* TestServer.connect]
         yield* TestServer.run(exempt, "CLIENT", "NO-EVICT", "ON")
         large.peer.write(`*2\r\n$100000\r\n${"v".repeat(60_000)}`)
-        small.peer.write(`*2\r\n$100000\r\n${"v".repeat(50_000)}`)
+        small.peer.write(`*2\r\n$60000\r\n${"v".repeat(50_000)}`)
         yield* TestServer.run(exempt, "MULTI")
         yield* TestServer.run(exempt, "CLIENT", "NO-EVICT", "OFF")
         yield* TestServer.run(exempt, "SET", "k", "v".repeat(80_000))

@@ -20,6 +20,8 @@ export interface ClientMemoryServices {
 export class ClientMemory {
   /** Whether what clients hold counts against a limit. */
   isLimited = false
+  /** Whether who holds most is ended where all hold too much. */
+  endsClients = false
   /** `maxmemory-clients` in bytes; 0: no limit. */
   private bytesMax = 0
   private readonly services: ClientMemoryServices
@@ -35,6 +37,7 @@ export class ClientMemory {
     const { maxmemory, maxmemoryClients } = config.current
     this.bytesMax =
       typeof maxmemoryClients === "number" ? maxmemoryClients : Math.floor((maxmemory * maxmemoryClients.percent) / 100)
+    this.endsClients = this.bytesMax > 0
     this.isLimited = maxmemory > 0 || this.bytesMax > 0
     if (this.isLimited) for (const client of clients.byId.values()) this.weigh(client)
     else {

@@ -39,7 +39,8 @@ export interface Connection {
 }
 
 export const make = (transport: Transport, services: ConnectionServices): Connection => {
-  const { acl, clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } = services
+  const { acl, clientMemory, clients, clock, codec, config, dispatcher, persistence, scheduler, stats, store } =
+    services
   const decoder = codec.makeDecoder()
 
   const life: Output.Life = { busy: true, closed: false, owes: false }
@@ -66,7 +67,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     })
   const output = Output.make(transport, services, life, makeClient)
   const { client } = output
-  client.queryBufferBytes = () => decoder.bufferedBytes + decoder.argumentBytes
+  client.queryBufferBytes = () => decoder.bufferedBytes + decoder.freeBytes + decoder.argumentBytes
   client.buffers = (isRunning) => ({
     ...output.buffers(),
     input: isRunning ? decoder.heldBytes : decoder.bufferedBytes,
@@ -203,6 +204,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const serve = (): Effect.Effect<void> | undefined => {
     life.busy = true
     inputNoted = false
+    // What came is weighed before it is served: a request alone may be too much.
+    if (clientMemory.endsClients) output.checkAll()
     const stop = drain()
     dispatcher.tock()
     if (stop === "input" && !persistence.mustCommit()) return undefined
@@ -341,7 +344,7 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     transport.end()
     // Maybe it is parked still, where the connection ended before its fiber came to wait.
     clients.remove(client)
-    services.clientMemory.forget(client)
+    clientMemory.forget(client)
   })
 
   return { client, run: Effect.ensuring(Effect.zipRight(start, step), finish) }
