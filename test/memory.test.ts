@@ -307,6 +307,21 @@ describe("what clients hold", () => {
 })
 
 describe("maxmemory-clients", () => {
+  it.effect("ends no more clients than it has to", () =>
+    TestServer.withServer((client) =>
+      Effect.gen(function* () {
+        yield* TestServer.run(client, "CLIENT", "NO-EVICT", "ON")
+        for (let i = 0; i < 4; i++) (yield* TestServer.connect).peer.write(`*2\r\n$100000\r\n${"v".repeat(100_000)}`)
+        const list = Effect.map(TestServer.run(client, "CLIENT", "LIST"), text)
+        const memory = Array.from((yield* list).matchAll(/tot-mem=(\d+)/g), ([, bytes]) => Number(bytes))
+        expect(memory).toHaveLength(5)
+        yield* TestServer.run(client, "CONFIG", "SET", "maxmemory-clients", `${memory[0]! + 2 * memory[1]!}`)
+        yield* TestServer.run(client, "PING")
+        expect((yield* list).match(/tot-mem/g)).toHaveLength(3)
+      }),
+    ),
+  )
+
   it.effect("ends the client that holds the most, unless it is exempt", () =>
     TestServer.withServer(
       (client) =>

@@ -68,12 +68,14 @@ export class ClientMemory {
     const excess = () => store.clientBytes + clients.byId.size * connectionBytes - this.bytesMax
     if (this.bytesMax === 0 || excess() <= 0) return
     // CLIENT NO-EVICT
-    const candidates = [...clients.byId.values()].filter((client) => !client.noEvict && counts(client))
+    const all = [...clients.byId.values()]
+    const candidates = all.filter((client) => !client.noEvict && !client.closing && counts(client))
     candidates.sort((a, b) => b.weighedBytes - a.weighedBytes)
+    // Those that are about to be gone take nothing any more.
+    const leaving = all.filter((client) => client.closing).length
     let ended = 0
     for (const client of candidates) {
-      if (excess() <= ended * connectionBytes) break
-      if (client.closing) continue
+      if (excess() <= (leaving + ended) * connectionBytes) break
       client.outbox.close("now")
       this.forget(client)
       ended++

@@ -23,6 +23,9 @@ export interface ConnectionServices extends Output.OutputServices {
   readonly scheduler: ChunkScheduler
 }
 
+/** Bytes of requests that a connection may have waiting for its turn before they count as more than every connection takes. */
+const shortInput = 16 * 1024
+
 /** Received bytes kept while the fiber waits for something else; beyond, reading pauses. */
 const inboxHighWater = 1024 * 1024
 
@@ -204,8 +207,8 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
   const serve = (): Effect.Effect<void> | undefined => {
     life.busy = true
     inputNoted = false
-    // What came is weighed before it is served: a request alone may be too much.
-    if (clientMemory.endsClients) output.checkAll()
+    // What came is weighed before it is served: a request alone may be too much. What is short is counted with the connection.
+    if (clientMemory.endsClients && decoder.bufferedBytes > shortInput) output.checkAll()
     const stop = drain()
     dispatcher.tock()
     if (stop === "input" && !persistence.mustCommit()) return undefined
