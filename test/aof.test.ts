@@ -1,6 +1,7 @@
 /** The append-only directory: its manifest, its text, and what an operator does with it. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
 import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
 import * as fc from "fast-check"
@@ -17,7 +18,7 @@ describe("a log as commands", () => {
   it.effect("has a very long string in pieces", () =>
     withServer((client) =>
       Effect.gen(function* () {
-        const writer = new CommandWriter([], 4)
+        const writer = new CommandWriter([], undefined, 4)
         writer.key(0, "short", StringBuffer.from("abcd"), undefined)
         const long = StringBuffer.from("abcdefghij")
         writer.key(0, "long", long, 4_102_444_800_000)
@@ -361,12 +362,17 @@ describe("append-only directory", () => {
       )
     }),
   )
-  it.scoped("does not restore a second that the log does not reach back to", () =>
-    Effect.gen(function* () {
-      const dir = yield* directory
-      yield* withFiles(dir, { ...logged, aofTimestampEnabled: true }, (client) => run(client, "SET", "a", "1"))
-      const failure = yield* Effect.flip(withFiles(dir, { ...logged, recoverTo: 1 }, () => Effect.void))
-      expect(failure).toMatchObject({ _tag: "CannotRecover" })
-    }),
-  )
+  for (const aofUseRdbPreamble of [true, false]) {
+    const base = aofUseRdbPreamble ? "a snapshot" : "commands"
+    it.scoped(`does not restore a second that the log does not reach back to, with ${base} as its base`, () =>
+      Effect.gen(function* () {
+        const dir = yield* directory
+        const settings = { ...logged, aofUseRdbPreamble }
+        yield* TestClock.adjust("10 seconds")
+        yield* withFiles(dir, { ...settings, aofTimestampEnabled: true }, (client) => run(client, "SET", "a", "1"))
+        const failure = yield* Effect.flip(withFiles(dir, { ...settings, recoverTo: 5 }, () => Effect.void))
+        expect(failure).toMatchObject({ _tag: "CannotRecover", reason: expect.stringMatching(/^it begins/) })
+      }),
+    )
+  }
 })

@@ -252,7 +252,7 @@ it("so does the base of a log that is written as commands", () => {
       const store = newStore()
       fill(store)
       const before = state(store)
-      const bytes = write(store, new CommandWriter([]), seed, changes)
+      const bytes = write(store, new CommandWriter([], undefined), seed, changes)
       const read = newStore()
       let db = read.databases[0]!
       const reader = new LogReader({

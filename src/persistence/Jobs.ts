@@ -266,7 +266,10 @@ export const make = (services: JobServices): Jobs => {
             disk,
             store,
             path: temporary,
-            format: () => (format === "rdb" ? snapshotFormat(true) : new CommandWriter(functionLibraries())),
+            format: () =>
+              format === "rdb"
+                ? snapshotFormat(true)
+                : new CommandWriter(functionLibraries(), current.aofTimestampEnabled ? seconds() : undefined),
             prepare: Effect.void,
             pace: new Pace(saveDelay),
             micros: clock.nowMicros,

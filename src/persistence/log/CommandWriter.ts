@@ -29,8 +29,10 @@ export class CommandWriter {
   private selected = -1
   private readonly stringMax: number
 
-  constructor(functionLibraries: ReadonlyArray<string>, stringMax = stringBytesMax) {
+  /** `second`: when the log tells that, the Unix time whose state this is. */
+  constructor(functionLibraries: ReadonlyArray<string>, second: number | undefined, stringMax = stringBytesMax) {
     this.stringMax = stringMax
+    if (second !== undefined) this.text += LogText.timestamp(second)
     for (const source of functionLibraries) this.request("FUNCTION", "LOAD", source)
   }
 
