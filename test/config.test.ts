@@ -236,8 +236,12 @@ describe("CONFIG SET", () => {
   it("lets clients of this machine change protected settings where enable-protected-configs says local", () => {
     const config = build(Config.layer({ enableProtectedConfigs: "local" }))
     expect(set(config, "dbfilename", "x")).toContain("can't set protected config")
-    expect(Effect.runSync(Effect.either(config.set([["dbfilename", "x"]], { local: true })))).toEqual(Either.void)
+    expect(Effect.runSync(Effect.either(config.set([["dbfilename", "x"]], { local: true, loading: false })))).toEqual(
+      Either.void,
+    )
     expect(config.current.dbfilename).toBe("x")
+    const whileLoading = { local: true, loading: true }
+    expect(Effect.runSync(Effect.flip(config.set([["dir", "x"]], whileLoading))).code).toBe("LOADING")
   })
 
   it("tells a handler once for several settings, and not when nothing changed", () => {

@@ -148,6 +148,8 @@ describe.each(cases)("a server that loads $name", ({ file, settings }) => {
             expect({ words, reply: yield* run(client, ...words.split(" ")) }).toEqual({ words, reply: loading })
           }
           expect(yield* run(client, "CONFIG", "SET", "maxmemory", "0")).toEqual(Reply.ok)
+          // What says where data comes from stays, whatever else is to change with it.
+          expect(yield* run(client, "CONFIG", "SET", "maxmemory", "xx", "appendonly", "no")).toEqual(loading)
           expect(yield* run(client, "SELECT", "1")).toEqual(Reply.ok)
           expect(yield* run(client, "PUBLISH", "c", "x")).toEqual(Reply.int(0))
           expect(yield* run(client, "WATCH", "a")).toEqual(Reply.ok)

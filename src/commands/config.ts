@@ -35,7 +35,7 @@ const get = (config: ConfigService) =>
       Either.right(Reply.map(config.get(patterns).flatMap(([name, value]) => [Reply.bulk(name), Reply.bulk(value)]))),
   })
 
-const set = (config: ConfigService) =>
+const set = (config: ConfigService, persistence: PersistenceService) =>
   Command.suspending({
     name: "config|set",
     summary: "Set configuration parameters to the given values",
@@ -53,7 +53,7 @@ const set = (config: ConfigService) =>
       while (args.more) pairs.push([args.owned(), args.owned()])
       return pairs
     },
-    run: (pairs, { client }) => okAfter(config.set(pairs, { local: isLocal(client) })),
+    run: (pairs, { client }) => okAfter(config.set(pairs, { local: isLocal(client), loading: persistence.loading() })),
   })
 
 const resetstat = (
@@ -149,7 +149,7 @@ export const configCommands = Effect.gen(function* () {
         get(config),
         resetstat(registry, stats, persistence, replication),
         help,
-        set(config),
+        set(config, persistence),
       ],
     }),
   ]

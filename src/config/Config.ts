@@ -22,6 +22,7 @@ import {
   type UnknownSetting,
   type UnreadableFile,
 } from "../errors/ConfigErrors.ts"
+import { Loading } from "../errors/DispatchErrors.ts"
 import * as Constants from "./Constants.ts"
 import { type Directive, fromValues, load, type Loaded, parse, type UserLine } from "./Directive.ts"
 import {
@@ -45,6 +46,15 @@ export type { SettingName, Values } from "./Settings.ts"
  */
 export type ChangeHandler = (current: Values, previous: Values) => void | Effect.Effect<void, string>
 
+/** What counts of the circumstances of a CONFIG SET. */
+export interface ClientFacts {
+  readonly local: boolean
+  readonly loading: boolean
+}
+
+/** What says where data is loaded from. */
+const fixedWhileLoading: ReadonlySet<SettingName> = new Set(["appendonly", "dir"])
+
 export interface ConfigService {
   /** The values of now. The object stays the same, its properties change. */
   readonly current: Values
@@ -63,12 +73,13 @@ export interface ConfigService {
   readonly get: (patterns: ReadonlyArray<string>) => ReadonlyArray<readonly [name: string, value: string]>
   /**
    * Changes several settings, all or none. It acts when called: the result is an `Either` that can be read on the spot,
-   * unless a handler takes time. `local` says that the client is on this machine, for `enable-protected-configs`.
+   * unless a handler takes time. `local` says that the client is on this machine, for `enable-protected-configs`; while data is
+   * `loading` some settings stay as they are.
    */
   readonly set: (
     pairs: ReadonlyArray<readonly [name: string, value: string]>,
-    options?: { readonly local: boolean },
-  ) => Effect.Effect<void, UnknownOption | SettingRefused>
+    options?: ClientFacts,
+  ) => Effect.Effect<void, UnknownOption | SettingRefused | Loading>
   /** Notes what a command has changed that is a setting too (REPLICAOF). Who is told of it cannot refuse, nor take time. */
   readonly note: <Name extends keyof Values>(property: Name, value: Values[Name]) => void
   /** Calls `handler` once for each CONFIG SET that changes one of the settings. Returns what ends that. */
@@ -152,8 +163,8 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
   const current = loaded.values
   const subscriptions: Array<Subscription> = []
 
-  const set: ConfigService["set"] = (pairs, client) => {
-    const changes = plan(current, pairs, client?.local ?? false)
+  const set: ConfigService["set"] = (pairs, client = { local: false, loading: false }) => {
+    const changes = plan(current, pairs, client)
     if (Either.isLeft(changes)) return changes
     return apply(changes.right)
   }
@@ -234,8 +245,8 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
 const plan = (
   current: Values,
   pairs: ReadonlyArray<readonly [string, string]>,
-  local: boolean,
-): Either.Either<ReadonlyArray<Change>, UnknownOption | SettingRefused> => {
+  { local, loading }: ClientFacts,
+): Either.Either<ReadonlyArray<Change>, UnknownOption | SettingRefused | Loading> => {
   const found = new Set<string>()
   for (const [spelled] of pairs) {
     const entry = find(spelled)
@@ -248,6 +259,7 @@ const plan = (
     if (change === "protected" && !(allowed === "yes" || (allowed === "local" && local))) {
       return Either.left(SettingRefused.of(spelled, "can't set protected config"))
     }
+    if (loading && entry !== undefined && fixedWhileLoading.has(entry.name)) return Either.left(Loading.error)
     // An older name beside the newer one is no duplicate to redis-server: the last counts.
     if (found.has(spelled.toLowerCase())) return Either.left(SettingRefused.of(spelled, "duplicate parameter"))
     found.add(spelled.toLowerCase())
