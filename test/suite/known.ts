@@ -102,6 +102,60 @@ export const differences: ReadonlyArray<Difference> = [
   ),
   ...differing("integration/dismiss-mem", "lists are not compressed", "dismiss all data types memory"),
   ...differing(
+    "unit/introspection",
+    "keyspace and recover-to cannot be set, beside what the test knows",
+    "CONFIG sanity",
+  ),
+  ...differing(
+    "unit/introspection",
+    "what stops a start is told in one line, in other words",
+    "redis-server command line arguments - error cases",
+  ),
+  ...differing(
+    "unit/introspection",
+    "without a settings file that says more the server listens on this machine only",
+    "cannot modify protected configuration - local",
+  ),
+  ...differing(
+    "unit/introspection",
+    "commands keep their names: who may use them is what ACL says",
+    "CONFIG REWRITE handles rename-command properly",
+  ),
+  ...differing(
+    "unit/shutdown",
+    "looks for a child process and the file it writes",
+    "Temp rdb will be deleted if we use bg_unlink when shutdown",
+    "Temp rdb will be deleted in signal handle",
+  ),
+  ...differing(
+    "unit/shutdown",
+    "holds a signal back with what runs ten times a second in redis-server (DEBUG PAUSE-CRON)",
+    "SHUTDOWN ABORT can cancel SIGTERM",
+  ),
+  ...differing(
+    "unit/shutdown",
+    log,
+    "SHUTDOWN will abort if rdb save failed on signal",
+    "SHUTDOWN can proceed if shutdown command was with nosave",
+  ),
+  ...differing(
+    "unit/client-eviction",
+    "of a client that leaves replies unread no more is read when a megabyte waits, so they cannot grow without end",
+    "client evicted due to output buf",
+    "client total memory grows during client no-evict",
+    "client total memory grows during maxmemory-clients disabled",
+  ),
+  ...differing(
+    "unit/client-eviction",
+    "memory for an argument is taken as it arrives, and not when its length is told",
+    "client evicted due to percentage of maxmemory",
+  ),
+  ...differing(
+    "unit/client-eviction",
+    "holds back what runs ten times a second in redis-server (DEBUG PAUSE-CRON)",
+    "client evicted due to tracking redirection",
+  ),
+  ...differing(
     "unit/networking",
     "without a settings file the server listens on this machine only",
     "Default bind address configuration handling",
