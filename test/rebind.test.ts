@@ -7,6 +7,7 @@ import * as net from "node:net"
 import { networkInterfaces } from "node:os"
 import { expect, it } from "vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Server from "../src/Server.ts"
@@ -140,3 +141,12 @@ it("who connects while the server is still put together is served when it is", (
     Effect.scoped,
     Effect.runPromise,
   ))
+
+it.each([{ bind: [] }, { bind: ["-203.0.113.1"] }])(
+  "a start with nowhere to listen is refused: %j",
+  async ({ bind }) => {
+    const start = Layer.build(Socket.layerNet({ port: 0, bind, backlog: 8, keepAliveSeconds: () => 0 }))
+    const refused = await Effect.runPromise(Effect.scoped(Effect.flip(start)))
+    expect(refused.message).toBe("There is nowhere to listen: neither bind nor unixsocket names an address")
+  },
+)

@@ -108,6 +108,10 @@ export const listenAll = (options: ListenOptions): Effect.Effect<SocketService, 
       unix.set(path, server)
       if (options.unixSocketPermission) fs.chmodSync(path, options.unixSocketPermission)
     }
+    // CONFIG SET may leave it so, which somebody who is connected can take back; a server that starts so is of no use to anybody.
+    if (plain.servers.size + tls.servers.size + unix.size === 0) {
+      yield* new SocketError({ message: "There is nowhere to listen: neither bind nor unixsocket names an address" })
+    }
     const service: SocketService = {
       accept: (accept) =>
         Effect.acquireRelease(
