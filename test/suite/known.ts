@@ -120,6 +120,45 @@ export const differences: ReadonlyArray<Difference> = [
     "a script of a log that is read again does not pause for others",
     "EVAL timeout with slow verbatim Lua script from AOF",
   ),
+  ...differing(
+    "integration/aof-multi-part",
+    log,
+    "Multi Part AOF can't load data when some file missing",
+    "Multi Part AOF can't load data when the sequence not increase monotonically",
+    "Multi Part AOF can't load data when there are blank lines in the manifest file",
+    "Multi Part AOF can't load data when there is a duplicate base file",
+    "Multi Part AOF can't load data when the manifest format is wrong (type unknown)",
+    "Multi Part AOF can't load data when the manifest format is wrong (missing key)",
+    "Multi Part AOF can't load data when the manifest format is wrong (line too short)",
+    "Multi Part AOF can't load data when the manifest format is wrong (line too long)",
+    "Multi Part AOF can't load data when the manifest format is wrong (odd parameter)",
+    "Multi Part AOF can't load data when the manifest file is empty",
+    "Multi Part AOF can't load data when the manifest contains the old AOF file name but the file does not exist in server dir and aof dir",
+  ),
+  ...differing(
+    "integration/aof-multi-part",
+    "a server that makes its first log answers LOADING for some milliseconds",
+    "Multi Part AOF can start when no aof and no manifest",
+  ),
+  ...differing(
+    "integration/aof-multi-part",
+    "two servers may not share a folder",
+    "Multi Part AOF can upgrade when when two redis share the same server dir (redis2)",
+  ),
+  ...differing(
+    "integration/aof-multi-part",
+    "kills the child process that writes; there is none",
+    "AOF multiple rewrite failures will open multiple INCR AOFs",
+    "AOF will trigger limit when AOFRW fails many times",
+  ),
+  ...differing(
+    "integration/aof-multi-part",
+    "goes on from the files that a test left out here leaves behind",
+    "AOF rewrite doesn't open new aof when AOF turn off",
+    "AOF can produce consecutive sequence number after reload",
+    "AOF enable during BGSAVE will not write data util AOFRW finish",
+  ),
+  ...differing("integration/aof-multi-part", "aof-disable-auto-gc is always no", "AOF enable/disable auto gc"),
   ...differing("integration/dismiss-mem", "lists are not compressed", "dismiss all data types memory"),
   ...differing(
     "unit/introspection",
@@ -183,6 +222,12 @@ export const differences: ReadonlyArray<Difference> = [
   ),
   ...differing("unit/oom-score-adj", "there are no child processes", "CONFIG SET oom-score-adj works as expected"),
   ...differing("integration/rdb", log, "Server should not start if RDB is corrupted"),
+  ...differing("integration/rdb", "asks how much a child process has copied", "Test child sending info"),
+  ...differing(
+    "integration/rdb",
+    "kills the child process that writes; there is none",
+    "failed bgsave prevents writes",
+  ),
 ]
 
 /** Units that are not run, and why. */
