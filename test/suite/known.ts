@@ -159,6 +159,19 @@ export const differences: ReadonlyArray<Difference> = [
     "AOF enable during BGSAVE will not write data util AOFRW finish",
   ),
   ...differing("integration/aof-multi-part", "aof-disable-auto-gc is always no", "AOF enable/disable auto gc"),
+  ...differing(
+    "integration/replication-4",
+    "asks for DEBUG REPLICATE",
+    "Data divergence can happen under default conditions",
+  ),
+  ...differing(
+    "integration/replication-buffer",
+    "what changes during a replica's snapshot is kept and counted for each replica, apart from the backlog",
+    "All replicas share one global replication buffer",
+    "Replication backlog size can outgrow the backlog limit config",
+    "Replica could use replication buffer (beyond backlog config) for partial resynchronization",
+    "Replication backlog memory will become smaller if disconnecting with replica",
+  ),
   ...differing("integration/dismiss-mem", "lists are not compressed", "dismiss all data types memory"),
   ...differing(
     "unit/introspection",
@@ -240,6 +253,14 @@ export const leftOutUnits: ReadonlyMap<string, string> = new Map([
   ["unit/querybuf", "asks for the size of redis-server's buffers for requests"],
   ["unit/replybufsize", "asks for the size of redis-server's buffers for replies"],
   ["unit/tls", "needs a run under TLS"],
+  [
+    "integration/replication",
+    "sets repl-diskless-load, mostly between its tests; a replica reads a snapshot as it comes",
+  ],
+  [
+    "integration/replication-psync",
+    "sets repl-diskless-load between its tests; a replica reads a snapshot as it comes",
+  ],
   ["integration/logging", "asks for the stack that redis-server logs when it crashes"],
 ])
 
