@@ -150,6 +150,7 @@ export const differences: ReadonlyArray<Difference> = [
     "kills the child process that writes; there is none",
     "AOF multiple rewrite failures will open multiple INCR AOFs",
     "AOF will trigger limit when AOFRW fails many times",
+    "AOF will open a temporary INCR AOF to accumulate data until the first AOFRW success when AOF is dynamically enabled",
   ),
   ...differing(
     "integration/aof-multi-part",
