@@ -173,6 +173,11 @@ export const differences: ReadonlyArray<Difference> = [
     "Replica could use replication buffer (beyond backlog config) for partial resynchronization",
     "Replication backlog memory will become smaller if disconnecting with replica",
   ),
+  ...differing(
+    "integration/replication-buffer",
+    "needs the replica stopped that the test before it stops, which is not run",
+    "Replication buffer will become smaller when no replica uses",
+  ),
   ...differing("integration/dismiss-mem", "lists are not compressed", "dismiss all data types memory"),
   ...differing(
     "unit/introspection",
