@@ -23,6 +23,7 @@ import { Targets } from "./commands/migrate/Targets.ts"
 import { families } from "./commands/index.ts"
 import { Config, type Values } from "./config/Config.ts"
 import { Dispatcher } from "./dispatch/Dispatcher.ts"
+import * as Renaming from "./dispatch/Renaming.ts"
 import * as Replay from "./dispatch/Replay.ts"
 import * as Files from "./persistence/Files.ts"
 import * as FileSystem from "./persistence/disk/FileSystem.ts"
@@ -115,7 +116,9 @@ const or = <A, E, R, E2, R2>(
 const core = <E, R, E2, R2>(parts: Parts<E, R>, persistence: Layer.Layer<Persistence, E2, R2>) =>
   Replay.layer.pipe(
     Layer.provideMerge(Listener.layer),
-    Layer.provideMerge(Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer, AclStartup.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(Expiry.layer, Notifications.layer, Tidying.layer, AclStartup.layer, Renaming.layer),
+    ),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(Registry.layer([...families, parts.commands ?? []])),
     Layer.provideMerge(Layer.mergeAll(Watches.layer, PubSub.layer, Tracking.layer, or(parts.scripts, lua))),

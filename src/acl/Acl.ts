@@ -108,7 +108,7 @@ export class Acl extends Context.Tag("tiny-redis/Acl")<Acl, AclService>() {
 /** The commands of a server, as rules name them. */
 export const tableOf = (registry: RegistryService): CommandTable => ({
   commands: registry.entries.map(({ command }) => command),
-  find: (name) => registry.findFull(name.toLowerCase())?.command,
+  find: (name) => registry.findOwn(name.toLowerCase())?.command,
 })
 
 /** Needed by no rule that the default user begins with. */

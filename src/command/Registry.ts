@@ -61,10 +61,16 @@ export class Entry {
 export interface RegistryService {
   /** Top-level commands, in the order of the families. */
   readonly entries: ReadonlyArray<Entry>
+  /** Those of `entries` that a request can name. */
+  readonly callable: () => ReadonlyArray<Entry>
   /** By the name of a request, in any case. */
   readonly find: (name: string) => Entry | undefined
-  /** By full name, `config|get` included, in lower case. */
+  /** The same by full name, `config|get` included, in lower case. */
   readonly findFull: (name: string) => Entry | undefined
+  /** By its own full name, which it has whatever requests call it, in lower case. */
+  readonly findOwn: (name: string) => Entry | undefined
+  /** Has requests call a command otherwise; not at all, if `to` is empty. Gives the reason why not, if there is one. */
+  readonly rename: (from: string, to: string) => string | undefined
   readonly resetStats: () => void
 }
 
@@ -99,6 +105,7 @@ const recentMask = 255
 const make = (): { readonly registry: RegistryService; readonly add: (command: Command) => void } => {
   const entries: Array<Entry> = []
   const byName = new Map<string, Entry>()
+  const byOwnName = new Map<string, Entry>()
   /** The name last met for each of some values of a cheap hash. */
   const recentNames = new Array<string>(recentMask + 1).fill("")
   const recentEntries = new Array<Entry | undefined>(recentMask + 1).fill(undefined)
@@ -107,7 +114,11 @@ const make = (): { readonly registry: RegistryService; readonly add: (command: C
     if (byName.has(name)) throw new Error(`two commands are named ${name}`)
     const entry = new Entry(command)
     entries.push(entry)
-    // Clients write names in upper or in lower case; both are found without converting.
+    byOwnName.set(name, entry)
+    setName(name, entry)
+  }
+  /** Clients write names in upper or in lower case; both are found without converting. */
+  const setName = (name: string, entry: Entry) => {
     byName.set(name, entry)
     byName.set(name.toUpperCase(), entry)
   }
@@ -122,12 +133,32 @@ const make = (): { readonly registry: RegistryService; readonly add: (command: C
     }
     return entry
   }
+  const findIn = (findTop: typeof find, name: string): Entry | undefined => {
+    const bar = name.indexOf("|")
+    return bar < 0 ? findTop(name) : findTop(name.slice(0, bar))?.subcommands.get(name.slice(bar + 1))
+  }
+  const findOwnTop = (name: string) => byOwnName.get(name)
   const registry: RegistryService = {
     entries,
+    callable: () => {
+      const named = new Set(byName.values())
+      return entries.filter((entry) => named.has(entry))
+    },
     find,
-    findFull: (name) => {
-      const bar = name.indexOf("|")
-      return bar < 0 ? find(name) : find(name.slice(0, bar))?.subcommands.get(name.slice(bar + 1))
+    findFull: (name) => findIn(find, name),
+    findOwn: (name) => findIn(findOwnTop, name),
+    rename: (from, to) => {
+      const [before, after] = [from.toLowerCase(), to.toLowerCase()]
+      const entry = byName.get(before)
+      if (entry === undefined) return "No such command in rename-command"
+      // Differs: redis-server lets a command have a name that was another's. This server's log says some changes by the commands' own names.
+      const taken = byOwnName.get(after) ?? byName.get(after)
+      if (taken !== undefined && taken !== entry) return "Target command name already exists"
+      byName.delete(before)
+      byName.delete(before.toUpperCase())
+      recentNames.fill("")
+      if (after !== "") setName(after, entry)
+      return undefined
     },
     resetStats: () => {
       const reset = (entry: Entry) => {

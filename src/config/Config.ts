@@ -24,7 +24,7 @@ import {
 } from "../errors/ConfigErrors.ts"
 import { Loading } from "../errors/DispatchErrors.ts"
 import * as Constants from "./Constants.ts"
-import { type Directive, fromValues, load, type Loaded, parse, type UserLine } from "./Directive.ts"
+import { type Directive, fromValues, load, type Loaded, parse, type Rename, type UserLine } from "./Directive.ts"
 import {
   type Entry,
   entries,
@@ -62,6 +62,8 @@ export interface ConfigService {
   readonly file: string | undefined
   /** Declared in the settings file; whoever reads rules makes users of them. */
   readonly users: ReadonlyArray<UserLine>
+  /** Declared in the settings file; see dispatch/Renaming.ts. */
+  readonly renames: ReadonlyArray<Rename>
   /** What follows the word `user` in the lines that CONFIG REWRITE writes; absent: those in the file stay. */
   describeUsers: (() => ReadonlyArray<string>) | undefined
   /** What was passed over at the start, a line each, to be logged. */
@@ -216,6 +218,7 @@ const service = (loaded: Loaded, options: MakeOptions): ConfigService => {
   const config: ConfigService = {
     current,
     users: loaded.users,
+    renames: loaded.renames,
     describeUsers: undefined,
     file: options.file,
     warnings: [...loaded.warnings, ...(options.warnings ?? [])],

@@ -29,8 +29,18 @@ export interface UserLine {
   readonly origin: string
 }
 
+/** A new name for a command, as a settings file gives one. */
+export interface Rename {
+  readonly from: string
+  /** Empty: requests cannot name it any more. */
+  readonly to: string
+  readonly origin: string
+}
+
 export interface Loaded {
   readonly values: Values
+  /** In the order in which they were given. */
+  readonly renames: ReadonlyArray<Rename>
   /** In the order in which they were declared. */
   readonly users: ReadonlyArray<UserLine>
   /** What was passed over, a line each. */
@@ -60,6 +70,9 @@ const unusable = (directive: Directive, constant: Constants.Constant | undefined
     ? new UnknownSetting({ setting: directive.name, origin: directive.origin })
     : invalid(directive.name.toLowerCase(), directive, Constants.refusal(constant))
 
+export const invalidRename = ({ from, to, origin }: Rename, reason: string): InvalidSetting =>
+  new InvalidSetting({ setting: "rename-command", value: toUtf8(`${from} ${to}`), origin, reason })
+
 const invalidUser = ({ words, origin }: Directive, reason: string): InvalidSetting =>
   new InvalidSetting({ setting: "user", value: toUtf8(words[0] ?? ""), origin, reason })
 
@@ -69,6 +82,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
   const given = new Map<string, Directive>()
   const idle: Array<string> = []
   const users: Array<UserLine> = []
+  const renames: Array<Rename> = []
   for (const directive of directives) {
     if (directive.name.toLowerCase() === "user") {
       const [name, ...rules] = directive.words
@@ -80,6 +94,12 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
             : undefined
       if (reason !== undefined) return Either.left(invalidUser(directive, reason))
       users.push({ name: name!, rules, origin: directive.origin })
+      continue
+    }
+    if (directive.name.toLowerCase() === "rename-command") {
+      const { words, origin } = directive
+      if (words.length !== 2) return Either.left(invalid("rename-command", directive, "rename-command takes two names"))
+      renames.push({ from: words[0]!, to: words[1]!, origin })
       continue
     }
     const entry = find(directive.name)
@@ -108,7 +128,7 @@ export const load = (directives: ReadonlyArray<Directive>): Either.Either<Loaded
     if (directive !== undefined && refusal !== undefined) return Either.left(invalid(entry.name, directive, refusal))
   }
   const warnings = idle.length === 0 ? [] : [`Settings that have no effect in this server: ${idle.join(", ")}`]
-  return Either.right({ values: values as Values, users, warnings })
+  return Either.right({ values: values as Values, renames, users, warnings })
 }
 
 /** Directives out of properties, as a program gives them: printed and read again, so the same limits hold. */

@@ -108,7 +108,7 @@ const make = Effect.gen(function* () {
   const blocking = Blocking.make(store, clock, {
     onUnblocked: (client, how) => {
       // redis-server counts a wait that was ended as failed, whatever the answer; one that timed out is not. An error is counted as such.
-      const entry = registry.findFull(client.lastCommand)!
+      const entry = registry.findOwn(client.lastCommand)!
       if (how === "timeout") entry.failed++
       // It has let go of the request by then.
       timing.record(client, entry, noWords, client.parked!.micros, "served")
@@ -261,7 +261,7 @@ const make = Effect.gen(function* () {
     depth--
     if (Either.isLeft(answer) || answer.right !== undefined) {
       const micros = client.parked!.micros + clock.nowMicros() - startedAt
-      timing.record(client, registry.findFull(client.lastCommand)!, client.argv, micros, "served")
+      timing.record(client, registry.findOwn(client.lastCommand)!, client.argv, micros, "served")
     }
     logChanges(dirty, db, [], outer)
     propagation.flush(observers.running)
@@ -323,14 +323,21 @@ const make = Effect.gen(function* () {
   /** Finds the command of a request; a subcommand when its first word names a container. */
   const resolve = (argv: ReadonlyArray<string>): Entry | CommandError => {
     const entry = registry.find(argv[0]!)
-    if (entry === undefined) return UnknownCommand.of(argv)
+    return entry === undefined ? UnknownCommand.of(argv) : subcommand(entry, argv)
+  }
+  const subcommand = (entry: Entry, argv: ReadonlyArray<string>): Entry | CommandError => {
     if (entry.subcommands.size === 0 || argv.length < 2) return entry
     const word = argv[1]!
     return (
       entry.subcommands.get(word) ??
       entry.subcommands.get(word.toLowerCase()) ??
-      UnknownCommand.ofSubcommand(entry.name, word)
+      UnknownCommand.ofSubcommand(argv[0]!, word)
     )
+  }
+  /** What a log or a master says may have a command's own name where requests have another one. */
+  const resolveLogged = (argv: ReadonlyArray<string>): Entry | CommandError => {
+    const entry = registry.find(argv[0]!) ?? registry.findOwn(argv[0]!.toLowerCase())
+    return entry === undefined ? UnknownCommand.of(argv) : subcommand(entry, argv)
   }
   const isError = (found: Entry | CommandError): found is CommandError => !(found instanceof Entry)
   const pausing = Pausing.make(clients, resolve)
@@ -430,7 +437,7 @@ const make = Effect.gen(function* () {
   let replayed = 0
   const replay = (client: Client, argv: ReadonlyArray<string>): Reply.Reply => {
     if (replayed++ % replayedAtOnce === 0) tick()
-    const entry = resolve(argv)
+    const entry = resolveLogged(argv)
     if (isError(entry)) return failed(undefined, entry)
     store.touching = true
     const outer = replacement
@@ -463,7 +470,7 @@ const make = Effect.gen(function* () {
     depth++
     try {
       for (const argv of requests) {
-        const entry = resolve(argv)
+        const entry = resolveLogged(argv)
         let reply: Reply.Reply | Suspended
         if (isError(entry)) reply = failed(undefined, entry)
         else {

@@ -195,11 +195,6 @@ export const differences: ReadonlyArray<Difference> = [
     "cannot modify protected configuration - local",
   ),
   ...differing(
-    "unit/introspection",
-    "commands keep their names: who may use them is what ACL says",
-    "CONFIG REWRITE handles rename-command properly",
-  ),
-  ...differing(
     "unit/shutdown",
     "looks for a child process and the file it writes",
     "Temp rdb will be deleted if we use bg_unlink when shutdown",

@@ -161,7 +161,7 @@ export const subcommandsForOthers = Effect.gen(function* () {
       if (parked === undefined) return Either.right(Reply.flag(false))
       parked.unblock(how)
       // redis-server counts the error that the other client gets as one of this command's as well.
-      if (how === "error") registry.findFull("client|unblock")!.failed++
+      if (how === "error") registry.findOwn("client|unblock")!.failed++
       return Either.right(Reply.flag(true))
     },
   })

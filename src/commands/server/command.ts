@@ -52,7 +52,7 @@ const commandHelp = help(
 
 /** COMMAND with its subcommands. */
 export const commandCommands = Effect.map(Registry, (registry) => {
-  const all = () => Reply.array(registry.entries.map(({ command }) => info(command)))
+  const all = () => Reply.array(registry.callable().map(({ command }) => info(command)))
 
   const keysOf = (request: ReadonlyArray<string>): Either.Either<ReadonlyArray<Key.Found>, CommandError> => {
     const top = registry.find(request[0]!)
@@ -82,7 +82,7 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     flags: "loading stale",
     acl: "connection",
     parse: () => undefined,
-    run: () => Either.right(Reply.int(registry.entries.length)),
+    run: () => Either.right(Reply.int(registry.callable().length)),
   })
 
   const commandInfo = Command.make({
@@ -125,7 +125,7 @@ export const commandCommands = Effect.map(Registry, (registry) => {
     parse: (args) => args.rest(),
     run: (names) => {
       const entries =
-        names.length === 0 ? registry.entries : names.flatMap((name) => registry.findFull(name.toLowerCase()) ?? [])
+        names.length === 0 ? registry.callable() : names.flatMap((name) => registry.findFull(name.toLowerCase()) ?? [])
       return Either.right(Reply.map(entries.flatMap(({ command }) => [Reply.bulk(command.name), docs(command)])))
     },
   })
@@ -164,7 +164,7 @@ export const commandCommands = Effect.map(Registry, (registry) => {
       return (command: Command.Command) => matches(command.name)
     },
     run: (wanted) => {
-      const commands = registry.entries.flatMap(({ command }) => [command, ...command.subcommands.values()])
+      const commands = registry.callable().flatMap(({ command }) => [command, ...command.subcommands.values()])
       const listed = wanted === undefined ? commands : commands.filter(wanted)
       return Either.right(Reply.bulks(listed.map(({ name }) => name)))
     },
