@@ -71,6 +71,7 @@ it("the log takes all of such a unit", () => {
   const file = {
     path: "log",
     write: () => Effect.never,
+    writeNow: () => 0,
     sync: Effect.void,
     truncate: () => Effect.void,
     close: Effect.void,

@@ -9,6 +9,7 @@ import * as Files from "../src/persistence/Files.ts"
 import { noProgress } from "../src/persistence/Loading.ts"
 import { Persistence } from "../src/persistence/Persistence.ts"
 import * as Server from "../src/Server.ts"
+import type { MemoryPeer } from "../src/socket/MemorySocket.ts"
 import { FailingDisk, noFaults } from "./support/FailingDisk.ts"
 import * as Reply from "../src/codec/Reply.ts"
 import { directory, until, withFiles } from "./support/files.ts"
@@ -93,7 +94,7 @@ describe("append-only log", () => {
 const onDisk = <A, E>(
   disk: FailingDisk,
   options: Partial<Values>,
-  body: (client: TestClient) => Effect.Effect<A, E, Persistence>,
+  body: (client: TestClient & { readonly peer: MemoryPeer }) => Effect.Effect<A, E, Persistence>,
 ) =>
   Effect.flatMap(connect, body).pipe(
     Effect.provide(
@@ -126,6 +127,50 @@ it.effect("nothing is added to the log of data that another server's has replace
     )
   }),
 )
+
+describe("a process that is killed", () => {
+  for (const policy of ["always", "everysec", "no"] as const) {
+    it.effect(`has given the system what it acknowledged (${policy})`, () =>
+      Effect.gen(function* () {
+        const disk = new FailingDisk(1)
+        const settings = { appendonly: true, appendfsync: policy }
+        const left = yield* onDisk(disk, settings, (client) =>
+          Effect.async<FailingDisk>((resume) => {
+            // In the very call that brings the answers: whatever the fibers come to afterwards does not count.
+            client.peer.onData(() => resume(Effect.succeed(disk.afterKill())))
+            client.sendRaw("SET a 1\r\nRPUSH l 1 2 3\r\n")
+          }),
+        )
+        yield* onDisk(left, settings, (client) =>
+          Effect.gen(function* () {
+            expect(yield* run(client, "GET", "a")).toMatchObject({ value: "1" })
+            expect(yield* run(client, "LLEN", "l")).toMatchObject({ value: 3 })
+          }),
+        )
+      }),
+    )
+  }
+
+  it.effect("may have torn a write, of which the next one keeps whole changes", () =>
+    Effect.gen(function* () {
+      const disk = new FailingDisk(1)
+      const settings = { appendonly: true, appendfsync: "no" } as const
+      const left = yield* onDisk(disk, settings, (client) =>
+        Effect.gen(function* () {
+          yield* run(client, "SET", "a", "1")
+          disk.faults = { ...noFaults, space: 12 + disk.used() }
+          yield* run(client, "SET", "b", "1")
+          return disk.afterKill()
+        }),
+      )
+      yield* onDisk(left, settings, (client) =>
+        Effect.gen(function* () {
+          expect(yield* run(client, "MGET", "a", "b")).toMatchObject({ values: [{ value: "1" }, { _tag: "Nil" }] })
+        }),
+      )
+    }),
+  )
+})
 
 const fullDisk = "Errors writing to the AOF file: No space left on device"
 

@@ -326,6 +326,7 @@ const make = (options: FilesOptions) =>
       start,
       active: () => log.isOpen && loading === undefined && !isPartial && !state.isLogOld,
       append: (changes) => log.append(changes),
+      writeNow: () => log.writeNow(),
       mustCommit: () => log.mustCommit,
       commit: log.commit,
       position: () => log.position,

@@ -70,6 +70,8 @@ export interface PersistenceService {
   readonly active: () => boolean
   /** Notes changes that belong together: after a crash all of them are there or none. */
   readonly append: (changes: ReadonlyArray<Change>) => void
+  /** Called before anybody is told of changes: gives the system those it can take at once. */
+  readonly writeNow: () => void
   /** True when replies must wait for `commit`: there are changes not yet on disk and the policy is `always`. */
   readonly mustCommit: () => boolean
   /**
@@ -136,6 +138,7 @@ const withoutFiles = () => {
 
 const nothing = {
   start: () => Effect.void,
+  writeNow: () => {},
   mustCommit: () => false,
   commit: Effect.void,
   position: () => 0,

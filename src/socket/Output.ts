@@ -144,8 +144,9 @@ export const make = (
     for (let i = 0; i < onDrained.length; i++) onDrained[i]!()
   }
 
-  /** So many bytes, with all of `out` among them, leave now. */
+  /** So many bytes, with all of `out` among them, leave now: a process that is killed afterwards has kept what they tell. */
   const countOut = (length: number) => {
+    persistence.writeNow()
     if (store.now - peak.sinceMs >= clients.outputPeakPeriodMs) Object.assign(peak, { bytes: 0, sinceMs: store.now })
     if (length > peak.bytes) peak.bytes = length
     client.lastActiveAtMs = store.now

@@ -139,7 +139,8 @@ export class FailingDisk {
     return failed
   }
 
-  private used(): number {
+  /** Bytes of all files together. */
+  used(): number {
     let sum = 0
     for (const { bytes } of this.files.values()) sum += bytes.length
     return sum
@@ -154,6 +155,13 @@ export class FailingDisk {
   /** An effect that takes a turn, so that other fibers come between two operations. */
   private act<A>(run: () => Effect.Effect<A, FileSystem.FileError>): Effect.Effect<A, FileSystem.FileError> {
     return Effect.zipRight(Effect.yieldNow(), Effect.suspend(run))
+  }
+
+  private writeNow(file: File, path: string, bytes: Uint8Array): number {
+    const most = Math.min(bytes.length, Math.max(0, this.faults.space - this.used()))
+    const size = this.fails("write", path) ? Math.floor(this.chance() * (most + 1)) : most
+    file.bytes = Buffer.concat([file.bytes, bytes.subarray(0, size)])
+    return size
   }
 
   private write(file: File, path: string, bytes: Uint8Array): Effect.Effect<void, FileSystem.FileError> {
@@ -226,6 +234,7 @@ export class FailingDisk {
           return Effect.void
         }),
       writeAll: (bytes) => this.write(file, path, bytes),
+      writeNow: (bytes) => this.writeNow(file, path, bytes),
     }
   }
 

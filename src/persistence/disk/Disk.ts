@@ -19,6 +19,8 @@ export interface OpenFile {
   readonly path: string
   /** Appends all of `bytes`, or fails with any part of them written. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, DiskFailure>
+  /** Appends what can be appended at once, while nothing else is being written; answers how many of the bytes. */
+  readonly writeNow: (bytes: Uint8Array) => number
   readonly sync: Effect.Effect<void, DiskFailure>
   readonly truncate: (size: number) => Effect.Effect<void, DiskFailure>
   readonly close: Effect.Effect<void>
@@ -104,6 +106,7 @@ export const make = (fs: FileSystem): Disk => {
         // Writing nothing would count as a write that could not write anything.
         write: (bytes) =>
           bytes.length === 0 ? Effect.void : Effect.mapError(file.writeAll(bytes), failure("write to", path)),
+        writeNow: (bytes) => file.writeNow?.(bytes) ?? 0,
         sync: Effect.mapError(file.sync, failure("sync", path)),
         truncate: (size) => Effect.mapError(file.truncate(size), failure("truncate", path)),
         close,

@@ -29,6 +29,11 @@ export interface File {
   /** Fills `into` with the next bytes, as far as there are any; answers how many. */
   readonly read: (into: Uint8Array) => Effect.Effect<number | bigint, FileError>
   readonly writeAll: (bytes: Uint8Array) => Effect.Effect<void, FileError>
+  /**
+   * Writes before it returns; answers how many of the bytes. Why it could not write more is told to who writes the rest. A file system of
+   * the platform's cannot.
+   */
+  readonly writeNow?: (bytes: Uint8Array) => number
 }
 
 export interface FileSystem {
@@ -108,6 +113,13 @@ const makeFile = (fd: number): File => {
     truncate: (size) => inTurn(callVoid((done) => fs.ftruncate(fd, size, done))),
     read: (into) => inTurn(call<number>((done) => fs.read(fd, into, 0, into.length, null, done))),
     writeAll: (bytes) => inTurn(writeAll(bytes)),
+    writeNow: (bytes) => {
+      try {
+        return fs.writeSync(fd, bytes)
+      } catch {
+        return 0
+      }
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The writing end of the append-only log: changes are noted synchronously as text, one fiber carries the text to the disk, and
- * whoever must be sure waits until a sync covers what he noted.
+ * The writing end of the append-only log: changes are noted synchronously as text, which is written before anybody is told of them;
+ * one fiber carries to the disk what could not be written then, and whoever must be sure waits until a sync covers what he noted.
  *
  * The idea to hold: positions. Every change ends at a position that only grows; `written` and `synced` follow it. Under
  * `always` the fiber syncs after each write, and one sync serves all who noted something before it began.
@@ -88,6 +88,9 @@ export class AppendLog {
     this.mended.unsafeClose()
     return Effect.raceFirst(Effect.sleep(retryMs), this.mended.await)
   })
+  /** Set while bytes are on their way to the file by other ways than `writeNow`. */
+  private isWriting = false
+  private isSyncing = false
   /** Held around each write: the fiber that writes, and the one that closes, take turns. */
   private readonly writing = Effect.unsafeMakeSemaphore(1)
   /** Held around syncs and closing, which go on beside writes. */
@@ -145,6 +148,27 @@ export class AppendLog {
     // While writes are refused nothing new is noted that anybody asked for, and reads go on.
     if (this.noted === this.synced || this.failed !== undefined || !this.isOpen) return false
     return (this.options.policy() === "always" && this.options.mayWait()) || this.waiting > waitingCharsMax
+  }
+
+  /**
+   * Gives the system what was noted, as redis-server does before it answers: it is then safe from the end of this process, if not of the
+   * machine. What cannot be written at once, or only behind a write or a sync that is under way, is left to the writing fiber.
+   */
+  writeNow(): void {
+    if (this.noted === this.written || this.isWriting || this.isSyncing || this.failed !== undefined) return
+    const segment = this.segments[0]
+    if (segment === undefined || this.segments.length > 1) return
+    const { file, text } = segment
+    while (text.length > 0) {
+      const piece = text.take(writtenChars)
+      const size = file.writeNow(Buffer.from(piece, "latin1"))
+      segment.size += size
+      this.written += size
+      if (size === piece.length) continue
+      text.putBack(piece.slice(size))
+      break
+    }
+    this.unsynced.unsafeOpen()
   }
 
   /** Ends when everything noted so far is as safe as the policy promises; fails when it cannot be made so now. */
@@ -336,6 +360,7 @@ export class AppendLog {
       const segment = this.segments[0]
       if (segment === undefined) return Effect.succeed(true)
       const piece = segment.text.take(writtenChars)
+      this.isWriting = true
       return segment.file.write(Buffer.from(piece, "latin1")).pipe(
         Effect.map(() => {
           segment.size += piece.length
@@ -357,6 +382,7 @@ export class AppendLog {
             return false
           }),
         ),
+        Effect.ensuring(Effect.sync(() => void (this.isWriting = false))),
         // Once a write has begun it must be known how it ended, or the file's size is not.
         Effect.uninterruptible,
       )
@@ -369,12 +395,14 @@ export class AppendLog {
       const position = this.written
       if (segment === undefined || this.synced >= position) return Effect.void
       const { size } = segment
+      this.isSyncing = true
       return segment.file.sync.pipe(
         Effect.map(() => {
           this.coveredTo(position)
           segment.safe = size
         }),
         Effect.catchAll((failure) => this.break(failure)),
+        Effect.ensuring(Effect.sync(() => void (this.isSyncing = false))),
         Effect.uninterruptible,
       )
     }),
