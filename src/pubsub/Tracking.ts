@@ -113,13 +113,18 @@ const make = Effect.gen(function* () {
       if (ids === undefined) table.set(flat(key), new Set([client.id]))
       else ids.add(client.id)
     }
-    const max = config.current.trackingTableMaxKeys
-    // The oldest go: a map gives its keys in the order in which they came.
-    if (max > 0)
-      for (const key of table.keys())
-        if (table.size > max) invalidate(key, undefined)
-        else break
+    forgetOldest()
   }
+
+  /** The oldest go: a map gives its keys in the order in which they came. */
+  const forgetOldest = () => {
+    const max = config.current.trackingTableMaxKeys
+    if (max === 0) return
+    for (const key of table.keys())
+      if (table.size > max) invalidate(key, undefined)
+      else break
+  }
+  config.onChange(["tracking-table-max-keys"], forgetOldest)
 
   /** CLIENT CACHING counts for the next command, or transaction, that is not another CLIENT. */
   const forgetCaching = (client: Client, { command }: Entry) => {
