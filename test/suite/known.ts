@@ -111,12 +111,6 @@ export const differences: ReadonlyArray<Difference> = [
   ...differing("integration/aof", "there is no DEBUG AOF-FLUSH-SLEEP", "AOF fsync always barrier issue"),
   ...differing(
     "integration/aof",
-    "but for appendfsync always, the log reaches its file some milliseconds after the reply",
-    "GETEX should not append to AOF",
-    "Generate timestamp annotations in AOF",
-  ),
-  ...differing(
-    "integration/aof",
     "a script of a log that is read again does not pause for others",
     "EVAL timeout with slow verbatim Lua script from AOF",
   ),
@@ -222,6 +216,11 @@ export const differences: ReadonlyArray<Difference> = [
     "unit/client-eviction",
     "memory for an argument is taken as it arrives, and not when its length is told",
     "client evicted due to percentage of maxmemory",
+  ),
+  ...differing(
+    "unit/tracking",
+    "holds back what runs ten times a second in redis-server (DEBUG PAUSE-CRON)",
+    "Regression test for #11715",
   ),
   ...differing(
     "unit/client-eviction",
