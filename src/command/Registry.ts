@@ -157,6 +157,7 @@ const make = (): { readonly registry: RegistryService; readonly add: (command: C
       byName.delete(before)
       byName.delete(before.toUpperCase())
       recentNames.fill("")
+      recentEntries.fill(undefined)
       if (after !== "") setName(after, entry)
       return undefined
     },
