@@ -10,7 +10,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Arguments from "../src/cli/Arguments.ts"
 import * as Cli from "../src/cli/Cli.ts"
@@ -39,7 +38,7 @@ const refusedStart = (argv: ReadonlyArray<string>): string =>
 const throughCli = (argv: ReadonlyArray<string>): Promise<ConfigService> =>
   new Promise((resolve, reject) => {
     const run = Cli.run(argv, (sources) => Effect.sync(() => resolve(config(sources))))
-    Effect.runPromise(Effect.provide(run, NodeContext.layer)).catch(reject)
+    Effect.runPromise(run).catch(reject)
   })
 
 describe("the command line", () => {

@@ -7,8 +7,8 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import type * as CliApp from "@effect/cli/CliApp"
 import type { ValidationError } from "@effect/cli/ValidationError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import type * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -39,7 +39,7 @@ const file = Args.text({ name: "file" }).pipe(Args.withDescription(Help.fileAbou
 export const run = <E, R>(
   argv: ReadonlyArray<string>,
   start: (sources: Sources) => Effect.Effect<unknown, E, R>,
-): Effect.Effect<void, E | ValidationError, R | CliApp.CliApp.Environment> => {
+): Effect.Effect<void, E | ValidationError, R> => {
   const command = Command.make("tiny-redis", { file, flags }, (given) =>
     Effect.asVoid(
       start({
@@ -59,7 +59,9 @@ export const run = <E, R>(
     "tiny-redis",
     ...usual(argv),
   ])
-  return Effect.flatMap(Effect.console, (console) => Effect.withConsole(answered, plainWhereNeeded(console)))
+  return Effect.flatMap(Effect.console, (console) => Effect.withConsole(answered, plainWhereNeeded(console))).pipe(
+    Effect.provide(NodeContext.layer),
+  )
 }
 
 /** Without the codes for colours and bold letters, which @effect/cli always writes, where nobody sees them: in a file or a pipe. */

@@ -25,10 +25,10 @@ const answer = <E>(
   if (Arguments.asksForHelp(argv)) return Effect.sync(() => void process.stdout.write(Help.text()))
   const refusal = Arguments.refusal(argv)
   if (refusal !== undefined) return Effect.fail(refusal)
+  // Loaded only now: see Arguments.ts for what it costs.
   return Effect.flatMap(
-    // Loaded only now: see Arguments.ts for what it costs.
-    Effect.promise(() => Promise.all([import("./Cli.ts"), import("@effect/platform-node/NodeContext")])),
-    ([Cli, NodeContext]) => Effect.provide(Cli.run(argv, serve), NodeContext.layer),
+    Effect.promise(() => import("./Cli.ts")),
+    (cli) => cli.run(argv, serve),
   )
 }
 

@@ -37,7 +37,10 @@ if (!isTclInstalled) {
 const sources = await fetchSources()
 if (values.fetch) process.exit(0)
 const built = join(import.meta.dirname, "..", "..", "dist", "bin", "main.js")
-const command = values.server === undefined ? [process.execPath, "--max-semi-space-size=16", built] : [values.server]
+const command =
+  values.server === undefined
+    ? [process.execPath, "--min-semi-space-size=4", "--max-semi-space-size=16", built]
+    : [values.server]
 const all = unitsOf(sources).filter((unit) => !leftOutUnits.has(unit))
 const unknown = positionals.filter((unit) => !all.includes(unit))
 if (unknown.length > 0) {

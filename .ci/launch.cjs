@@ -4,13 +4,11 @@
  * the program's contents, so compiled code is never that of another program; V8 itself passes over what another version of it or
  * other flags have made, and compiles anew.
  */
-import { readFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { dirname } from "node:path"
-import { fileURLToPath } from "node:url"
-import { constants, Script } from "node:vm"
+const { readFileSync } = require("node:fs")
+const { join } = require("node:path")
+const { Script } = require("node:vm")
 
-const file = fileURLToPath(new URL("./PROGRAM.cjs", import.meta.url))
+const file = join(__dirname, "PROGRAM.cjs")
 
 const compiled = () => {
   try {
@@ -24,11 +22,9 @@ const compiled = () => {
 const source = `(function (require, __filename, __dirname) {${readFileSync(file, "latin1")}\n})`
 const cachedData = compiled()
 
-/** For `precompile.mjs`. */
-export const script = new Script(source, {
-  filename: file,
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  ...(cachedData === undefined ? {} : { cachedData }),
-})
+const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) })
 
-script.runInThisContext()(createRequire(file), file, dirname(file))
+/** For `precompile.mjs`. */
+exports.script = script
+
+script.runInThisContext()(require, file, __dirname)
