@@ -18,12 +18,6 @@ const hash = (text) => createHash("sha256").update(text).digest("hex").slice(0, 
 
 const license = readFileSync(join(root, "node_modules/effect/LICENSE"), "utf8").trim()
 
-/** One file out of the module and all it imports. */
-const joined = async (module, plugins) => {
-  const { outputFiles } = await build({ ...options, entryPoints: [join(root, "dist", module)], plugins })
-  return outputFiles[0].text
-}
-
 const options = {
   outdir: folder,
   bundle: true,
@@ -44,7 +38,13 @@ const programUrl = require("node:url").pathToFileURL(__filename).href`,
   write: false,
 }
 
-/** The file of a module that the program imports only when it needs it. A second file may have what the first one has: it is run once. */
+/** One file out of the module and all it imports. */
+const joined = async (module, plugins) => {
+  const { outputFiles } = await build({ ...options, entryPoints: [join(root, "dist", module)], plugins })
+  return outputFiles[0].text
+}
+
+/** A module that the program imports only when it needs it, with all that it imports, whether the program has it too or not. */
 const later = { specifier: "./Cli.js", text: await joined("cli/Cli.js") }
 const laterName = `cli-${hash(later.text)}.cjs`
 

@@ -6,7 +6,10 @@
  * the first is stored, and what a handler of `onChange` refuses is taken back.
  */
 import { isDeepStrictEqual } from "node:util"
+import * as Arr from "effect/Array"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as EffectConfig from "effect/Config"
 import * as Either from "effect/Either"
@@ -113,20 +116,33 @@ export class Config extends Context.Tag("tiny-redis/Config")<Config, ConfigServi
     Layer.effect(this, make(options))
 }
 
+/** The `ConfigProvider` of a program that gives no other: the variables of the process. */
+const usualProvider = Context.get(DefaultServices.liveServices, ConfigProvider.ConfigProvider)
+
+/** Whether to ask for a variable. The usual provider makes an exception of each that is missing: 20 ms of a start of the program. */
+const worthAsking = (provider: ConfigProvider.ConfigProvider, variable: string): boolean =>
+  provider !== usualProvider || variable in process.env
+
 /** The variables `TINY_REDIS_*`; one replaces what a file says. */
-export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, InvalidSetting> = Effect.map(
-  Effect.forEach(entries, ({ name, variable }) =>
-    Effect.mapError(
-      EffectConfig.option(EffectConfig.string(variable)),
-      (error) => new InvalidSetting({ setting: name, value: "", origin: variable, reason: `${error}` }),
+export const fromEnvironment: Effect.Effect<ReadonlyArray<Directive>, InvalidSetting> = Effect.configProviderWith(
+  (provider) =>
+    Effect.map(
+      Effect.forEach(
+        entries.filter(({ variable }) => worthAsking(provider, variable)),
+        ({ name, variable }) =>
+          Effect.mapBoth(EffectConfig.option(EffectConfig.string(variable)), {
+            onFailure: (error) =>
+              new InvalidSetting({ setting: name, value: "", origin: variable, reason: `${error}` }),
+            onSuccess: Option.map((text): Directive => ({
+              name,
+              words: [fromUtf8(text)],
+              origin: variable,
+              replaces: true,
+            })),
+          }),
+      ),
+      Arr.getSomes,
     ),
-  ),
-  (texts) =>
-    entries.flatMap((entry, i) => {
-      const text = Option.getOrUndefined(texts[i]!)
-      if (text === undefined) return []
-      return [{ name: entry.name, words: [fromUtf8(text)], origin: entry.variable, replaces: true }]
-    }),
 )
 
 export interface MakeOptions {
