@@ -10,7 +10,7 @@ import { toUtf8 } from "../bytes/Bytes.ts"
 import { parseSafeInteger } from "../bytes/Numbers.ts"
 import { CannotRecover, DamagedFile, type DiskFailure } from "../errors/PersistenceErrors.ts"
 import { isLfu, lfuStampOf, lruStamp } from "../store/Access.ts"
-import type { StoreService } from "../store/Store.ts"
+import type { Databases, StoreService } from "../store/Store.ts"
 import type { Keyspace, Loader, Source } from "../store/Keyspace.ts"
 import { PackedCollection } from "../store/PackedCollection.ts"
 import { type Collection, type Limits, storedNumberLengthMax, type Value } from "../store/Value.ts"
@@ -81,7 +81,7 @@ const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
 const textOf = ({ bytes, keyStart, keyLength }: Source): string => bytes.latin1Slice(keyStart, keyStart + keyLength)
 
 /** What a snapshot needs that comes from somewhere else than the disk. */
-export type Receiving = Omit<Loading, "disk" | "chunkBytesMax">
+export type Receiving = Omit<Loading, "disk" | "chunkBytesMax" | "store"> & { readonly store: Databases }
 
 interface Target {
   readonly loading: Receiving

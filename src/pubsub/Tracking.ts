@@ -183,8 +183,8 @@ const make = Effect.gen(function* () {
           invalidate(key, observers.running)
         }),
         // SWAPDB tells nobody, as in Redis.
-        listen(store.events.replacing, (_, other) => {
-          if (other === undefined) flushed()
+        listen(store.events.replacing, (_db, _other, isExchange) => {
+          if (!isExchange) flushed()
         }),
         listen(observers.after, (client, entry, argv) => {
           remember(client, entry, argv)

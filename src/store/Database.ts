@@ -276,7 +276,7 @@ export class Database {
 
   /** Removes everything; returns how many keys there were. */
   clear(): number {
-    this.#replacing(undefined)
+    this.#replacing(undefined, false)
     const count = this.#keyspace.size
     this.#keyspace.clear()
     this.announceReplaced()
@@ -285,15 +285,25 @@ export class Database {
 
   /** Exchanges the contents of two databases (SWAPDB). */
   swap(other: Database): void {
-    this.#replacing(other)
-    other.#replacing(this)
+    this.#replacing(other, true)
+    other.#replacing(this, true)
+    this.#exchange(other)
+    this.announceReplaced()
+  }
+
+  /** Takes the keys of `other`, of databases beside the store's, which gets those of this one. The caller announces it. */
+  takeOver(other: Database): void {
+    this.#replacing(other, false)
+    this.#exchange(other)
+  }
+
+  #exchange(other: Database): void {
     const keyspace = this.#keyspace
     this.#keyspace = other.#keyspace
     other.#keyspace = keyspace
     const elementsExpire = this.#elementsExpire
     this.#elementsExpire = other.#elementsExpire
     other.#elementsExpire = elementsExpire
-    this.announceReplaced()
   }
 
   /** Tells that deadlines may have changed without notice. */
@@ -302,9 +312,9 @@ export class Database {
     for (let i = 0; i < replaced.length; i++) replaced[i]!()
   }
 
-  #replacing(other: Database | undefined): void {
+  #replacing(other: Database | undefined, isExchange: boolean): void {
     const { replacing } = this.#shared.events
-    for (let i = 0; i < replacing.length; i++) replacing[i]!(this, other)
+    for (let i = 0; i < replacing.length; i++) replacing[i]!(this, other, isExchange)
   }
 
   /** A key that exists now, or absent when there is none. `below(n)` draws a position. */

@@ -27,8 +27,11 @@ export const EventClass = {
 export interface StoreEvents {
   /** A key's value or deadline changed, or the key went. Called after the change; `isNews` is for tracking. */
   readonly modified: Array<(db: Database, key: string, isNews: boolean) => void>
-  /** All keys of `db` are about to go, and those of `other` to come in their place: FLUSHDB, SWAPDB. */
-  readonly replacing: Array<(db: Database, other: Database | undefined) => void>
+  /**
+   * All keys of `db` are about to go, and those of `other` to come in their place: FLUSHDB, SWAPDB. `isExchange`: those of `db` will be
+   * those of `other`; they are not lost.
+   */
+  readonly replacing: Array<(db: Database, other: Database | undefined, isExchange: boolean) => void>
   /** Keys and deadlines changed without further notice; called after `replacing`, and when expiry goes on after a pause. */
   readonly replaced: Array<() => void>
   /** Fields of a hash were removed because their deadline passed; absent: all of very many, and the key with them. */

@@ -15,10 +15,17 @@ import { Dropped } from "./Dropped.ts"
 import * as Events from "./Events.ts"
 import { type AccessClock, type Make, makeMap } from "./Keyspace.ts"
 
-export interface StoreService extends Shared {
+export interface Databases {
   readonly databases: ReadonlyArray<Database>
   /** The database, or absent when `index` is outside of the configured range. */
   readonly database: (index: number) => Database | undefined
+}
+
+export interface StoreService extends Shared, Databases {
+  /** As many empty databases, of which nobody hears: to be filled while those that are there are used. */
+  readonly beside: () => Databases
+  /** What was filled `beside` is in these databases from now on, and what was in them is gone. */
+  readonly takeOver: (others: Databases) => void
   /** Sets the instant the following look-ups see, Unix ms. */
   readonly at: (now: number) => void
   /** CLIENT PAUSE: until `atMs` nothing is removed for its deadline or for memory; what is due goes at once when that has passed. */
@@ -67,11 +74,26 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
     },
     databases: [],
     database: (index) => store.databases[index],
+    beside: () => {
+      const databases = makeDatabases({ ...store, expire: false, events: Events.make() })
+      return { databases, database: (index) => databases[index] }
+    },
+    takeOver: ({ databases: others }) => {
+      const { databases } = store
+      for (const [i, db] of databases.entries()) {
+        const other = others[i]!
+        // Of the first one clients that track keys hear even where there are none.
+        if (i === 0 || db.size + other.size > 0) db.takeOver(other)
+        other.clear()
+      }
+      databases[0]!.announceReplaced()
+    },
   }
   const makeKeyspace = options.keyspace ?? makeMap
-  const databases = Array.from(
-    { length: options.databases },
-    (_, i) => new Database(i, makeKeyspace(accessClock, onUntidy, store.dropped), store),
-  )
-  return Object.assign(store, { databases })
+  const makeDatabases = (shared: Shared): ReadonlyArray<Database> =>
+    Array.from(
+      { length: options.databases },
+      (_, i) => new Database(i, makeKeyspace(accessClock, onUntidy, store.dropped), shared),
+    )
+  return Object.assign(store, { databases: makeDatabases(store) })
 }

@@ -64,9 +64,9 @@ export class Capture {
     this.total = total
     this.unlisten = [
       listen(store.events.beforeWrite, (db, key) => this.beforeWrite(db, key)),
-      listen(store.events.replacing, (db, other) => {
+      listen(store.events.replacing, (db, _, isExchange) => {
         // SWAPDB exchanges keyspaces as they are, and the walks go with them.
-        if (other === undefined && this.ahead.has(db.keyspace) && db.keyspace.size > 0) this.isLost = true
+        if (!isExchange && this.ahead.has(db.keyspace) && db.keyspace.size > 0) this.isLost = true
       }),
     ]
   }
