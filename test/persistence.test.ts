@@ -111,7 +111,7 @@ it.effect("nothing is added to the log of data that another server's has replace
       Effect.gen(function* () {
         const persistence = yield* Persistence
         yield* run(client, "SET", "own", "1")
-        persistence.replace(noProgress(0))(true)
+        persistence.replace(noProgress(0), "in place")(true)
         expect(persistence.active()).toBe(false)
         expect(persistence.isSynced(persistence.position())).toBe(false)
         yield* until(client, "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0")

@@ -210,22 +210,24 @@ describe("a replica", () => {
   )
 
   it.effect("that becomes a master in the middle of a snapshot is empty, and keeps what changes from then on", () =>
-    scene((on) =>
-      Effect.gen(function* () {
-        const { changes, client } = on
-        const end = yield* follow(on)
-        yield* end.greet
-        end.say(Master.fullSync(Master.snapshot({ a: "1", b: "2" }), 9, "length").slice(0, -12))
-        while (Number((yield* info(client, "master_sync_read_bytes")) ?? 0) < 10) yield* pause
-        expect(yield* role(client)).toEqual([Reply.bulk("sync"), Reply.int(-1)])
-        expect(yield* text(client, "GET", "a")).toBe("LOADING Redis is loading the dataset in memory")
-        end.close()
-        yield* TestClock.adjust("500 millis")
-        yield* run(client, "REPLICAOF", "NO", "ONE")
-        expect(yield* run(client, "DBSIZE")).toEqual(Reply.zero)
-        yield* run(client, "SET", "own", "1")
-        expect(changes.at(-1)).toMatchObject({ argv: ["SET", "own", "1"] })
-      }),
+    scene(
+      (on) =>
+        Effect.gen(function* () {
+          const { changes, client } = on
+          const end = yield* follow(on)
+          yield* end.greet
+          end.say(Master.fullSync(Master.snapshot({ a: "1", b: "2" }), 9, "length").slice(0, -12))
+          while (Number((yield* info(client, "master_sync_read_bytes")) ?? 0) < 10) yield* pause
+          expect(yield* role(client)).toEqual([Reply.bulk("sync"), Reply.int(-1)])
+          expect(yield* text(client, "GET", "a")).toBe("LOADING Redis is loading the dataset in memory")
+          end.close()
+          yield* TestClock.adjust("500 millis")
+          yield* run(client, "REPLICAOF", "NO", "ONE")
+          expect(yield* run(client, "DBSIZE")).toEqual(Reply.zero)
+          yield* run(client, "SET", "own", "1")
+          expect(changes.at(-1)).toMatchObject({ argv: ["SET", "own", "1"] })
+        }),
+      { replDisklessLoad: "on-empty-db" },
     ),
   )
 

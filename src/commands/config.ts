@@ -53,7 +53,10 @@ const set = (config: ConfigService, persistence: PersistenceService) =>
       while (args.more) pairs.push([args.owned(), args.owned()])
       return pairs
     },
-    run: (pairs, { client }) => okAfter(config.set(pairs, { local: isLocal(client), loading: persistence.loading() })),
+    run: (pairs, { client }) =>
+      okAfter(
+        config.set(pairs, { local: isLocal(client), loading: persistence.loading() || persistence.loadingBeside() }),
+      ),
   })
 
 const resetstat = (

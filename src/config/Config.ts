@@ -56,7 +56,7 @@ export interface ClientFacts {
 }
 
 /** What says where data is loaded from. */
-const fixedWhileLoading: ReadonlySet<SettingName> = new Set(["appendonly", "dir"])
+const fixedWhileLoading: ReadonlySet<SettingName> = new Set(["appendonly", "dir", "repl-diskless-load"])
 
 export interface ConfigService {
   /** The values of now. The object stays the same, its properties change. */

@@ -439,6 +439,11 @@ export const settings = {
     default: 0,
     about: "So many waiting replicas end that time early, 0 for never.",
   }),
+  "repl-diskless-load": setting(Kind.oneOf("disabled", "on-empty-db", "swapdb"), {
+    default: "disabled",
+    about:
+      "How a replica takes all of its master's data: from a file when it is complete, or as it comes (if there are no keys; beside its own data).",
+  }),
   "shutdown-timeout": setting(count, {
     default: 10,
     unit: "seconds",

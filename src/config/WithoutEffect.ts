@@ -38,7 +38,6 @@ export const withoutEffect: ReadonlySet<string> = new Set([
   "rdb-del-sync-files",
   "rdb-save-incremental-fsync",
   "repl-disable-tcp-nodelay",
-  "repl-diskless-load",
   "replica-lazy-flush",
   "server_cpulist",
   "supervised",

@@ -91,6 +91,8 @@ export const make = ({ acl, config, memory, persistence, replication, scripts, s
     if (store.isReplica && isStale(replication, current) && !hasCommon(client, entry, Flag.stale))
       return MasterDown.error
     if (persistence.loading() && !mayLoad(client, entry)) return Loading.error
+    if (store.isReplica && persistence.loadingBeside() && (maskOf(client, entry) & Flag.no_async_loading) !== 0)
+      return Loading.error
     if (scripts.slow !== undefined && (mask & Flag.allow_busy) === 0) return scripts.slow.error
     if ((client.monitor || client.replica !== undefined) && maskOf(client, entry) & touchesData)
       return NotAllowed.toMonitor

@@ -20,7 +20,10 @@ export const noOutbox: ClientOptions["outbox"] = {
   close: () => {},
 }
 
-export const makeApplier = (replay: Replay): Effect.Effect<Applier, never, Clock | Clients | Dispatcher | Store> =>
+export const makeApplier = (
+  replay: Replay,
+  functionLibraries: Applier["functionLibraries"],
+): Effect.Effect<Applier, never, Clock | Clients | Dispatcher | Store> =>
   Effect.gen(function* () {
     const clients = yield* Clients
     const clock = yield* Clock
@@ -34,6 +37,7 @@ export const makeApplier = (replay: Replay): Effect.Effect<Applier, never, Clock
     let client = make({ id: 0, address: "", localAddress: "", db: store.databases[0]!, outbox: noOutbox, fd: -1 })
     return {
       replay,
+      functionLibraries,
       tick: dispatcher.tick,
       tock: dispatcher.tock,
       apply: (commands) => dispatcher.apply(client, commands),

@@ -56,7 +56,7 @@ export const layer = Layer.effectDiscard(
       functionLibrary: (source, replace) =>
         reasonOf(run(["FUNCTION", "LOAD", ...(replace ? ["REPLACE"] : []), source])),
     }
-    const applier = yield* makeApplier(replay)
+    const applier = yield* makeApplier(replay, functionLibraries)
     let streamDb: number | undefined
     const stream = SnapshotFacts.make({
       history: replication.history,

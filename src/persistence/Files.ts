@@ -37,6 +37,7 @@ import { AppendLog } from "./log/AppendLog.ts"
 import { LogDirectory } from "./log/LogDirectory.ts"
 import * as Manifest from "./log/Manifest.ts"
 import { type Attachment, Persistence, type PersistenceService } from "./Persistence.ts"
+import * as Spool from "./Spool.ts"
 
 export interface FilesOptions {
   /** Restore the state as it was at the end of this second (Unix time), from a log with timestamps. */
@@ -66,6 +67,8 @@ const make = (options: FilesOptions) =>
     const state = Info.make(seconds())
     let attachment: Attachment | undefined
     let loading: Progress | undefined = noProgress(seconds())
+    /** Data that comes beside ours, which goes on being served. */
+    let beside: Progress | undefined
     let atEnd: "always" | "never" | "as configured" = "as configured"
     let locked = false
     /** Closed while another server's data comes in place of ours. */
@@ -288,20 +291,34 @@ const make = (options: FilesOptions) =>
       beginLog()
     })
 
-    const replace: PersistenceService["replace"] = (progress) => {
-      loading = progress
-      isReplaced = state.isLogOld = true
-      whole.unsafeClose()
+    const replace: PersistenceService["replace"] = (progress, how) => {
+      if (how === "served") beside = progress
+      else loading = progress
+      if (how === "in place") {
+        isReplaced = state.isLogOld = true
+        whole.unsafeClose()
+      }
       return (isWhole) => {
-        loading = undefined
+        loading = beside = undefined
+        noteLoaded(progress)
+        if (!isWhole && how !== "in place") return
         isReplaced = false
         isPartial = !isWhole
-        noteLoaded(progress)
         if (isPartial) return
+        state.isLogOld = true
         whole.unsafeOpen()
         if (current.appendonly) beginLog()
       }
     }
+
+    /** A server that keeps nothing leaves no file behind, and needs no directory of its own. */
+    const spool: PersistenceService["spool"] = Effect.suspend(() => {
+      const keeps = current.appendonly || current.save.length > 0
+      const path = keeps ? jobs.receivedSnapshot() : `${home()}/temp-${chance.below(2 ** 30).toString(36)}.rdb`
+      const target = keeps ? `${home()}/${current.dbfilename}` : undefined
+      const open = Spool.inFile(disk, path, target, current.loadingProcessEventsIntervalBytes)
+      return keeps ? Effect.zipRight(lock, open) : open
+    })
 
     // ----- end
 
@@ -340,9 +357,11 @@ const make = (options: FilesOptions) =>
           : undefined
       },
       loading: () => loading !== undefined,
+      loadingBeside: () => beside !== undefined,
       replace,
+      spool,
       info: () =>
-        Info.lines(state, { loading, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
+        Info.lines(state, { loading, beside, now: seconds(), dirty: store.dirty, log, appendonly: current.appendonly }),
       resetCounts: () => {
         state.saves = state.rewrites = 0
       },

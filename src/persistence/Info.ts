@@ -74,6 +74,8 @@ export const make = (now: number): State => ({
 
 export interface Moment {
   readonly loading: Progress | undefined
+  /** Data that comes beside what is served. */
+  readonly beside: Progress | undefined
   /** Unix seconds. */
   readonly now: number
   /** Changes since the last snapshot. */
@@ -89,11 +91,12 @@ const flag = (value: boolean): number => (value ? 1 : 0)
 
 export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
   const { job } = facts
-  const { log, loading, now } = moment
+  const { log, now } = moment
+  const loading = moment.loading ?? moment.beside
   const elapsed = (kind: Job["kind"]): number => (job?.kind === kind ? now - job.startedAtSeconds : -1)
   const found: Array<Line> = [
-    ["loading", flag(loading !== undefined)],
-    ["async_loading", 0],
+    ["loading", flag(moment.loading !== undefined)],
+    ["async_loading", flag(moment.beside !== undefined)],
     ["current_cow_peak", 0],
     ["current_cow_size", 0],
     ["current_cow_size_age", 0],

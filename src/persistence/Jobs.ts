@@ -77,6 +77,8 @@ export interface Jobs {
   readonly giveUp: (kind: "snapshot" | "rewrite", reason: string) => Effect.Effect<void>
   /** Removes what a server that was killed may have left of a job. */
   readonly clean: Effect.Effect<void>
+  /** Where a master's snapshot is until all of it has come. */
+  readonly receivedSnapshot: () => string
   /** A number for the next incremental file. */
   readonly nextIncremental: (manifest: Manifest.Manifest) => Manifest.LogFile
   /** Begins what is due by itself, for ever: a second after it may have become so, or when its time has come. */
@@ -137,7 +139,10 @@ export const make = (services: JobServices): Jobs => {
 
   // One server has the directory, so these names are nobody else's.
   const temporarySnapshot = () => `${home()}/temp-tiny-redis.rdb`
-  const clean = Effect.suspend(() => Effect.zipRight(disk.remove(temporarySnapshot()), directory.clean))
+  const receivedSnapshot = () => `${home()}/temp-tiny-redis-master.rdb`
+  const clean = Effect.suspend(() =>
+    Effect.all([disk.remove(temporarySnapshot()), disk.remove(receivedSnapshot()), directory.clean], { discard: true }),
+  )
 
   const begin = (kind: "snapshot" | "rewrite") => (capture: Capture) => {
     state.job = { kind, startedAtSeconds: state.job?.startedAtSeconds ?? seconds(), capture }
@@ -413,5 +418,16 @@ export const make = (services: JobServices): Jobs => {
     (stop) => Effect.sync(stop),
   )
 
-  return { snapshot, rewrite, saveInBackground, rewriteLog, giveUp, clean, nextIncremental, run, wake }
+  return {
+    snapshot,
+    rewrite,
+    saveInBackground,
+    rewriteLog,
+    giveUp,
+    clean,
+    receivedSnapshot,
+    nextIncremental,
+    run,
+    wake,
+  }
 }

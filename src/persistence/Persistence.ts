@@ -9,8 +9,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type { CommandError } from "../errors/CommandError.ts"
 import type { Progress } from "./Loading.ts"
+import * as Spool from "./Spool.ts"
 import { LoadFailed, type PersistenceError, SaveFailed } from "../errors/PersistenceErrors.ts"
 
 /** One change: a request that, run in database `db`, repeats it. */
@@ -60,6 +62,12 @@ export interface Attachment {
  */
 export type Present = "flush" | "replace" | "keep"
 
+/**
+ * How another server's data comes: in place of ours, which is gone and of which nothing is kept any more; or beside ours, which stays if
+ * it does not come to its end. Commands get LOADING, but where ours is `served` meanwhile.
+ */
+export type Replacing = "in place" | "beside" | "served"
+
 /** What becomes of work in the background that was asked for. */
 export type Accepted = "started" | "scheduled"
 
@@ -91,11 +99,15 @@ export interface PersistenceService {
   readonly refusal: () => CommandError | undefined
   /** True while data is being read at start: commands get LOADING. */
   readonly loading: () => boolean
+  /** True while data comes beside ours, which is served: commands that would be in the way get LOADING. */
+  readonly loadingBeside: () => boolean
   /**
-   * Another server's data takes the place of ours, piece by piece: until the function that this gives is called, with whether it came to
-   * its end, commands get LOADING and nothing is kept. Then what is in memory is kept from the beginning.
+   * Another server's data takes the place of ours: see `Replacing`. To be told by the function that this gives whether it came to its end;
+   * then what is in memory is kept from the beginning.
    */
-  readonly replace: (progress: Progress) => (isWhole: boolean) => void
+  readonly replace: (progress: Progress, how: Replacing) => (isWhole: boolean) => void
+  /** Where to keep another server's snapshot until all of it has come. */
+  readonly spool: Effect.Effect<Spool.Spool, PersistenceError, Scope.Scope>
   /** Lines of INFO's section persistence, without the heading. */
   readonly info: () => ReadonlyArray<readonly [name: string, value: string | number]>
   /** CONFIG RESETSTAT: what `info` has counted begins anew. */
@@ -125,14 +137,16 @@ export const logBufferBytes = (persistence: PersistenceService): number =>
 
 /** For layers that keep no files. */
 const withoutFiles = () => {
-  let loading = false
+  let replacing: Replacing | undefined
   return {
     ...nothing,
-    loading: () => loading,
-    replace: () => {
-      loading = true
-      return () => void (loading = false)
+    loading: () => replacing !== undefined && replacing !== "served",
+    loadingBeside: () => replacing === "served",
+    replace: (_, how) => {
+      replacing = how
+      return () => void (replacing = undefined)
     },
+    spool: Spool.inMemory,
   } satisfies Partial<PersistenceService>
 }
 

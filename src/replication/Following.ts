@@ -122,7 +122,7 @@ const make = Effect.gen(function* () {
     // What has been past its deadline all along goes now.
     store.databases[0]!.announceReplaced()
     // Nothing was kept after a snapshot that did not come to its end.
-    if (left.isPartial) persistence.replace(noProgress(0))(true)
+    if (left.isPartial) persistence.replace(noProgress(0), "in place")(true)
   }
 
   /** One link after the other, as long as this one is the role. */

@@ -84,6 +84,11 @@ export class FailingDisk {
     this.chance = chances(seed)
   }
 
+  /** The files that the process sees. */
+  get paths(): ReadonlyArray<string> {
+    return [...this.files.keys()]
+  }
+
   get isDead(): boolean {
     return this.operations >= this.diesAt
   }

@@ -4,10 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type { Values } from "../../src/config/Config.ts"
+import * as Files from "../../src/persistence/Files.ts"
 import { type Change, Persistence } from "../../src/persistence/Persistence.ts"
 import * as Server from "../../src/Server.ts"
 import type { Store } from "../../src/store/Store.ts"
 import type { MemoryConnector } from "../../src/socket/MemorySocket.ts"
+import type { FailingDisk } from "./FailingDisk.ts"
 import * as Master from "./ScriptedMaster.ts"
 import { atStartTime, connect, run, type TestClient, testSettings } from "./TestServer.ts"
 
@@ -22,18 +24,21 @@ export interface Scene {
   readonly changes: Array<Change>
 }
 
-/** A server whose master the test is, once it has been told to follow. */
+/** A server whose master the test is, once it has been told to follow. With a disk it keeps files there, and notes no `changes`. */
 export const scene = (
   body: (scene: Scene) => Effect.Effect<void, never, MemoryConnector | Store>,
   options: Partial<Values> = {},
+  disk?: FailingDisk,
 ): Effect.Effect<void, unknown> => {
   const master = Master.make()
   const told: Array<string> = []
   const changes: Array<Change> = []
   const logger = Logger.make(({ message }) => void told.push(String(message)))
+  const persistence =
+    disk === undefined ? Persistence.layerMemory(changes) : Files.layer().pipe(Layer.provide(disk.layer))
   const server = Server.layerTest(
-    { ...testSettings, ...options },
-    { connector: master.layer, persistence: Persistence.layerMemory(changes) },
+    { ...testSettings, ...(disk === undefined ? {} : { dir: "/tmp" }), ...options },
+    { connector: master.layer, persistence },
   )
   return Effect.flatMap(connect, (client) => body({ client, master, told, changes })).pipe(
     Effect.provide(Layer.provideMerge(server, Logger.replace(Logger.defaultLogger, logger))),

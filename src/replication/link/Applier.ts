@@ -5,6 +5,8 @@ import type { Connection } from "./Connector.ts"
 export interface Applier {
   /** How a snapshot's function libraries come where they belong, and go. */
   readonly replay: Replay
+  /** The sources of the function libraries that are there. */
+  readonly functionLibraries: () => ReadonlyArray<string>
   /** To be called before requests that have come together, and after them. */
   readonly tick: () => void
   readonly tock: () => void

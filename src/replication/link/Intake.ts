@@ -1,28 +1,30 @@
 /**
- * All of a master's data in place of ours, as it comes.
+ * All of a master's data in place of ours: as it comes, or when all of it has come, as `repl-diskless-load` says.
  *
- * The idea to hold: nothing is touched before the snapshot's header has come and is one that can be read. From then until the last byte
- * there is half of the data, and commands get LOADING; when it ends early there is none, and no history that anybody could continue.
- * Differs: redis-server receives a snapshot into a file first, and answers from its old data meanwhile; here that would take a disk, or the
- * memory for both.
+ * The idea to hold: nothing is touched before the snapshot's header has come and is one that can be read, and where it is kept first, or
+ * comes beside our data, not before its last byte has. From when our data goes until the last key has come there is half of it, and
+ * commands get LOADING; when it ends early there is none, and no history that anybody could continue.
+ * Differs: while data comes beside ours, what is past its deadline is not found; redis-server shows it until that has ended.
  */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { Damaged, versionReadMax } from "../../persistence/rdb/Format.ts"
 import { noProgress, type Progress, receiveSnapshot } from "../../persistence/Loading.ts"
 import { Pace } from "../../persistence/Pace.ts"
-import type { PersistenceService, Replay } from "../../persistence/Persistence.ts"
+import type { PersistenceService } from "../../persistence/Persistence.ts"
+import type { Spool } from "../../persistence/Spool.ts"
 import type { Values } from "../../config/Config.ts"
 import type { ClockService } from "../../clock/Clock.ts"
-import type { StoreService } from "../../store/Store.ts"
+import type { DiskFailure, PersistenceError } from "../../errors/PersistenceErrors.ts"
 import { Payload, type Sink } from "./Payload.ts"
+import * as Place from "./Place.ts"
 
-export interface IntakeServices {
-  /** Our own data is about to go. */
-  readonly began: () => void
+export interface IntakeServices extends Place.PlaceServices {
   readonly clock: ClockService
   readonly current: Values
+  /** Whether our data is of the history that the snapshot is of. */
+  readonly isSameHistory: boolean
   readonly persistence: PersistenceService
-  readonly replay: Replay
-  readonly store: StoreService
 }
 
 /** `REDIS` and four digits. */
@@ -40,22 +42,21 @@ export class Intake {
   readonly pace: Pace
   private readonly services: IntakeServices
   private readonly progress: Progress
+  private place: Place.Place | undefined
   private replaced: ((isWhole: boolean) => void) | undefined
+  /** What has come and is to be read when all has; absent where it is read as it comes. */
+  private unread: Array<Buffer> | undefined
+  private spool: Spool | undefined
 
   constructor(services: IntakeServices) {
     this.services = services
     this.pace = new Pace(() => services.current.keyLoadDelay)
     this.progress = noProgress(Math.floor(services.clock.now() / 1000))
-    this.payload = new Payload((totalBytes) => this.reader(totalBytes))
+    this.payload = new Payload((totalBytes) => this.sink(totalBytes))
   }
 
   get keys(): number {
     return this.progress.keysLoaded
-  }
-
-  /** Whether our own data has gone. */
-  get hasBegun(): boolean {
-    return this.replaced !== undefined
   }
 
   /** Takes what comes next; gives what is behind the snapshot when all of it is there. Throws `Damaged`. */
@@ -63,50 +64,93 @@ export class Intake {
     return this.payload.feed(chunk)
   }
 
-  /** The data is whole. */
+  /** To be waited for after each piece: puts away what is to be read later. */
+  readonly store: Effect.Effect<void, PersistenceError, Scope.Scope> = Effect.suspend(() => {
+    const { unread } = this
+    if (unread === undefined || unread.length === 0) return Effect.void
+    const { spool } = this
+    const opened =
+      spool === undefined
+        ? Effect.tap(this.services.persistence.spool, (made) => Effect.sync(() => (this.spool = made)))
+        : Effect.succeed(spool)
+    return Effect.flatMap(opened, ({ write }) => Effect.forEach(unread.splice(0), write, { discard: true }))
+  })
+
+  /**
+   * To be waited for when all has come: reads what was put away, each piece by `slice`, which is given what may throw `Damaged`. Then the
+   * snapshot is our own.
+   */
+  load<E>(slice: (read: () => void) => Effect.Effect<void, E>): Effect.Effect<void, E | DiskFailure> {
+    const { spool } = this
+    if (spool === undefined) return Effect.void
+    const reader = this.reader(this.payload.readBytes, Place.inPlace(this.services))
+    const use = (chunk: Buffer, last: boolean) =>
+      slice(() => {
+        if (reader.done && chunk.length > 0)
+          throw new Damaged(reader.offset, "something follows the end of the snapshot")
+        if (!reader.done) reader.feed(chunk, last)
+      })
+    // It is as good in memory.
+    const keep = Effect.catchAll(spool.keep, ({ message }) => Effect.sync(() => this.warnings.push(message)))
+    return Effect.asVoid(Effect.zipRight(spool.read(use), keep))
+  }
+
+  /** The data is whole, and is ours from now on. Throws `Damaged` where it cannot be taken nevertheless. */
+  takeOver(): void {
+    this.place!.finish()
+  }
+
+  /** What is ours is known by its name from now on. */
   finish(): void {
     this.services.store.dirty += this.progress.keysLoaded
-    this.end(true)
-  }
-
-  /** There will be no more of it: half of the data is worth nothing. */
-  abort(): void {
-    if (this.replaced === undefined) return
-    this.clear()
-    this.end(false)
-  }
-
-  private end(isWhole: boolean): void {
-    const { replaced } = this
-    const { store } = this.services
+    this.replaced!(true)
     this.replaced = undefined
-    store.expire = true
-    store.databases[0]!.announceReplaced()
-    replaced?.(isWhole)
   }
 
-  private clear(): void {
-    const { replay, store } = this.services
-    replay.command(["FUNCTION", "FLUSH"])
-    for (const db of store.databases) if (db.size > 0) db.clear()
+  /** There will be no more of it. Gives whether our own data has gone. */
+  abort(): boolean {
+    const { place, replaced } = this
+    if (replaced === undefined) return false
+    this.replaced = undefined
+    place!.abort()
+    replaced(false)
+    return place!.how === "in place"
   }
 
-  private begin(): void {
-    const { began, persistence, store } = this.services
-    // Who follows us must not be sent half of it.
-    began()
-    this.replaced = persistence.replace(this.progress)
-    store.expire = false
-    this.clear()
+  private begin(place: Place.Place): void {
+    this.place = place
+    this.replaced = this.services.persistence.replace(this.progress, place.how)
+    place.begin()
   }
 
-  private reader(totalBytes: number): Sink {
-    const { current, clock, replay, store } = this.services
+  private sink(totalBytes: number): Sink {
+    const { services } = this
+    const { current, store } = services
+    if (current.replDisklessLoad === "swapdb")
+      return this.reader(totalBytes, Place.beside(services, services.isSameHistory))
+    const isEmpty = store.databases.every(({ size }) => size === 0)
+    if (current.replDisklessLoad === "on-empty-db" && isEmpty) return this.reader(totalBytes, Place.inPlace(services))
+    const unread: Array<Buffer> = (this.unread = [])
+    const sink = {
+      done: false,
+      offset: 0,
+      feed: (chunk: Buffer, last: boolean) => {
+        sink.offset += chunk.length
+        sink.done = last
+        if (chunk.length > 0) unread.push(chunk)
+      },
+    }
+    return sink
+  }
+
+  private reader(totalBytes: number, place: Place.Place): Sink {
+    const { current, clock, store } = this.services
     const { progress } = this
     progress.totalBytes = totalBytes
     const reader = receiveSnapshot(
       {
-        ...{ store, replay, progress, pace: this.pace, limits: current, policy: current.maxmemoryPolicy },
+        ...{ store: place.store, replay: place.replay, progress, pace: this.pace },
+        ...{ limits: current, policy: current.maxmemoryPolicy },
         ...{ verify: current.rdbchecksum && store.verifiesChecksums, isStrict: current.sanitizeDumpPayload === "yes" },
         ...{ now: clock.now(), until: undefined },
       },
@@ -127,7 +171,7 @@ export class Intake {
         const found = /^REDIS(\d{4})$/.exec(header.latin1Slice(0, headerBytes))
         if (found === null) throw new Damaged(0, "it does not begin with REDIS and a version")
         if (Number(found[1]) > versionReadMax) throw new Damaged(0, `version ${Number(found[1])} is not supported`)
-        this.begin()
+        this.begin(place)
         bytes = header
         header = undefined
       }

@@ -70,6 +70,8 @@ export class Link implements ReplicaRole {
   private stream: Stream | undefined
   /** Bytes of the stream that have been taken and wait for the end of a pause, or of a script. */
   private heldBytes = 0
+  /** The snapshot is being read, and the master not listened to. */
+  private isLoading = false
   private downSinceMs = 0
   /** What a sync of the log has covered, and where log and stream were when the next one was waited for. */
   private syncedOffset = 0
@@ -125,8 +127,7 @@ export class Link implements ReplicaRole {
     this.stream = undefined
     const { full } = this
     this.full = undefined
-    if (full?.hasBegun !== true) return
-    full.abort()
+    if (full?.abort() !== true) return
     this.isPartial = true
     history.begin()
   }
@@ -214,45 +215,84 @@ export class Link implements ReplicaRole {
   }
 
   private receive(connection: Connection, inbox: Inbox, id: string, offset: number): Effect.Effect<never, LinkLost> {
-    const { applier, clock, current, history, persistence, stats, store } = this.services
+    const { applier, clock, current, history, persistence, store } = this.services
     this.link = "sync"
     const full = new Intake({
-      clock,
-      current,
-      persistence,
-      store,
-      replay: applier.replay,
-      began: this.services.dropReplicas,
+      ...{ applier, clock, current, persistence, store },
+      isSameHistory: id.toLowerCase() === history.id,
+      leaving: this.services.dropReplicas,
     })
     this.full = full
     const finish = (rest: Buffer): Effect.Effect<never, LinkLost> =>
       Effect.suspend(() => {
         if (!this.isCurrent()) return Effect.never
         if (!applier.select(full.streamDb)) return lost(`its stream begins in database ${full.streamDb}`)
-        history.adopt(id, offset)
-        history.selected = full.streamDb
-        this.full = undefined
-        this.isPartial = this.needsFull = false
-        full.finish()
-        return Effect.zipRight(
-          Effect.logInfo(
-            `master ${this.address}: all of its data has come, ${full.keys} keys in ${full.payload.readBytes} bytes`,
-          ),
-          this.follow(connection, inbox, rest),
+        return Effect.flatMap(
+          this.slice("its snapshot", () => {
+            full.takeOver()
+            history.adopt(id, offset)
+            history.selected = full.streamDb
+            this.full = undefined
+            this.isPartial = this.needsFull = false
+            full.finish()
+          }),
+          () =>
+            Effect.zipRight(
+              Effect.logInfo(
+                `master ${this.address}: all of its data has come, ${full.keys} keys in ${full.payload.readBytes} bytes`,
+              ),
+              this.follow(connection, inbox, rest),
+            ),
         )
       })
-    const next: Effect.Effect<never, LinkLost> = Effect.flatMap(Effect.zipLeft(inbox.take, this.whole), (chunk) => {
-      if (!this.isCurrent()) return Effect.never
+    return Effect.logInfo(`master ${this.address}: sends all of its data`).pipe(
+      Effect.zipRight(Effect.scoped(this.takeAll(full, inbox))),
+      Effect.flatMap(finish),
+    )
+  }
+
+  /** Takes the snapshot to its end; gives what came behind it. */
+  private takeAll(full: Intake, inbox: Inbox): Effect.Effect<Buffer, LinkLost, Scope.Scope> {
+    const { stats } = this.services
+    const slice = <A>(read: () => A): Effect.Effect<A, LinkLost> =>
+      Effect.flatMap(this.whole, () => {
+        if (!this.isCurrent()) return Effect.never
+        return Effect.zipLeft(
+          this.slice("its snapshot", read),
+          Effect.zipRight(
+            Effect.suspend(() => this.tell(full.warnings)),
+            full.pace.rest,
+          ),
+        )
+      })
+    const notStored = Effect.mapError(({ message }: { readonly message: string }) => new LinkLost({ message }))
+    const next: Effect.Effect<Buffer, LinkLost, Scope.Scope> = Effect.flatMap(inbox.take, (chunk) => {
       stats.replicationInputBytes += chunk.length
-      const rest = this.slice("its snapshot", () => full.feed(chunk))
-      return Effect.flatMap(rest, (behind) =>
-        Effect.zipRight(
-          Effect.zipRight(this.tell(full.warnings), full.pace.rest),
-          behind === undefined ? Effect.zipRight(pause, next) : finish(behind),
-        ),
+      return Effect.flatMap(
+        slice(() => full.feed(chunk)),
+        (behind) =>
+          Effect.zipRight(
+            notStored(full.store),
+            behind === undefined ? Effect.zipRight(pause, next) : Effect.succeed(behind),
+          ),
       )
     })
-    return Effect.zipRight(Effect.logInfo(`master ${this.address}: sends all of its data`), next)
+    const load = Effect.suspend(() => {
+      this.isLoading = true
+      return full
+        .load((read) => Effect.zipLeft(slice(read), pause))
+        .pipe(
+          Effect.mapError((error) => (error instanceof LinkLost ? error : new LinkLost({ message: error.message }))),
+          Effect.zipRight(Effect.suspend(() => this.tell(full.warnings))),
+          Effect.ensuring(
+            Effect.sync(() => {
+              this.isLoading = false
+              inbox.lastAtMs = this.services.clock.now()
+            }),
+          ),
+        )
+    })
+    return Effect.zipLeft(next, load)
   }
 
   /** Takes the stream, for ever. */
@@ -345,7 +385,7 @@ export class Link implements ReplicaRole {
     const { clock, current } = this.services
     const beganAtMs = clock.now()
     const beat: Effect.Effect<never, LinkLost> = Effect.flatMap(Effect.sleep(beatMs), () => {
-      const silentMs = clock.now() - (this.inbox?.lastAtMs ?? beganAtMs)
+      const silentMs = this.isLoading ? 0 : clock.now() - (this.inbox?.lastAtMs ?? beganAtMs)
       if (silentMs > current.replTimeout * 1000) return lost(`no sign of life for ${current.replTimeout} seconds`)
       if (this.link === "connected") this.acknowledge()
       else if (this.full !== undefined) this.connection?.write("\n")
