@@ -9,7 +9,7 @@ import { request } from "../src/persistence/log/LogText.ts"
 import { Shutdown } from "../src/command/Shutdown.ts"
 import * as Farewell from "../src/replication/Farewell.ts"
 import { connect, layer, run, withServer, type TestClient } from "./support/TestServer.ts"
-import { settings, turns, seconds, online, field } from "./support/ReplicaPeer.ts"
+import { settings, turns, seconds, online, text, field } from "./support/ReplicaPeer.ts"
 
 describe("WAIT", () => {
   it.effect("asks the replicas, and tells how many have what the client changed", () =>
@@ -103,6 +103,13 @@ describe("SHUTDOWN", () => {
             ),
           ).toMatchObject({ value: "v" })
           expect([isStopped(), other.arrived()]).toEqual([false, []])
+          // Two wait: for the replica, and for that to be over.
+          const third = yield* connect
+          expect(yield* field(third, "clients", "blocked_clients")).toBe("2")
+          const list = text(yield* run(third, "CLIENT", "LIST"))
+          expect(list).toMatch(/ flags=b .* cmd=shutdown /)
+          const id = Number(/id=(\d+) .* cmd=shutdown /.exec(list)?.[1])
+          expect(yield* run(third, "CLIENT", "UNBLOCK", String(id))).toMatchObject({ value: 0 })
           expect(replica.take()).toBe(request(["REPLCONF", "GETACK", "*"]))
           replica.send("REPLCONF", "ACK", "1000")
           yield* turns
@@ -167,6 +174,7 @@ describe("SHUTDOWN", () => {
           expect(yield* Effect.promise(() => client.receive())).toMatchObject({
             message: "Errors trying to SHUTDOWN. Check logs.",
           })
+          expect(yield* field(other, "clients", "blocked_clients")).toBe("0")
           expect(yield* field(other, "server", "shutdown_in_milliseconds")).toBe(undefined)
           expect(yield* run(other, "SET", "k", "w")).toMatchObject({ value: "OK" })
           expect(yield* run(other, "SHUTDOWN", "ABORT")).toMatchObject({ message: "No shutdown in progress." })

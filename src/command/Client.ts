@@ -209,6 +209,8 @@ export class Client {
   parked: Parked | undefined
   /** Its request is held back by CLIENT PAUSE. */
   postponed = false
+  /** It has asked for the end of the server, and waits for that. */
+  ending = false
   /** What is to be answered has happened and the answer has yet to leave: until then messages go to `afterReply`. */
   answerDue = false
   /** Messages to this client that its own command caused; they leave after the reply to it. */
@@ -252,7 +254,7 @@ export class Client {
 
   /** Whether it waits for something other than its own input. */
   get blocked(): boolean {
-    return this.parked !== undefined || this.postponed
+    return this.parked !== undefined || this.postponed || this.ending
   }
 
   /** The flag letters of CLIENT LIST. */

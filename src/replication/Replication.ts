@@ -74,8 +74,8 @@ export interface ReplicationService {
   readonly refusal: () => CommandError | undefined
   /** Lines of INFO's section replication, without the heading. */
   readonly info: () => Lines
-  /** Bytes that the backlog takes, that are kept for replicas whose snapshot is on its way, and that their connections take. */
-  readonly memory: () => { readonly backlog: number; readonly kept: number; readonly clients: number }
+  /** Bytes that the backlog takes, that wait for replicas (snapshots apart), and that their connections take in all. */
+  readonly memory: () => { readonly backlog: number; readonly waiting: number; readonly clients: number }
 }
 
 const make = (isOffered: boolean) =>
@@ -156,7 +156,7 @@ const make = (isOffered: boolean) =>
       info,
       memory: () => ({
         backlog: history.backlog?.size ?? 0,
-        kept: replicas.all.reduce((sum, { keptBytes }) => sum + keptBytes, 0),
+        waiting: replicas.all.reduce((sum, replica) => sum + replica.waitingBytes(), 0),
         clients: replicas.all.reduce((sum, { client }) => sum + memoryOf(client), 0),
       }),
     }

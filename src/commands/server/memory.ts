@@ -36,7 +36,7 @@ export const memoryCommands = Effect.gen(function* () {
   const stats = (): Reply.Reply => {
     const { used: allocated, active, resident } = memory.process()
     const replicationMemory = replication.memory()
-    const replicationBytes = replicationMemory.backlog + replicationMemory.kept
+    const replicationBytes = replicationMemory.backlog + replicationMemory.waiting
     const {
       data: dataset,
       used,

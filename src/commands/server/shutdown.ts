@@ -92,7 +92,7 @@ export const shutdownCommands = Effect.gen(function* () {
         save: has("SAVE") ? ("always" as const) : has("NOSAVE") ? ("never" as const) : ("as configured" as const),
       }
     },
-    run: ({ abort, force, now, save }) => {
+    run: ({ abort, force, now, save }, { client }) => {
       if (abort) {
         if (aborts.size === 0) return Either.left(noShutdown)
         clients.unpause("shutdown")
@@ -103,7 +103,14 @@ export const shutdownCommands = Effect.gen(function* () {
       if (scripts.slow !== undefined && save !== "never") return Either.left(scripts.slow.error)
       scripts.slow?.abandon()
       // The connection ends with the server; there is no reply.
-      return Effect.zipRight(obey({ force, now, save }), Effect.never)
+      client.ending = true
+      return Effect.zipRight(
+        Effect.ensuring(
+          obey({ force, now, save }),
+          Effect.sync(() => (client.ending = false)),
+        ),
+        Effect.never,
+      )
     },
   })
 
