@@ -232,6 +232,32 @@ describe("a client that does not read", () => {
     ),
   )
 
+  it.effect("is served on when it stalls: it may write all of its requests before it reads", () =>
+    withServer((client) =>
+      Effect.gen(function* () {
+        yield* run(client, "SET", "big", "x".repeat(100_000))
+        const slow = yield* connect
+        slow.peer.setPaused(true)
+        const requests = 100
+        for (let i = 0; i < requests; i++)
+          slow.sendRaw(encodeRequest(["INCR", "served"]) + encodeRequest(["GET", "big"]))
+        const served: Array<number> = []
+        for (let i = 0; i < 5; i++) {
+          yield* settle
+          const reply = yield* run(client, "GET", "served")
+          served.push(reply._tag === "Bulk" ? Number(reply.value) : 0)
+          yield* TestClock.adjust("100 millis")
+        }
+        expect(served[0]).toBeLessThan(20)
+        expect(served[1]).toBeGreaterThan(served[0]!)
+        expect(served[1]).toBeLessThan(50)
+        expect(served[4]).toBe(requests)
+        slow.peer.setPaused(false)
+        expect(yield* receive(slow, 2 * requests)).toHaveLength(2 * requests)
+      }),
+    ),
+  )
+
   it.effect("is cut off beyond the hard limit of its class, and only it", () =>
     withServer(
       (client) =>

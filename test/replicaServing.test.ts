@@ -38,6 +38,25 @@ describe("a replica", () => {
     ),
   )
 
+  it.effect("refuses to queue or run scripts that say they write", () =>
+    scene((on) =>
+      Effect.gen(function* () {
+        const { client } = on
+        const readOnly = "READONLY You can't write against a read only replica."
+        const queueing = yield* connect
+        yield* run(queueing, "MULTI")
+        yield* run(queueing, "EVAL", "#!lua\nreturn 1", "0")
+        yield* synced(on, { a: "1" })
+        yield* run(client, "MULTI")
+        expect(yield* text(client, "EVAL", "return redis.call('get','a')", "0")).toBe("Simple")
+        expect(yield* text(client, "EVAL", "#!lua flags=no-writes\nreturn 1", "0")).toBe("Simple")
+        expect(yield* text(client, "EVAL", "#!lua\nreturn 1", "0")).toBe(readOnly)
+        expect(yield* text(client, "EXEC")).toBe("EXECABORT Transaction discarded because of previous errors.")
+        expect(yield* text(queueing, "EXEC")).toBe(`EXECABORT Transaction discarded because of: ${readOnly}`)
+      }),
+    ),
+  )
+
   it.effect("does not answer from old data where replica-serve-stale-data is no", () =>
     scene(
       (on) =>

@@ -361,7 +361,7 @@ const make = Effect.gen(function* () {
       // What will not run is not kept.
       if (client.transaction.aborted || client.watchedChanged) return Reply.queued
       client.transaction.queue.push(argv)
-      client.transaction.mask |= entry.mask
+      client.transaction.mask |= Gates.queuedMask(entry, argv)
       client.transaction.common &= entry.mask
       return Reply.queued
     }

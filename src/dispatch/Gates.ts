@@ -37,9 +37,17 @@ const subscriberCommands = new Set([
   ...["ping", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe", "psubscribe", "punsubscribe", "quit", "reset"],
 ])
 
-/** What counts for a request: for EXEC also the flags of what it will run. */
-export const maskOf = ({ transaction }: Client, { mask, name }: Entry): number =>
-  transaction !== undefined && name === "exec" ? mask | transaction.mask : mask
+/** The flags of a request that is queued: a script that says what it does is a write or none. */
+export const queuedMask = ({ command, mask }: Entry, argv: ReadonlyArray<string>): number =>
+  command.mayWrite?.(argv) === true ? mask | Flag.write : mask
+
+/** What counts for a request: for EXEC also the flags of what it will run. Outside of a transaction a script is asked when it runs. */
+const maskOf = ({ transaction }: Client, entry: Entry, argv: ReadonlyArray<string>): number =>
+  transaction === undefined
+    ? entry.mask
+    : entry.name === "exec"
+      ? entry.mask | transaction.mask
+      : queuedMask(entry, argv)
 
 /** Whether a request has a flag, and what EXEC will run as well. */
 const hasCommon = ({ transaction }: Client, { mask, name }: Entry, flag: number): boolean =>
@@ -59,11 +67,11 @@ const endsTransaction = new Set(["exec", "discard", "quit", "reset"])
 export const make = ({ acl, config, memory, persistence, replication, scripts, store }: GateServices): Gate => {
   const { current } = config
 
-  const outOfMemory = (client: Client, entry: Entry): boolean => {
+  const outOfMemory = (client: Client, entry: Entry, argv: ReadonlyArray<string>): boolean => {
     // Redis frees memory before every command, and refuses only those that would need more.
     const enough = memory.reclaim()
     const queues = client.transaction !== undefined && !endsTransaction.has(entry.name)
-    return !enough && (queues || (maskOf(client, entry) & Flag.denyoom) !== 0)
+    return !enough && (queues || (maskOf(client, entry, argv) & Flag.denyoom) !== 0)
   }
 
   return (client, entry, argv) => {
@@ -76,8 +84,9 @@ export const make = ({ acl, config, memory, persistence, replication, scripts, s
       if (denial !== undefined) return NoPermission.of(denial.obstacle, name)
     }
     // While a script has paused nothing goes that it may have seen.
-    if (current.maxmemory !== 0 && scripts.slow === undefined && outOfMemory(client, entry)) return OutOfMemory.error
-    if (maskOf(client, entry) & Flag.write || name === "ping") {
+    if (current.maxmemory !== 0 && scripts.slow === undefined && outOfMemory(client, entry, argv))
+      return OutOfMemory.error
+    if (maskOf(client, entry, argv) & Flag.write || name === "ping") {
       const refusal = persistence.refusal()
       if (refusal !== undefined) return refusal
       if (current.minReplicasToWrite > 0 && name !== "ping") {
@@ -85,16 +94,16 @@ export const make = ({ acl, config, memory, persistence, replication, scripts, s
         if (tooFew !== undefined) return tooFew
       }
     }
-    const isWrite = store.isReplica && current.replicaReadOnly && (maskOf(client, entry) & Flag.write) !== 0
+    const isWrite = store.isReplica && current.replicaReadOnly && (maskOf(client, entry, argv) & Flag.write) !== 0
     if (isWrite) return ReadOnlyReplica.error
     if (client.isSubscriber && client.protocol === 2 && !subscriberCommands.has(name)) return NotAllowed.of(name)
     if (store.isReplica && isStale(replication, current) && !hasCommon(client, entry, Flag.stale))
       return MasterDown.error
     if (persistence.loading() && !mayLoad(client, entry)) return Loading.error
-    if (store.isReplica && persistence.loadingBeside() && (maskOf(client, entry) & Flag.no_async_loading) !== 0)
+    if (store.isReplica && persistence.loadingBeside() && (maskOf(client, entry, argv) & Flag.no_async_loading) !== 0)
       return Loading.error
     if (scripts.slow !== undefined && (mask & Flag.allow_busy) === 0) return scripts.slow.error
-    if ((client.monitor || client.replica !== undefined) && maskOf(client, entry) & touchesData)
+    if ((client.monitor || client.replica !== undefined) && maskOf(client, entry, argv) & touchesData)
       return NotAllowed.toMonitor
     return undefined
   }

@@ -29,6 +29,12 @@ const shortInput = 16 * 1024
 /** Received bytes kept while the fiber waits for something else; beyond, reading pauses. */
 const inboxHighWater = 1024 * 1024
 
+/**
+ * A peer that has read nothing for so long may be one that writes all of its requests first, and would wait for ever for those to be
+ * taken. Then more is served, twice as much each time; what it may leave unread is limited by `client-output-buffer-limit`.
+ */
+const stallMs = 100
+
 /** Of a pipeline, so many requests are read before the first of them is served, where it is worth while to look ahead. */
 const requestsAhead = 32
 
@@ -156,7 +162,12 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     if (life.closed || !output.isBehind()) return Effect.void
     pauseReading()
     life.busy = false
-    return Effect.zipRight(awoken, waitForPeer)
+    const queued = client.outbox.queuedBytes()
+    const stalled = Effect.map(Effect.sleep(stallMs), () => {
+      wake = undefined
+      if (client.outbox.queuedBytes() >= queued) output.allowMore()
+    })
+    return Effect.zipRight(Effect.raceFirst(awoken, stalled), waitForPeer)
   })
 
   /** Ends when the connection does; for a command that waits, half-closing is the end: what it waits for has no taker then. */

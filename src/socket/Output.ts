@@ -43,7 +43,7 @@ export interface Life {
   owes: boolean
 }
 
-/** Queued output beyond this pauses reading: no more requests are served until the peer has read some. */
+/** Queued output beyond this pauses reading: no more requests are served until the peer has read some, or has stalled. */
 const outputHighWater = 1024 * 1024
 /** Replies of a batch beyond this are written before the batch goes on, to bound memory. */
 const batchBytesMax = 256 * 1024
@@ -64,6 +64,8 @@ export interface Output {
   readonly mustWait: () => boolean
   /** Whether so much is queued that the peer has to read first. */
   readonly isBehind: () => boolean
+  /** Doubles how much may be queued before the peer has to read, until it has read all. */
+  readonly allowMore: () => void
   /** Weighs what the client holds, and looks at the limits of what all do. */
   readonly checkAll: () => void
   /** Sends the answers of a batch that need not wait for the disk. */
@@ -280,8 +282,12 @@ export const make = (
     stats.countError(error.code)
   }
 
+  let highWater = outputHighWater
   // What a replica says has to be heard however much is on its way to it.
-  const isBehind = () => client.replica === undefined && transport.queuedBytes() > outputHighWater
+  const isBehind = () => client.replica === undefined && transport.queuedBytes() > highWater
+  const allowMore = () => {
+    highWater = 2 * transport.queuedBytes()
+  }
 
   const mustWait = (): boolean => {
     if (out.length > batchBytesMax) {
@@ -327,6 +333,7 @@ export const make = (
   })
 
   const drained = () => {
+    highWater = outputHighWater
     if (clientMemory.isLimited) clientMemory.weigh(client)
     giveBack()
     tellDrained()
@@ -338,5 +345,5 @@ export const make = (
     queued: transport.queuedBytes(),
   })
 
-  return { client, answer, refuse, mustWait, isBehind, checkAll, sendNow, send, flush, drained, buffers }
+  return { client, answer, refuse, mustWait, isBehind, allowMore, checkAll, sendNow, send, flush, drained, buffers }
 }
