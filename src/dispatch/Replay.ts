@@ -1,8 +1,8 @@
 /**
  * Loads the data at the start: persistence reads the files, and what a log says is run here, as a client that nobody sees.
  *
- * The idea to hold: this layer is built when everything else is there, connections included, which get LOADING until it is done; so a
- * server whose layers are built has its data, or has failed to start, or was asked to stop meanwhile.
+ * The idea to hold: this layer is built when everything else is there, so a server whose layers are built has its data, or has failed to
+ * start, or was asked to stop meanwhile. Clients that come before wait for their answers, and get LOADING where that would be long.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -112,9 +112,11 @@ const make = (options: FilesOptions) =>
 
     // ----- start
 
+    const answerable = yield* Effect.makeLatch(false)
+
     const contextOf = (given: Attachment, progress: Progress): Loading => ({
       ...{ disk, store, limits: current, replay: given.replay, progress, pace: new Pace(() => current.keyLoadDelay) },
-      chunkBytesMax: current.loadingProcessEventsIntervalBytes,
+      ...{ chunkBytesMax: current.loadingProcessEventsIntervalBytes, lasting: answerable.open },
       ...{ verify: current.rdbchecksum && store.verifiesChecksums, isStrict: current.sanitizeDumpPayload === "yes" },
       ...{ until: recoverTo, policy: current.maxmemoryPolicy, now: clock.now() },
     })
@@ -226,6 +228,7 @@ const make = (options: FilesOptions) =>
         yield* openLog
         state.keepsOld = false
         loading = undefined
+        yield* answerable.open
         yield* Effect.forkIn(log.run, scope)
         yield* Effect.forkIn(log.runSync, scope)
         yield* Effect.forkIn(jobs.run, scope)
@@ -356,6 +359,7 @@ const make = (options: FilesOptions) =>
           ? Misconfigured.snapshot
           : undefined
       },
+      answerable: answerable.await,
       loading: () => loading !== undefined,
       loadingBeside: () => beside !== undefined,
       replace,

@@ -52,6 +52,8 @@ export interface Loading {
   readonly progress: Progress
   /** The setting `loading-process-events-interval-bytes`. */
   readonly chunkBytesMax: number
+  /** Run where there is more to load than so many bytes, or loading is slow. */
+  readonly lasting: Effect.Effect<void>
   /** The setting `rdbchecksum`. */
   readonly verify: boolean
   /** Whether `sanitize-dump-payload` is yes. */
@@ -81,7 +83,7 @@ const isNumberLike = ({ bytes, valueStart, valueLength }: Source): boolean => {
 const textOf = ({ bytes, keyStart, keyLength }: Source): string => bytes.latin1Slice(keyStart, keyStart + keyLength)
 
 /** What a snapshot needs that comes from somewhere else than the disk. */
-export type Receiving = Omit<Loading, "disk" | "chunkBytesMax" | "store"> & { readonly store: Databases }
+export type Receiving = Omit<Loading, "disk" | "chunkBytesMax" | "lasting" | "store"> & { readonly store: Databases }
 
 interface Target {
   readonly loading: Receiving
@@ -214,6 +216,12 @@ export const receiveSnapshot = (
   return reader
 }
 
+/** After a piece of a file. */
+const pause = ({ chunkBytesMax, lasting, pace, progress }: Loading): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    progress.loadedBytes >= chunkBytesMax || pace.isDue ? Effect.zipRight(lasting, pace.rest) : pace.rest,
+  )
+
 /** A snapshot is of a later second than the one that is to be restored. */
 class TooLate {
   readonly second: number
@@ -275,7 +283,7 @@ export const loadSnapshot = (
         loading.progress.loadedBytes += chunk.length
         if (reader.done) return
         reader.feed(chunk, last)
-      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(loading.pace.rest))
+      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(pause(loading)))
     yield* loading.disk.read(path, take, loading.chunkBytesMax)
     return true
   })
@@ -341,7 +349,7 @@ export const loadLogFile = (
           snapshot = undefined
           log.feed(rest)
         } else log?.feed(chunk)
-      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(pace.rest))
+      }).pipe(Effect.zipRight(warnings.log), Effect.zipRight(pause(loading)))
     yield* loading.disk.read(path, take, loading.chunkBytesMax)
     if (failures > failuresTold) warnings.add(`${failures} commands failed; what it makes may not be what was there`)
     yield* warnings.log

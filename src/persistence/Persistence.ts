@@ -97,6 +97,8 @@ export interface PersistenceService {
   readonly whenSynced: (position: number) => Effect.Effect<void>
   /** The error that commands which write get at the moment, if any (MISCONF). */
   readonly refusal: () => CommandError | undefined
+  /** Ends when clients can be answered: when loading is over, or lasts, so that they are told. */
+  readonly answerable: Effect.Effect<void>
   /** True while data is being read at start: commands get LOADING. */
   readonly loading: () => boolean
   /** True while data comes beside ours, which is served: commands that would be in the way get LOADING. */
@@ -154,6 +156,7 @@ const nothing = {
   start: () => Effect.void,
   writeNow: () => {},
   mustCommit: () => false,
+  answerable: Effect.void,
   commit: Effect.void,
   position: () => 0,
   isSynced: () => false,

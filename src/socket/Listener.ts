@@ -180,7 +180,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         checks.add(clock.now() + handshakeMsMax, givingUp(handshake))
       }
 
-      yield* socket.accept((transport) => {
+      const accept = socket.accept((transport) => {
         stats.connectionsReceived++
         if (transport.onSecured !== undefined) {
           if (!isFull()) return serveSecured(transport)
@@ -193,6 +193,7 @@ export class Listener extends Context.Tag("tiny-redis/Listener")<
         if (isProtected(transport)) return refuse(transport, protectedRefusal)
         serve(transport)
       })
+      yield* Effect.forkScoped(Effect.zipRight(services.persistence.answerable, accept))
       return socket
     }),
   )

@@ -58,7 +58,9 @@ export const layerConnectorTo = (master: MemoryConnector["Type"]): Layer.Layer<C
 /** `Socket` and the `MemoryConnector` to reach it. */
 export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectContext(
   Effect.sync(() => {
-    let accept: ((transport: Transport) => void) | undefined
+    /** Who came before anybody was accepted; gone when that is over. */
+    const early: Array<Transport> = []
+    let accept = (transport: Transport): void => void early.push(transport)
     let connections = 0
     const turn = Turn.make((run) => run())
     const socket: SocketService = {
@@ -66,8 +68,9 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
         Effect.acquireRelease(
           Effect.sync(() => {
             accept = handler
+            for (const transport of early.splice(0)) accept(transport)
           }),
-          () => Effect.sync(() => (accept = undefined)),
+          () => Effect.sync(() => (accept = (transport) => transport.destroy())),
         ),
       addresses: ["memory"],
       rebind: () => Effect.void,
@@ -77,8 +80,7 @@ export const layerMemory: Layer.Layer<Socket | MemoryConnector> = Layer.effectCo
     }
     const connect = (): MemoryPeer => {
       const { transport, peer } = makePair(++connections, turn)
-      if (accept === undefined) peer.destroy()
-      else accept(transport)
+      accept(transport)
       return peer
     }
     return Context.make(Socket, socket).pipe(Context.add(MemoryConnector, { connect }))
