@@ -155,6 +155,42 @@ export const differences: ReadonlyArray<Difference> = [
   ),
   ...differing("integration/aof-multi-part", "aof-disable-auto-gc is always no", "AOF enable/disable auto gc"),
   ...differing(
+    "integration/replication",
+    log,
+    "Slave is able to detect timeout during handshake",
+    "diskless no replicas drop during rdb pipe",
+    "diskless slow replicas drop during rdb pipe",
+    "diskless fast replicas drop during rdb pipe",
+    "diskless all replicas drop during rdb pipe",
+    "diskless timeout replicas drop during rdb pipe",
+    "replica do not write the reply to the replication link - SYNC (_addReplyToBufferOrList)",
+    "replica do not write the reply to the replication link - SYNC (addReplyDeferredLen)",
+    "replica do not write the reply to the replication link - PSYNC (_addReplyToBufferOrList)",
+    "replica do not write the reply to the replication link - PSYNC (addReplyDeferredLen)",
+    "PSYNC with wrong offset should throw error",
+    "diskless replication read pipe cleanup",
+  ),
+  ...differing(
+    "integration/replication",
+    "kills the child process that writes; there is none",
+    "diskless replication child being killed is collected",
+  ),
+  ...differing(
+    "integration/replication",
+    "sets hz, which is not known, and looks for redis-server's words in the log",
+    "diskless loading short read",
+  ),
+  ...differing(
+    "integration/replication",
+    "a snapshot for replicas is made in memory, and given up when none wants it any more",
+    "Kill rdb child process if its dumping RDB is not useful",
+  ),
+  ...differing(
+    "integration/replication",
+    "sets watchdog-period, which interrupts the program to log its stack",
+    "replica can handle EINTR if use diskless load",
+  ),
+  ...differing(
     "integration/replication-4",
     "asks for DEBUG REPLICATE",
     "Data divergence can happen under default conditions",
@@ -253,14 +289,6 @@ export const leftOutUnits: ReadonlyMap<string, string> = new Map([
   ["unit/querybuf", "asks for the size of redis-server's buffers for requests"],
   ["unit/replybufsize", "asks for the size of redis-server's buffers for replies"],
   ["unit/tls", "needs a run under TLS"],
-  [
-    "integration/replication",
-    "sets repl-diskless-load, mostly between its tests; a replica reads a snapshot as it comes",
-  ],
-  [
-    "integration/replication-psync",
-    "sets repl-diskless-load between its tests; a replica reads a snapshot as it comes",
-  ],
   ["integration/logging", "asks for the stack that redis-server logs when it crashes"],
 ])
 
