@@ -78,6 +78,26 @@ describe("without room for both", () => {
       ),
   )
 
+  it.effect("disabled: a master is not listened to while all that has come is read, and is not given up for that", () =>
+    scene(
+      (on) =>
+        Effect.gen(function* () {
+          const { client } = on
+          const end = yield* follow(on)
+          yield* end.greet
+          end.say(Master.fullSync(Master.snapshot({ a: "1", b: "2" }), 200))
+          while ((yield* text(client, "GET", "a")) !== loading) yield* pause
+          yield* TestClock.adjust("5 seconds")
+          expect(yield* text(client, "GET", "a")).toBe(loading)
+          expect(end.isClosed).toBe(false)
+          yield* TestClock.adjust("1 second")
+          yield* isWhole(end)
+          expect(yield* text(client, "GET", "b")).toBe("2")
+        }),
+      { keyLoadDelay: 3_000_000, replTimeout: 2 },
+    ),
+  )
+
   it.effect("on-empty-db: without keys the data is taken as it comes", () =>
     scene(
       (on) =>
