@@ -236,12 +236,19 @@ describe("on a disk", () => {
           const { client } = on
           const end = yield* synced(on, { a: "1" })
           yield* run(client, "CONFIG", "SET", "repl-diskless-load", "swapdb")
+          const usedMemory = Effect.map(text(client, "INFO", "memory"), (all) =>
+            Number(/^used_memory:(\d+)/m.exec(all)![1]),
+          )
           const [second] = yield* again(end, on)
-          yield* sendMost(second, Master.snapshot({ a: "2", b: "2" }), client)
+          const usedBefore = yield* usedMemory
+          const keys = Array.from({ length: 100 }, (_, i) => [`key:${i}`, "x".repeat(60)] as const)
+          yield* sendMost(second, Master.snapshot(Object.fromEntries(keys)), client)
+          expect((yield* usedMemory) - usedBefore).toBeGreaterThan(6000)
           expect(yield* persistenceInfo(client, "loading")).toBe("0")
           expect(yield* persistenceInfo(client, "async_loading")).toBe("1")
           expect(yield* persistenceInfo(client, "loading_start_time")).toBeDefined()
           yield* again(second, on)
+          expect((yield* usedMemory) - usedBefore).toBeLessThan(1000)
           expect(yield* persistenceInfo(client, "async_loading")).toBe("0")
         }),
       {},

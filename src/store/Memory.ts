@@ -101,14 +101,16 @@ const make = Effect.gen(function* () {
   const { current, onChange } = yield* Config
   const store = yield* Store
 
-  const dataBytes = () => {
+  const bytesOf = (databases: ReadonlyArray<Database>) => {
     let sum = 0
-    for (let i = 0; i < store.databases.length; i++) {
-      const { keyspace } = store.databases[i]!
+    for (let i = 0; i < databases.length; i++) {
+      const { keyspace } = databases[i]!
       if (keyspace.size > 0) sum += keyspace.dataBytes()
     }
     return sum
   }
+  const dataBytes = () =>
+    store.filling === undefined ? bytesOf(store.databases) : bytesOf(store.databases) + bytesOf(store.filling.databases)
   const besideBytes = () => emptyBytes + store.libraryBytes
   let peak = 0
 

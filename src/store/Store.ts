@@ -24,6 +24,8 @@ export interface Databases {
 export interface StoreService extends Shared, Databases {
   /** As many empty databases, of which nobody hears: to be filled while those that are there are used. */
   readonly beside: () => Databases
+  /** Those that are being filled; absent usually. They count as used memory. */
+  filling: Databases | undefined
   /** What was filled `beside` is in these databases from now on, and what was in them is gone. */
   readonly takeOver: (others: Databases) => void
   /** Sets the instant the following look-ups see, Unix ms. */
@@ -73,10 +75,11 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
       for (let i = 0; i < store.events.kept.length; i++) store.events.kept[i]!()
     },
     databases: [],
+    filling: undefined,
     database: (index) => store.databases[index],
     beside: () => {
       const databases = makeDatabases({ ...store, expire: false, events: Events.make() })
-      return { databases, database: (index) => databases[index] }
+      return (store.filling = { databases, database: (index) => databases[index] })
     },
     takeOver: ({ databases: others }) => {
       const { databases } = store
@@ -86,6 +89,7 @@ const make = (options: { readonly databases: number; readonly keyspace?: Make },
         if (i === 0 || db.size + other.size > 0) db.takeOver(other)
         other.clear()
       }
+      store.filling = undefined
       databases[0]!.announceReplaced()
     },
   }

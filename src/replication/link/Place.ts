@@ -70,6 +70,7 @@ export const beside = ({ applier, leaving, store }: PlaceServices, isServed: boo
   }
   const abort = () => {
     for (const db of databases.databases) db.clear()
+    store.filling = undefined
   }
   return {
     how: isServed ? "served" : "beside",
