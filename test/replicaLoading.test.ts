@@ -247,9 +247,15 @@ describe("on a disk", () => {
           expect(yield* persistenceInfo(client, "loading")).toBe("0")
           expect(yield* persistenceInfo(client, "async_loading")).toBe("1")
           expect(yield* persistenceInfo(client, "loading_start_time")).toBeDefined()
-          yield* again(second, on)
+          const [third] = yield* again(second, on)
           expect((yield* usedMemory) - usedBefore).toBeLessThan(1000)
           expect(yield* persistenceInfo(client, "async_loading")).toBe("0")
+          // Without a length, how much it will be is guessed from the memory of who wrote it.
+          const memory = "REDIS0010\xfa\x08used-mem\x03600"
+          third.say(Master.fullSync(memory + Master.snapshot({ a: "x".repeat(62) }).slice(9), 200).slice(0, -41))
+          while ((yield* persistenceInfo(client, "loading_loaded_bytes")) !== "60") yield* pause
+          expect(yield* persistenceInfo(client, "loading_total_bytes")).toBe("0")
+          expect(yield* persistenceInfo(client, "loading_loaded_perc")).toBe("10.00")
         }),
       {},
       new FailingDisk(1),

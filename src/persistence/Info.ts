@@ -138,7 +138,9 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
   }
   if (loading !== undefined) {
     const { totalBytes, loadedBytes } = loading
-    const percent = totalBytes === 0 ? 0 : (loadedBytes / totalBytes) * 100
+    // Of one that comes without its length, the memory of who wrote it is a guess.
+    const expectedBytes = totalBytes === 0 ? loading.rdbUsedMemory : totalBytes
+    const percent = expectedBytes === 0 ? 0 : (loadedBytes / expectedBytes) * 100
     const passed = now - loading.startedAtSeconds
     found.push(
       ["loading_start_time", loading.startedAtSeconds],
@@ -148,7 +150,7 @@ export const lines = (facts: State, moment: Moment): ReadonlyArray<Line> => {
       ["loading_loaded_perc", percent.toFixed(2)],
       [
         "loading_eta_seconds",
-        loadedBytes === 0 ? 1 : Math.round((passed * Math.max(0, totalBytes - loadedBytes)) / loadedBytes),
+        loadedBytes === 0 ? 1 : Math.round((passed * Math.max(0, expectedBytes - loadedBytes)) / loadedBytes),
       ],
     )
   }
