@@ -80,6 +80,13 @@ export class AppendLog {
   private readonly given: Array<OpenFile> = []
   /** Opened when there is something to do for the writing fiber. */
   private readonly work = Effect.unsafeMakeLatch(false)
+  /** Waking it for what `writeNow` writes was a sixth of all a SET of a pipeline of one cost. */
+  private readonly writeRest = () => {
+    this.restIsDue = false
+    if (this.noted !== this.written) this.work.unsafeOpen()
+  }
+  /** Whether `writeRest` runs once this turn of the event loop has been served. */
+  private restIsDue = false
   /** Open while something written has not been synced. */
   private readonly unsynced = Effect.unsafeMakeLatch(false)
   /** Opened when a repair ends the wait for another attempt. */
@@ -140,7 +147,9 @@ export class AppendLog {
     }
     this.selected = LogText.write(changes, this.selected, text)
     this.noted += text.length - before
-    this.work.unsafeOpen()
+    if (this.restIsDue) return
+    this.restIsDue = true
+    queueMicrotask(this.writeRest)
   }
 
   /** Whether replies have to wait for `commit`. */
