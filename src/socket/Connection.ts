@@ -158,16 +158,23 @@ export const make = (transport: Transport, services: ConnectionServices): Connec
     })
   })
 
+  /** Counts the ends of waits for the peer. */
+  let peerWaits = 0
   const waitForPeer: Effect.Effect<void> = Effect.suspend(() => {
     if (life.closed || !output.isBehind()) return Effect.void
     pauseReading()
     life.busy = false
+    const wait = peerWaits
     const queued = client.outbox.queuedBytes()
-    const stalled = Effect.map(Effect.sleep(stallMs), () => {
-      wake = undefined
+    services.later(clock.now() + stallMs, () => {
+      if (wait !== peerWaits) return
       if (client.outbox.queuedBytes() >= queued) output.allowMore()
+      wake?.()
     })
-    return Effect.zipRight(Effect.raceFirst(awoken, stalled), waitForPeer)
+    return Effect.flatMap(awoken, () => {
+      peerWaits++
+      return waitForPeer
+    })
   })
 
   /** Ends when the connection does; for a command that waits, half-closing is the end: what it waits for has no taker then. */
