@@ -58,6 +58,18 @@ it.effect("DEBUG SET-DISABLE-DENY-SCRIPTS lets scripts call what is not for them
   }).pipe(Effect.provide(layer())),
 )
 
+it.effect("what a script has begun to write it may end, whatever befalls the server meanwhile", () =>
+  Effect.gen(function* () {
+    const client = yield* connect
+    yield* run(client, "DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1")
+    const lose = "redis.call('CONFIG', 'SET', 'min-replicas-to-write', '1')"
+    const write = "redis.call('SET', KEYS[1], ARGV[1])"
+    expect(yield* run(client, "EVAL", `${write} ${lose} return ${write}`, "1", "k", "v")).toEqual(Reply.ok)
+    expect(yield* run(client, "EVAL", write, "1", "k", "w")).toMatchObject({ _tag: "Failure", code: "NOREPLICAS" })
+    expect(yield* run(client, "GET", "k")).toEqual(Reply.bulk("v"))
+  }).pipe(Effect.provide(layer())),
+)
+
 describe("the engine", () => {
   it("holds nothing before the first script", () => {
     const { engine, evaluate } = newEngine()

@@ -75,7 +75,8 @@ export const make =
       if (rules.readOnly && mask & (Flag.write | Flag.may_replicate)) return ScriptRefused.writeInReadOnly
       if (isReadOnly && mask & Flag.write) return ReadOnlyReplica.error
       if (isStale && (mask & Flag.stale) === 0) return ReplicaRefused.staleCommand
-      if (mask & Flag.write) {
+      // What has written once goes on to its end: half of a script would be worse.
+      if (!wrote && mask & Flag.write) {
         const error = services.writeError()
         if (error !== undefined) return error
       }
